@@ -1,0 +1,1 @@
+"""The tools of the house; no business rule lives here."""

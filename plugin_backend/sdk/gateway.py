@@ -1,0 +1,328 @@
+"""The port of a payment gateway: six outcomes and no exception for a charge, and the verbs a gateway has.
+
+A gateway is one folder under ``plugin_backend/gateways/`` whose ``__init__`` names its class ``GATEWAY``. It is built
+per call from its opened settings and a ``Client`` and keeps no state. A card number never passes through it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import ClassVar, Literal, Protocol
+
+from marshmallow import Schema
+
+from plugin_backend.sdk.http import Client, Delivery
+from plugin_backend.sdk.money import Money
+
+
+class Decline(StrEnum):
+    """What a refusal asks of us; adapters map their codes to one of these and keep the raw code beside it."""
+
+    NEVER = "never"
+    NEW_DATA = "new_data"
+    AUTHENTICATION = "authentication"
+    FUNDS = "funds"
+    SYSTEM = "system"
+    UNKNOWN = "unknown"
+    CONFIGURATION = "configuration"
+    FRAUD = "fraud"
+
+
+@dataclass(frozen=True, slots=True)
+class Succeeded:
+    """The money was captured: ``amount`` as the gateway says it."""
+
+    gateway_id: str
+    amount: Money
+    network_transaction_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Declined:
+    """Definitely not charged. ``code`` is the gateway's own; ``retry_not_before`` its advice, where it gives one."""
+
+    decline: Decline
+    code: str = ""
+    gateway_id: str = ""
+    retry_not_before: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RequiresAction:
+    """The customer must do something at ``url`` (3-D Secure); it can still succeed until closed."""
+
+    url: str = field(repr=False)
+    gateway_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """Accepted and under way at the gateway (direct debit); ask again."""
+
+    gateway_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NotExecuted:
+    """It definitely did not happen: refused before anything was sent, or rejected as a request. ``permanent`` True
+    where the same request cannot do better (a wrong key, a currency the account does not take)."""
+
+    reason: str
+    permanent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class InDoubt:
+    """It may or may not have happened. Never charged again, never called a decline: asked about."""
+
+    reason: str
+
+
+Outcome = Succeeded | Declined | RequiresAction | Pending | NotExecuted | InDoubt
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """The gateway knows nothing of that reference *now*. Only the engine may turn this into "not executed"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """The charge can no longer succeed: an old 3-D Secure tab cannot pay later."""
+
+
+@dataclass(frozen=True, slots=True)
+class SetupRequest:
+    """Take a card on the gateway's own page. ``reference`` is ours and fixed: asking twice resumes one set-up.
+    ``amount`` is the first payment, for the page and for strong customer authentication."""
+
+    reference: str
+    return_url: str = field(repr=False)
+    amount: Money
+    customer: str
+    email: str = field(repr=False)
+    locale: str
+    description: str
+    series: Literal["instalment", "subscription"]
+
+
+@dataclass(frozen=True, slots=True)
+class SetupPage:
+    """Where the customer's browser goes."""
+
+    url: str = field(repr=False)
+    gateway_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class CardStored:
+    """A stored payment method. ``token`` can start payments with our key: it is sealed as soon as it is here."""
+
+    token: str = field(repr=False)
+    brand: str
+    last4: str
+    expiry_month: int
+    expiry_year: int
+    gateway_customer: str = field(default="", repr=False)
+    network_transaction_id: str = field(default="", repr=False)
+    fingerprint: str = field(default="", repr=False)
+    country: str = ""
+    funding: str = ""
+    kind: str = "card"
+
+
+@dataclass(frozen=True, slots=True)
+class SetupPending:
+    """The customer is still on the page, or has not come yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class SetupFailed:
+    """This set-up cannot succeed any more; another may be begun. ``reason``: ``declined``, ``expired``, ``left``,
+    or ``unknown``."""
+
+    reason: Literal["declined", "expired", "left", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class ChargeRequest:
+    """One try at one collection. ``reference`` is the idempotency key, derived from collection and attempt number, at
+    most 40 characters of ``[a-z0-9-]``, and the way to find the charge again. ``deadline`` (monotonic seconds) is
+    checked immediately before the bytes leave: past it nothing may be sent (``NotExecuted``)."""
+
+    reference: str
+    amount: Money
+    token: str = field(repr=False)
+    initiator: Literal["customer", "merchant"]
+    series: Literal["instalment", "subscription"]
+    description: str
+    collection: str
+    return_url: str = field(default="", repr=False)
+    gateway_customer: str = field(default="", repr=False)
+    network_transaction_id: str = field(default="", repr=False)
+    deadline: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RefundRequest:
+    """Give back up to what was captured. ``reference`` is ours, fixed, and another than the charge's."""
+
+    reference: str
+    charge_reference: str
+    charge_gateway_id: str
+    amount: Money
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ChargeChanged:
+    """The gateway says something happened to a charge: evidence, never an order; it is read again."""
+
+    reference: str
+    gateway_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SetupChanged:
+    """The gateway says something happened to a set-up."""
+
+    reference: str
+
+
+@dataclass(frozen=True, slots=True)
+class RefundChanged:
+    """The gateway says something happened to a refund."""
+
+    reference: str
+
+
+@dataclass(frozen=True, slots=True)
+class DisputeChanged:
+    """A cardholder disputes a charge, or a dispute ended (``state``: ``open``, ``won``, ``lost``)."""
+
+    dispute_id: str
+    reference: str
+    gateway_id: str
+    amount: Money
+    state: Literal["open", "won", "lost"]
+
+
+@dataclass(frozen=True, slots=True)
+class CardUpdated:
+    """The network gave the card behind a token a new expiry or last four digits, or closed it."""
+
+    token: str = field(repr=False)
+    last4: str = ""
+    expiry_month: int = 0
+    expiry_year: int = 0
+    closed: bool = False
+
+
+GatewayEvent = ChargeChanged | SetupChanged | RefundChanged | DisputeChanged | CardUpdated
+
+
+@dataclass(frozen=True, slots=True)
+class Captured:
+    """One movement the gateway remembers, for reconciliation. ``kind`` is ``charge`` or ``refund``."""
+
+    reference: str
+    gateway_id: str
+    amount: Money
+    at: datetime
+    kind: Literal["charge", "refund"] = "charge"
+
+
+@dataclass(frozen=True, slots=True)
+class CapturedPage:
+    """Some movements, and where to go on; ``cursor`` "" when all was seen."""
+
+    movements: tuple[Captured, ...]
+    cursor: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayCapabilities:
+    """What the gateway promises; the engine obeys this and rests on nothing else.
+
+    ``idempotency_window`` None: the gateway keeps no keys, the same request twice may be two charges.
+    ``look_up`` ``none``: a charge cannot be found again. ``absent_after``: how long after the last send an answer
+    "unknown" can be believed at all.
+    """
+
+    idempotency_window: timedelta | None
+    look_up: Literal["reference", "id", "list", "none"]
+    absent_after: timedelta
+    key_length: int
+    async_refunds: bool
+    signed_events: bool
+    unattended: bool
+    detach: bool
+    close: bool
+
+
+class Gateway(Protocol):
+    """One payment gateway. Settings as with connectors: fields whose metadata says ``{"secret": True}`` are sealed."""
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    settings: ClassVar[type[Schema]]
+    capabilities: ClassVar[GatewayCapabilities]
+
+    def __init__(self, settings: Mapping[str, str], http: Client) -> None: ...
+
+    def begin_setup(self, request: SetupRequest) -> SetupPage:
+        """A page that takes the card, with strong authentication. Raises ``NotSent``, ``NoAnswer``, ``Refused``."""
+        ...
+
+    def complete_setup(self, reference: str, gateway_id: str) -> CardStored | SetupPending | SetupFailed:
+        """How the set-up stands. Raises ``NotSent``, ``NoAnswer``, ``Refused``."""
+        ...
+
+    def charge(self, request: ChargeRequest) -> Outcome:
+        """Try once. Never raises for anything the network or the gateway does."""
+        ...
+
+    def find(self, reference: str, gateway_id: str = "") -> Outcome | Absent:
+        """How a charge stands, asked by our reference. ``InDoubt`` where no answer could be had."""
+        ...
+
+    def close(self, reference: str, gateway_id: str = "") -> Closed | Outcome:
+        """Make sure an open charge can no longer succeed, or say how it ended."""
+        ...
+
+    def refund(self, request: RefundRequest) -> Outcome:
+        """Give back once. The six outcomes of a charge, none an exception."""
+        ...
+
+    def find_refund(self, reference: str, gateway_id: str = "") -> Outcome | Absent:
+        """How a refund stands."""
+        ...
+
+    def verify(self, delivery: Delivery) -> None:
+        """``BadSignature`` unless the gateway signed these bytes (or it signs none: then evidence only)."""
+        ...
+
+    def identify(self, delivery: Delivery) -> str:
+        """What makes two callbacks the same."""
+        ...
+
+    def topic(self, delivery: Delivery) -> str:
+        """What the callback says it is about, for lists; never raises."""
+        ...
+
+    def parse(self, delivery: Delivery) -> list[GatewayEvent]:
+        """What a callback says happened. ``Unreadable`` where it cannot be read."""
+        ...
+
+    def list_since(self, since: datetime, cursor: str = "") -> CapturedPage:
+        """What the gateway captured and gave back since then."""
+        ...
+
+    def detach(self, token: str) -> None:
+        """Make the stored payment method useless at the gateway too."""
+        ...
+
+    def checks(self) -> Sequence[str]:
+        """What is wrong with the account's settings, a sentence each; empty when all is well."""
+        ...

@@ -1,0 +1,179 @@
+"""HTTP in and out.
+
+``Delivery`` is a request that reached us, kept as the bytes it was. ``Client`` is the one door out: timeouts always,
+redirects never, no hidden retry, and every failure is either ``NotSent`` or ``NoAnswer``.
+"""
+
+import ipaddress
+import socket
+import ssl
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+import httpcore2
+import httpx2
+
+from plugin_backend.sdk.errors import NoAnswer, NotSent, Refused
+
+# Ranges that ``ipaddress`` calls global although they lead inside: NAT64 and 6to4 wrap private IPv4 addresses,
+# Teredo tunnels, 192.0.0.0/24 holds a cloud's metadata service.
+_WRAPPED = [ipaddress.ip_network(n) for n in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32", "192.0.0.0/24")]
+_PORTS = {80, 443, 8080, 8443}
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A webhook as it came in. ``headers`` has lower-case names; a repeated header is joined by ", ".
+    ``received_at`` is real time, UTC. ``body`` is the raw bytes, never re-serialised."""
+
+    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
+    received_at: datetime
+    method: str = "POST"
+    query: str = ""
+
+    def header(self, name: str) -> str:
+        """The header's value, or "" where it is missing."""
+        return self.headers.get(name.lower(), "")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What we ask of the outside. ``headers`` and ``body`` may hold secrets and are not shown by ``repr``."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What the outside answered, whatever its status. ``headers`` has lower-case names."""
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes = field(default=b"", repr=False)
+
+
+class Client(Protocol):
+    """What an adapter gets to speak with the outside."""
+
+    def send(self, request: Request, *, timeout: float | None = None) -> Response:
+        """Send once. ``NotSent``: nothing left this machine. ``NoAnswer``: it may have been acted on."""
+        ...
+
+
+def is_public(address: str) -> bool:
+    """True where an IP address lies outside every private, local and wrapping range."""
+    ip = ipaddress.ip_address(address)
+    if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped is not None:
+        ip = ip.ipv4_mapped
+    return ip.is_global and not ip.is_multicast and not any(ip in net for net in _WRAPPED if net.version == ip.version)
+
+
+class _Pinned(httpcore2.SyncBackend):
+    """Resolves a name once, checks every answer and connects to the address it checked, so that a name whose
+    answer changes between check and use cannot lead inside."""
+
+    def __init__(self, *, allow_private: bool) -> None:
+        super().__init__()
+        self._allow_private = allow_private
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore2.NetworkStream:
+        try:
+            answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except OSError as error:
+            raise httpcore2.ConnectError(f"no address for {host}") from error
+        addresses = [str(answer[4][0]) for answer in answers]
+        if not self._allow_private and not all(is_public(address) for address in addresses):
+            raise httpcore2.ConnectError(f"{host} leads to an address that is not public")
+        return super().connect_tcp(addresses[0], port, timeout, local_address, socket_options)
+
+
+class HttpClient:
+    """The real ``Client``. ``allow_private`` is for test shops and the demo on loopback: with it, http, any port and
+    private addresses are allowed; without it only https and the usual ports of public addresses."""
+
+    def __init__(self, *, allow_private: bool = False, timeout: float = 20.0, max_bytes: int = 5_000_000) -> None:
+        self._allow_private = allow_private
+        self._timeout = timeout
+        self._max_bytes = max_bytes
+        transport = httpx2.HTTPTransport(retries=0, trust_env=False)
+        transport._pool = httpcore2.ConnectionPool(
+            ssl_context=ssl.create_default_context(),
+            max_connections=100,
+            # A connection that idled may be dead; a request written into it would be NoAnswer for nothing.
+            keepalive_expiry=2.0,
+            retries=0,
+            network_backend=_Pinned(allow_private=allow_private),
+        )
+        self._client = httpx2.Client(transport=transport, follow_redirects=False, trust_env=False)
+
+    def send(self, request: Request, *, timeout: float | None = None) -> Response:
+        self._check(request.url)
+        limit = self._timeout if timeout is None else timeout
+        deadline = time.monotonic() + limit
+        timeouts = httpx2.Timeout(limit, connect=min(3.0, limit), pool=min(3.0, limit))
+        try:
+            with self._client.stream(
+                request.method, request.url, headers=dict(request.headers), content=request.body or None, timeout=timeouts
+            ) as answer:
+                body = self._read(answer, deadline)
+                return Response(answer.status_code, {k.lower(): v for k, v in answer.headers.items()}, body)
+        except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.UnsupportedProtocol) as error:
+            raise NotSent(_short(error)) from None
+        except httpx2.TransportError as error:
+            raise NoAnswer(_short(error)) from None
+
+    def _check(self, url: str) -> None:
+        parsed = httpx2.URL(url)
+        if parsed.scheme not in ("http", "https") or not parsed.host:
+            raise NotSent("only http and https addresses can be asked")
+        if parsed.userinfo:
+            raise NotSent("an address must not carry credentials")
+        if self._allow_private:
+            return
+        if parsed.scheme != "https" or (parsed.port or 443) not in _PORTS:
+            raise NotSent("only https on a usual port can be asked")
+        try:
+            ipaddress.ip_address(parsed.host)
+        except ValueError:
+            return
+        raise NotSent("an address must be a name, not a number")
+
+    def _read(self, answer: httpx2.Response, deadline: float) -> bytes:
+        read = bytearray()
+        for chunk in answer.iter_bytes():
+            read += chunk
+            if len(read) > self._max_bytes:
+                raise NoAnswer("the answer was too long to read")
+            if time.monotonic() > deadline:
+                raise NoAnswer("the answer took too long")
+        return bytes(read)
+
+
+def _short(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"[:200] if str(error) else type(error).__name__
+
+
+def raise_for_status(response: Response, what: str) -> Response:
+    """The response where it is 2xx. 4xx is ``Refused`` (429 not permanently), any other status ``NoAnswer``:
+    a 5xx may stand before or after the effect, and a redirect is never followed."""
+    if 200 <= response.status < 300:
+        return response
+    if response.status == 429 or response.status == 503:
+        raise Refused(f"{what}: asked to come back later ({response.status})", status=response.status, permanent=False)
+    if 400 <= response.status < 500:
+        raise Refused(f"{what}: refused with {response.status}", status=response.status)
+    raise NoAnswer(f"{what}: answered {response.status}")
