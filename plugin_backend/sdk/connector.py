@@ -157,8 +157,16 @@ class ShopDisconnected:
 
 
 ShopEvent = (
-    CartChanged | CartRemoved | CartRestored | OrderPlaced | OrderCancelled | OrderRefunded | PaymentFailed
-    | CustomerRedacted | CustomerDataRequested | ShopDisconnected
+    CartChanged
+    | CartRemoved
+    | CartRestored
+    | OrderPlaced
+    | OrderCancelled
+    | OrderRefunded
+    | PaymentFailed
+    | CustomerRedacted
+    | CustomerDataRequested
+    | ShopDisconnected
 )
 
 Ship = Literal["first_payment", "fully_paid"]
@@ -343,7 +351,9 @@ class Connector(Protocol):
         """The events in a delivery, ``[]`` where it is of no interest. ``Unreadable`` where it should be and is not."""
         ...
 
-    def read(self, kind: Literal["cart", "order"], key: str) -> CartChanged | OrderPlaced | OrderCancelled | None:
+    def read(
+        self, kind: Literal["cart", "order"], key: str
+    ) -> CartChanged | OrderPlaced | OrderCancelled | None:
         """The basket or order as it stands in the shop now; None where the shop has none of that key, or cannot tell
         (``capabilities.reserve`` False)."""
         ...

@@ -20,7 +20,10 @@ from plugin_backend.sdk.errors import NoAnswer, NotSent, Refused
 
 # Ranges that ``ipaddress`` calls global although they lead inside: NAT64 and 6to4 wrap private IPv4 addresses,
 # Teredo tunnels, 192.0.0.0/24 holds a cloud's metadata service.
-_WRAPPED = [ipaddress.ip_network(n) for n in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32", "192.0.0.0/24")]
+_WRAPPED = [
+    ipaddress.ip_network(n)
+    for n in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32", "192.0.0.0/24")
+]
 _PORTS = {80, 443, 8080, 8443}
 
 
@@ -72,7 +75,11 @@ def is_public(address: str) -> bool:
     ip = ipaddress.ip_address(address)
     if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped is not None:
         ip = ip.ipv4_mapped
-    return ip.is_global and not ip.is_multicast and not any(ip in net for net in _WRAPPED if net.version == ip.version)
+    return (
+        ip.is_global
+        and not ip.is_multicast
+        and not any(ip in net for net in _WRAPPED if net.version == ip.version)
+    )
 
 
 class _Pinned(httpcore2.SyncBackend):
@@ -105,7 +112,9 @@ class HttpClient:
     """The real ``Client``. ``allow_private`` is for test shops and the demo on loopback: with it, http, any port and
     private addresses are allowed; without it only https and the usual ports of public addresses."""
 
-    def __init__(self, *, allow_private: bool = False, timeout: float = 20.0, max_bytes: int = 5_000_000) -> None:
+    def __init__(
+        self, *, allow_private: bool = False, timeout: float = 20.0, max_bytes: int = 5_000_000
+    ) -> None:
         self._allow_private = allow_private
         self._timeout = timeout
         self._max_bytes = max_bytes
@@ -127,11 +136,20 @@ class HttpClient:
         timeouts = httpx2.Timeout(limit, connect=min(3.0, limit), pool=min(3.0, limit))
         try:
             with self._client.stream(
-                request.method, request.url, headers=dict(request.headers), content=request.body or None, timeout=timeouts
+                request.method,
+                request.url,
+                headers=dict(request.headers),
+                content=request.body or None,
+                timeout=timeouts,
             ) as answer:
                 body = self._read(answer, deadline)
                 return Response(answer.status_code, {k.lower(): v for k, v in answer.headers.items()}, body)
-        except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.UnsupportedProtocol) as error:
+        except (
+            httpx2.ConnectError,
+            httpx2.ConnectTimeout,
+            httpx2.PoolTimeout,
+            httpx2.UnsupportedProtocol,
+        ) as error:
             raise NotSent(_short(error)) from None
         except httpx2.TransportError as error:
             raise NoAnswer(_short(error)) from None
@@ -173,7 +191,9 @@ def raise_for_status(response: Response, what: str) -> Response:
     if 200 <= response.status < 300:
         return response
     if response.status == 429 or response.status == 503:
-        raise Refused(f"{what}: asked to come back later ({response.status})", status=response.status, permanent=False)
+        raise Refused(
+            f"{what}: asked to come back later ({response.status})", status=response.status, permanent=False
+        )
     if 400 <= response.status < 500:
         raise Refused(f"{what}: refused with {response.status}", status=response.status)
     raise NoAnswer(f"{what}: answered {response.status}")

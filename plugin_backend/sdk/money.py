@@ -17,9 +17,7 @@ _THREE = "BHD IQD JOD KWD LYD OMR TND".split()
 _FOUR = "CLF UYW".split()
 
 EXPONENTS: dict[str, int] = {
-    code: exponent
-    for exponent, codes in ((0, _ZERO), (2, _TWO), (3, _THREE), (4, _FOUR))
-    for code in codes
+    code: exponent for exponent, codes in ((0, _ZERO), (2, _TWO), (3, _THREE), (4, _FOUR)) for code in codes
 }
 
 
@@ -46,7 +44,11 @@ class Money:
         """
         if currency not in EXPONENTS:
             raise ValueError("not a currency of ISO 4217 that can be charged")
-        if not isinstance(text, str) or len(text) > 32 or not text.lstrip("-").replace(".", "", 1).isdecimal():
+        if (
+            not isinstance(text, str)
+            or len(text) > 32
+            or not text.lstrip("-").replace(".", "", 1).isdecimal()
+        ):
             raise ValueError("not a decimal amount")
         try:
             value = Decimal(text).scaleb(EXPONENTS[currency])
