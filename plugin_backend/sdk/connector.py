@@ -57,6 +57,7 @@ class CartChanged:
     ``key`` names the basket within the shop for ever (``order:19``, ``checkout:abc``). Of two states of one basket
     the one with the later ``updated_at`` is newer, then the higher ``version``; where both are equal a rule that
     does not look at arrival decides. ``total`` None: the platform has not told. ``empty`` baskets have nothing to sell.
+    ``aliases`` are other keys under which the shop may speak of the same basket (the draft order it became).
     """
 
     key: str
@@ -68,6 +69,7 @@ class CartChanged:
     version: int = 0
     recovery_url: str = field(default="", repr=False)
     empty: bool = False
+    aliases: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,6 +326,18 @@ class Connector(Protocol):
     capabilities: ClassVar[Capabilities]
 
     def __init__(self, settings: Mapping[str, str], http: Client) -> None: ...
+
+    @property
+    def can_write(self) -> bool:
+        """Whether the settings hold what ``read``, ``reserve`` and ``write_back`` need; without it they raise
+        ``Refused`` with the reason ``no_api_key``."""
+        ...
+
+    @staticmethod
+    def door(settings: Mapping[str, str]) -> Mapping[str, str]:
+        """The least part of the settings that ``verify``, ``identify`` and ``topic`` need: all that the process which
+        answers the outside ever holds."""
+        ...
 
     @staticmethod
     def is_ping(delivery: Delivery) -> bool:

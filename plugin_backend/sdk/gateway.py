@@ -268,8 +268,15 @@ class Gateway(Protocol):
     title: ClassVar[str]
     settings: ClassVar[type[Schema]]
     capabilities: ClassVar[GatewayCapabilities]
+    test_only: ClassVar[bool]
+    """True for a gateway that only plays with money: it is refused on live shops."""
 
     def __init__(self, settings: Mapping[str, str], http: Client) -> None: ...
+
+    @staticmethod
+    def door(settings: Mapping[str, str]) -> Mapping[str, str]:
+        """The least that ``verify``, ``identify`` and ``topic`` need, if need be derived; never the account's key."""
+        ...
 
     def begin_setup(self, request: SetupRequest) -> SetupPage:
         """A page that takes the card, with strong authentication. Raises ``NotSent``, ``NoAnswer``, ``Refused``."""

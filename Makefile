@@ -1,0 +1,72 @@
+# Everything a newcomer needs. It asks for make and Python 3.11 or newer with venv, and for nothing else.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input install --quiet
+# The first of these that runs and is new enough; PYTHON=... names another one.
+PYTHON ?= $(shell for python in python3 python3.12 python3.11 python3.13 python3.14; do \
+	$$python -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
+DATA := instance/demo
+PACKAGING := setup.cfg pyproject.toml
+JOBS := 2
+
+.PHONY: help
+help: ## Show what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: install ## Start the whole product with a fake shop, a sandbox gateway and a mailbox; Ctrl-C stops it
+	@$(BIN)/reprise demo --data $(DATA)
+
+.PHONY: demo-reset
+demo-reset: install ## Wipe what the demo has kept
+	@$(BIN)/reprise demo --data $(DATA) --reset
+
+.PHONY: demo-smoke
+demo-smoke: install ## Live the whole story without a person and print what was seen
+	@$(BIN)/reprise demo --smoke --json
+
+.PHONY: install
+install: $(VENV)/.installed ## Make .venv with reprise in it
+
+.PHONY: test
+test: $(VENV)/.developed ## Pass all tests against a real PostgreSQL and a real Redis, which the tests start
+	@$(BIN)/python -m pytest -n $(JOBS) $(TESTS)
+
+.PHONY: check
+check: $(VENV)/.developed ## Lint, types, format, and which floor may import which
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+.PHONY: bench-ingest
+bench-ingest: $(VENV)/.developed ## Measure webhooks per second against a bare view
+	@$(BIN)/python -m tests.bench.ingest
+
+.PHONY: bench-due
+bench-due: $(VENV)/.developed ## Measure claiming due rows among many; FULL=1 goes to ten million
+	@FULL=$(FULL) $(BIN)/python -m tests.bench.due
+
+.PHONY: clean
+clean: ## Remove .venv and what tools have cached; what the demo has kept stays
+	@rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	@find . -path ./.git -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer with venv was not found; name one: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@echo "Making $(VENV) with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv $(VENV)
+
+# Order-only: a newer interpreter file alone is no reason to install again.
+$(VENV)/.installed: $(PACKAGING) | $(BIN)/python
+	@echo "Installing reprise into $(VENV)"
+	@$(PIP) --editable '.[demo]'
+	@touch $@
+
+$(VENV)/.developed: $(VENV)/.installed
+	@echo "Installing what tests and checks need"
+	@$(PIP) --editable '.[demo,test,dev]'
+	@touch $@

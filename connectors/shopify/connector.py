@@ -1,0 +1,159 @@
+"""The connector of Shopify. The platform's words end here and in the modules beside."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import ClassVar, Literal
+
+from marshmallow import Schema, fields, validate
+
+from connectors.shopify import orders, reading, setup
+from connectors.shopify.graphql import Admin
+from connectors.shopify.payload import READERS
+from plugin_backend.sdk.connector import (
+    Capabilities,
+    CartChanged,
+    Change,
+    Check,
+    Install,
+    OrderCancelled,
+    OrderPlaced,
+    Page,
+    Reservation,
+    Reserved,
+    ShopEvent,
+    ShopFacts,
+    WebhookState,
+    WrittenBack,
+)
+from plugin_backend.sdk.errors import BadSignature, Refused
+from plugin_backend.sdk.http import Client, Delivery
+from plugin_backend.sdk.payload import read_object
+from plugin_backend.sdk.signing import check_base64_hmac
+
+
+class Settings(Schema):
+    """``secret`` is the client secret of the owner's custom app, which signs the webhooks; Shopify may go on signing
+    with the one before, ``old_secret``, for an hour. The token is needed to look into the shop and to write; one that
+    expires comes with a refresh token and its time."""
+
+    url = fields.Url(required=True, require_tld=False, schemes={"http", "https"})
+    secret = fields.String(required=True, validate=validate.Length(min=1, max=200), metadata={"secret": True})
+    old_secret = fields.String(validate=validate.Length(max=200), metadata={"secret": True})
+    access_token = fields.String(validate=validate.Length(max=200), metadata={"secret": True})
+    refresh_token = fields.String(validate=validate.Length(max=200), metadata={"secret": True})
+    token_expires_at = fields.String(validate=validate.Length(max=40))
+    client_id = fields.String(validate=validate.Length(max=100))
+
+
+class Shopify:
+    name: ClassVar[str] = "shopify"
+    title: ClassVar[str] = "Shopify"
+    settings: ClassVar[type[Schema]] = Settings
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        carts=True,
+        consent=True,
+        declines=True,
+        reserve=True,
+        part_paid=True,
+        polling=True,
+        webhooks_api=True,
+    )
+
+    def __init__(self, settings: Mapping[str, str], http: Client) -> None:
+        self._settings = settings
+        self._http = http
+
+    @property
+    def can_write(self) -> bool:
+        return bool(self._setting("access_token"))
+
+    @staticmethod
+    def door(settings: Mapping[str, str]) -> Mapping[str, str]:
+        return {name: settings[name] for name in ("url", "secret", "old_secret") if settings.get(name)}
+
+    @staticmethod
+    def is_ping(delivery: Delivery) -> bool:
+        """Shopify sends none."""
+        return False
+
+    @staticmethod
+    def recognise(address: str, http: Client) -> bool:
+        return setup.recognise(address, http)
+
+    def verify(self, delivery: Delivery) -> None:
+        """Only the body is signed, and every shop of one app has one secret: the shop that the headers name must be
+        ours, so that nobody's genuine delivery passes for another shop's."""
+        if not delivery.body:
+            raise BadSignature("an empty body says nothing, signed or not")
+        keys = [self._setting(name).encode("utf-8", "replace") for name in ("secret", "old_secret")]
+        check_base64_hmac(keys, delivery.body, _header(delivery, "hmac-sha256"))
+        ours, named = setup.host_of(self._setting("url")), _header(delivery, "shop-domain").lower()
+        if setup.is_shopify_host(ours) and named and named != ours:
+            raise BadSignature("the delivery is about another shop")
+
+    def identify(self, delivery: Delivery) -> str:
+        """The webhook id stays over retries, and the body with it."""
+        names = ("webhook-id", "topic")
+        parts = [*(_header(delivery, name) for name in names), hashlib.sha256(delivery.body).hexdigest()]
+        return hashlib.sha256("\n".join(parts).encode("utf-8", "replace")).hexdigest()
+
+    def topic(self, delivery: Delivery) -> str:
+        return _header(delivery, "topic").lower()[:100]
+
+    def parse(self, delivery: Delivery) -> list[ShopEvent]:
+        read = READERS.get(self.topic(delivery))
+        if read is None or _header(delivery, "test").lower() == "true":
+            return []
+        return read(read_object(delivery.body))
+
+    def read(
+        self, kind: Literal["cart", "order"], key: str
+    ) -> CartChanged | OrderPlaced | OrderCancelled | None:
+        return reading.state(self._admin(), key)
+
+    def fetch(self, kind: Literal["carts", "orders"], since: datetime, cursor: str = "") -> Page:
+        return reading.fetch(self._admin(), kind, since, cursor)
+
+    def ensure_webhooks(self, callback_url: str) -> Sequence[WebhookState]:
+        return setup.ensure_webhooks(self._admin(), callback_url)
+
+    def reserve(self, reservation: Reservation) -> Reserved:
+        return orders.reserve(self._admin(), reservation)
+
+    def write_back(self, change: Change) -> WrittenBack:
+        return orders.write_back(self._admin(), change)
+
+    def install_url(self, install: Install) -> str:
+        return setup.install_url(install, self._setting("client_id"))
+
+    def complete_install(self, install: Install, delivery: Delivery) -> dict[str, str]:
+        return setup.complete_install(install, delivery, self._settings, self._http)
+
+    def refresh(self) -> dict[str, str]:
+        return setup.refresh(self._base(), self._settings, self._http)
+
+    def checks(self) -> Sequence[Check]:
+        return setup.checks(self._asked(), self._http)
+
+    def facts(self) -> ShopFacts:
+        return setup.facts(self._admin())
+
+    def _setting(self, name: str) -> str:
+        return self._settings.get(name) or ""
+
+    def _base(self) -> str:
+        return self._setting("url").rstrip("/")
+
+    def _asked(self) -> Admin:
+        return Admin(self._http, self._base(), self._setting("access_token"))
+
+    def _admin(self) -> Admin:
+        if not self.can_write:
+            raise Refused("no_api_key")
+        return self._asked()
+
+
+def _header(delivery: Delivery, name: str) -> str:
+    """Newer deliveries drop the ``x-``; where both are there the newer one is meant."""
+    return delivery.header(f"shopify-{name}") or delivery.header(f"x-shopify-{name}")

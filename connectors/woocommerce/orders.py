@@ -1,0 +1,321 @@
+"""What we write into the shop's orders. Every write looks first whether it was done."""
+
+from collections.abc import Callable
+from typing import Any, Literal, TypeVar
+
+from connectors.woocommerce.api import Api
+from connectors.woocommerce.payload import (
+    BASKETS,
+    CART,
+    PAYMENT_METHOD,
+    REFERENCE,
+    Order,
+    events_of,
+    state_of,
+)
+from plugin_backend.sdk.connector import (
+    CartChanged,
+    Change,
+    Line,
+    OrderCancelled,
+    OrderPlaced,
+    OrderRefunded,
+    PaymentBooked,
+    Person,
+    PlanEnded,
+    RenewalBooked,
+    Reservation,
+    Reserved,
+    ShopEvent,
+    WrittenBack,
+)
+from plugin_backend.sdk.errors import NoAnswer, Refused, Unreadable
+from plugin_backend.sdk.money import Money
+
+T = TypeVar("T")
+
+PLAN = "_reprise_plan"
+PLAN_WORDS = "_reprise_plan_words"
+PAYMENTS = "_reprise_payments"
+ENDED = "_reprise_plan_ended"
+FIRST_ORDER = "_reprise_first_order"
+TITLE = "Reprise"
+# The line that carries what the basket's lines do not: shipping, tax, discounts.
+REST = "Shipping, taxes and discounts"
+
+
+def read_order(value: Any) -> Order:
+    """An order in an answer. ``NoAnswer`` where it cannot be read: what was written, if anything, is not known."""
+    try:
+        return Order(value if isinstance(value, dict) else {})
+    except Unreadable as error:
+        raise NoAnswer(f"the shop's order cannot be read: {error}") from None
+
+
+def number_of(order_key: str) -> str:
+    """The shop's number of ``order:19``; ``""`` for the key of something else."""
+    kind, _, number = order_key.partition(":")
+    return number if kind == "order" and number.isascii() and number.isdecimal() and len(number) < 20 else ""
+
+
+def state(api: Api, key: str) -> CartChanged | OrderPlaced | OrderCancelled | None:
+    """The order of that key as it stands. A basket that is no order yet lives in the shopper's session, which no API
+    shows: None."""
+    number = number_of(key)
+    value = api.get_or_none(f"orders/{number}") if number else None
+    if value is None:
+        return None
+    return _readable(state_of, read_order(value))
+
+
+def changed(value: Any) -> list[ShopEvent]:
+    """The events of one order of a list; what cannot be read there is passed over: its webhook tells a person."""
+    if not isinstance(value, dict):
+        return []
+    try:
+        return events_of(Order(value))
+    except Unreadable:
+        return []
+
+
+def _readable(of: Callable[[Order], T], order: Order) -> T:
+    try:
+        return of(order)
+    except Unreadable as error:
+        raise NoAnswer(f"the shop's order cannot be read: {error}") from None
+
+
+def reserve(api: Api, wanted: Reservation) -> Reserved:
+    """The basket's own order made pending and ours, or the order that an earlier call made, or a new one.
+
+    ``Refused`` with the reason ``already_bought`` where the basket was sold meanwhile.
+    """
+    number = number_of(wanted.cart_key)
+    value = api.get_or_none(f"orders/{number}") if number else None
+    if value is not None:
+        own = _own_order(api, read_order(value), wanted)
+        if own is not None:
+            return own
+    known = find(api, wanted.key)
+    if known is None:
+        known = read_order(api.post("orders", _new_order(wanted)))
+    return _reserved(known)
+
+
+def _own_order(api: Api, order: Order, wanted: Reservation) -> Reserved | None:
+    """The basket's own order, held; None where it is gone and another must be made."""
+    if order.status in BASKETS:
+        metas = {REFERENCE: wanted.key, PLAN_WORDS: wanted.plan_words}
+        held = {"status": "pending", **_ours(), "meta_data": _meta(metas)}
+        done = order.our_reference == wanted.key and order.status == "pending"
+        return _reserved(order if done else read_order(api.put(f"orders/{order.id}", held)))
+    if order.status in ("cancelled", "trash", "auto-draft"):
+        return None
+    if order.our_reference == wanted.key:
+        return _reserved(order)
+    raise Refused("already_bought")
+
+
+def _reserved(order: Order) -> Reserved:
+    return Reserved(order.key, _readable(lambda one: one.total, order))
+
+
+def find(api: Api, key: str) -> Order | None:
+    """The order that carries our key. The API cannot search by meta: first its full-text search, which finds a
+    transaction id and what shops add to it, then the hundred newest orders, among which one of ours stands whose
+    answer was lost."""
+    for query in ({"search": key}, {"orderby": "id", "order": "desc"}):
+        orders, _ = api.get_page("orders", **query)
+        for value in orders:
+            if isinstance(value, dict) and _carries(value, key):
+                return read_order(value)
+    return None
+
+
+def _carries(value: dict[str, Any], key: str) -> bool:
+    metas = value.get("meta_data")
+    return isinstance(metas, list) and any(
+        isinstance(meta, dict) and meta.get("key") == REFERENCE and meta.get("value") == key for meta in metas
+    )
+
+
+def _ours() -> dict[str, str]:
+    return {"payment_method": PAYMENT_METHOD, "payment_method_title": TITLE}
+
+
+def _meta(values: dict[str, Any]) -> list[dict[str, Any]]:
+    return [{"key": key, "value": value} for key, value in values.items()]
+
+
+def _new_order(wanted: Reservation) -> dict[str, Any]:
+    metas = {REFERENCE: wanted.key, PLAN_WORDS: wanted.plan_words}
+    if wanted.cart_key.startswith("cart:"):
+        metas[CART] = wanted.cart_key
+    return {
+        "status": "pending",
+        "currency": wanted.total.currency,
+        **_ours(),
+        **_who(wanted.person),
+        **_content(wanted.lines, wanted.total),
+        "meta_data": _meta(metas),
+    }
+
+
+def _who(person: Person) -> dict[str, Any]:
+    first, _, last = person.name.partition(" ")
+    billing = {
+        "first_name": first,
+        "last_name": last,
+        "email": person.email,
+        "phone": person.phone,
+        "country": person.country,
+    }
+    number = person.platform_id
+    return {
+        "customer_id": int(number) if number.isascii() and number.isdecimal() else 0,
+        # An empty e-mail is refused by the API, so that what is not known is left out.
+        "billing": {name: value for name, value in billing.items() if value},
+    }
+
+
+def _content(lines: tuple[Line, ...], total: Money) -> dict[str, Any]:
+    """The lines at the prices that were shown. A line needs a product or its SKU; one without becomes a fee, and so
+    does what the lines do not add up to (shipping is no line)."""
+    products = [_product(line) for line in lines if line.sku]
+    fees = [_fee(line.title, line.total) for line in lines if not line.sku and line.total]
+    rest = total.minor - sum(
+        line.total.minor for line in lines if line.total and line.total.currency == total.currency
+    )
+    if rest:
+        fees.append(_fee(REST if lines else TITLE, Money(rest, total.currency)))
+    return {"line_items": products, "fee_lines": fees}
+
+
+def _product(line: Line) -> dict[str, Any]:
+    price = line.total.decimal() if line.total is not None else "0"
+    return {
+        "sku": line.sku,
+        "name": line.title,
+        "quantity": _quantity(line.quantity),
+        "subtotal": price,
+        "total": price,
+    }
+
+
+def _quantity(text: str) -> int | float:
+    """The API takes a number; a length of cloth has a fraction."""
+    return int(text) if text.isascii() and text.isdecimal() else _fraction(text)
+
+
+def _fraction(text: str) -> int | float:
+    try:
+        return float(text)
+    except ValueError:
+        return 1
+
+
+def _fee(name: str, total: Money | None) -> dict[str, str]:
+    return {"name": name or TITLE, "total": total.decimal() if total else "0", "tax_status": "none"}
+
+
+def write_back(api: Api, change: Change) -> WrittenBack:
+    match change:
+        case PaymentBooked():
+            return _payment(api, change)
+        case RenewalBooked():
+            return _renewal(api, change)
+        case PlanEnded():
+            return _ended(api, change)
+
+
+def _order_to_write(api: Api, order_key: str) -> Order:
+    number = number_of(order_key)
+    if not number:
+        raise Refused("the key names no order of WooCommerce")
+    return read_order(api.get(f"orders/{number}"))
+
+
+def _payment(api: Api, change: PaymentBooked) -> WrittenBack:
+    order = _order_to_write(api, change.order_key)
+    booked = _booked(order)
+    if not any(entry.get("key") == change.key for entry in booked):
+        entry = {
+            "key": change.key,
+            "number": change.number,
+            "amount": change.amount.decimal(),
+            "currency": change.amount.currency,
+            "transaction_id": change.transaction_id,
+            "paid_at": change.paid_at.isoformat(),
+        }
+        # One request: the payment is in the meta exactly when the order has the state that goes with it.
+        body = {
+            **_advance(order, change),
+            "meta_data": _meta({PLAN: change.plan_key, PAYMENTS: [*booked, entry]}),
+        }
+        api.put(f"orders/{order.id}", body)
+    _note(api, order, change.key, change.words)
+    return WrittenBack(order.key)
+
+
+def _booked(order: Order) -> list[dict[str, Any]]:
+    entries = order.meta(PAYMENTS)
+    return [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
+
+
+def _advance(order: Order, change: PaymentBooked) -> dict[str, Any]:
+    """What the payment does to the order's state. An order that the shop cancelled, refunded or already sold stays
+    as the shop has it."""
+    settles = change.number == (change.count if change.ship == "fully_paid" and change.count else 1)
+    transaction = {**_ours(), "transaction_id": change.transaction_id}
+    if settles and order.status in BASKETS:
+        return {**transaction, "set_paid": True}
+    if settles and order.status == "on-hold":
+        # ``set_paid`` does nothing to an order on hold.
+        done = "completed" if order.read["needs_processing"] is False else "processing"
+        return {**transaction, "status": done}
+    if change.ship == "fully_paid" and order.status in BASKETS:
+        return {**_ours(), "status": "on-hold"}
+    return {}
+
+
+def _note(api: Api, order: Order, key: str, words: str) -> None:
+    """One note under our key; its text carries the key, by which it is found again."""
+    notes, _ = api.get_page(f"orders/{order.id}/notes")
+    mark = f"[{key}]"
+    if not any(isinstance(note, dict) and mark in str(note.get("note")) for note in notes):
+        api.post(f"orders/{order.id}/notes", {"note": f"{words} {mark}", "customer_note": False})
+
+
+def _renewal(api: Api, change: RenewalBooked) -> WrittenBack:
+    order = find(api, change.key)
+    if order is None:
+        metas = {REFERENCE: change.key, PLAN: change.plan_key, FIRST_ORDER: change.first_order_key}
+        body = {
+            "currency": change.amount.currency,
+            **_ours(),
+            **_who(change.person),
+            **_content(change.lines, change.amount),
+            "set_paid": True,
+            "transaction_id": change.transaction_id,
+            "meta_data": _meta(metas),
+        }
+        order = read_order(api.post("orders", body))
+    _note(api, order, change.key, change.words)
+    return WrittenBack(order.key)
+
+
+def _ended(api: Api, change: PlanEnded) -> WrittenBack:
+    order = _order_to_write(api, change.order_key)
+    ended = order.meta(ENDED)
+    if not isinstance(ended, dict) or ended.get("key") != change.key:
+        body = {
+            "meta_data": _meta({ENDED: {"key": change.key, "plan": change.plan_key, "reason": change.reason}})
+        }
+        api.put(f"orders/{order.id}", body)
+    _note(api, order, change.key, change.words)
+    return WrittenBack(order.key)
+
+
+def kind_fits(event: ShopEvent, kind: Literal["carts", "orders"]) -> bool:
+    """Whether a poll for ``kind`` asked for this event."""
+    return isinstance(event, OrderPlaced | OrderCancelled | OrderRefunded) == (kind == "orders")

@@ -1,0 +1,171 @@
+"""Connecting a shop: keys, webhooks, checks."""
+
+import hmac
+import re
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+from urllib.parse import quote, urlencode
+
+from connectors.woocommerce.api import Api, json_of
+from plugin_backend.sdk.connector import Check, Install, ShopFacts, WebhookState
+from plugin_backend.sdk.errors import BadSignature, Refused, RepriseError, Unreadable
+from plugin_backend.sdk.http import Client, Delivery, Request, raise_for_status
+from plugin_backend.sdk.payload import read_object, text_of
+
+TOPICS = ("order.created", "order.updated", "order.deleted", "order.restored")
+_KEY = re.compile(r"c[ks]_[0-9A-Za-z]{8,64}")
+_HANDOVER = re.compile(r"[A-Za-z0-9_-]{16,128}")
+
+
+def recognise(address: str, http: Client) -> bool:
+    """WordPress lists the namespaces of its API at ``/wp-json/``."""
+    try:
+        index = json_of(http.send(Request("GET", f"{address.rstrip('/')}/wp-json/"), timeout=10), "index")
+    except RepriseError:
+        return False
+    namespaces = index.get("namespaces") if isinstance(index, dict) else None
+    return isinstance(namespaces, list) and "wc/v3" in namespaces
+
+
+def ensure_webhooks(api: Api, callback_url: str, secret: str) -> Sequence[WebhookState]:
+    """One active webhook per topic that leads to ``callback_url``, signed with our secret."""
+    there = [hook for hook in api.get_all("webhooks") if isinstance(hook, dict)]
+    ours = {str(hook.get("topic")): hook for hook in there if hook.get("delivery_url") == callback_url}
+    return [_ensure(api, topic, ours.get(topic), callback_url, secret) for topic in TOPICS]
+
+
+def _ensure(
+    api: Api, topic: str, hook: dict[str, Any] | None, callback_url: str, secret: str
+) -> WebhookState:
+    if hook is not None and hook.get("status") == "active":
+        return WebhookState(topic, "active")
+    done: Literal["created", "repaired"] = "created" if hook is None else "repaired"
+    try:
+        if hook is None:
+            api.post("webhooks", _webhook(topic, callback_url, secret))
+        else:
+            api.put(f"webhooks/{text_of(hook.get('id'))}", {"status": "active", "secret": secret})
+    except Refused as refused:
+        if refused.status in (401, 403):
+            return WebhookState(topic, "missing")
+        raise
+    return WebhookState(topic, done)
+
+
+def _webhook(topic: str, callback_url: str, secret: str) -> dict[str, str]:
+    return {
+        "name": f"Reprise {topic}",
+        "topic": topic,
+        "delivery_url": callback_url,
+        "secret": secret,
+        "status": "active",
+    }
+
+
+def install_url(install: Install) -> str:
+    """WooCommerce's own page of consent, which sends the keys to the callback."""
+    if not install.callback_url.startswith("https://"):
+        raise Refused("WooCommerce hands keys over to an https address only: paste them instead")
+    if not _HANDOVER.fullmatch(install.nonce):
+        raise Refused("the nonce must be of letters, digits, _ and -")
+    query = {
+        "app_name": "Reprise",
+        "scope": "read_write",
+        "user_id": install.nonce,
+        "return_url": install.return_url,
+        "callback_url": install.callback_url,
+    }
+    return f"{install.address.rstrip('/')}/wc-auth/v1/authorize?{urlencode(query, quote_via=quote)}"
+
+
+def complete_install(install: Install, delivery: Delivery, http: Client) -> dict[str, str]:
+    """The keys, tried at the shop that was typed: nothing in the unsigned delivery says whose they are."""
+    body = read_object(delivery.body)
+    if not hmac.compare_digest(
+        text_of(body.get("user_id")).encode("utf-8", "replace"), install.nonce.encode()
+    ):
+        raise BadSignature("the keys belong to no hand-over of ours")
+    key, secret = text_of(body.get("consumer_key")), text_of(body.get("consumer_secret"))
+    if not _KEY.fullmatch(key) or not _KEY.fullmatch(secret):
+        raise Unreadable("consumer_key or consumer_secret: not a key")
+    if body.get("key_permissions") != "read_write":
+        raise Refused("the keys may not write: approve again with read and write")
+    address = install.address.rstrip("/")
+    Api(http, address, key, secret).get("orders", per_page=1)
+    return {"url": address, "consumer_key": key, "consumer_secret": secret}
+
+
+def checks(api: Api, http: Client, *, can_write: bool) -> Sequence[Check]:
+    return [
+        Check(
+            "reach", *_tried(lambda: _reach(api, http), "Settings > Permalinks: choose anything but Plain")
+        ),
+        Check("rights", *_tried(lambda: _rights(api, can_write=can_write), _RIGHTS)),
+        Check("webhooks", *_tried(lambda: _webhooks(api), "WooCommerce > Settings > Advanced > Webhooks")),
+    ]
+
+
+_RIGHTS = "WooCommerce > Settings > Advanced > REST API: add a key with Read/Write for an administrator"
+
+
+def _tried(ask: Callable[[], bool], remedy: str) -> tuple[bool, str]:
+    try:
+        good = ask()
+    except RepriseError:
+        good = False
+    return good, "" if good else remedy
+
+
+def _reach(api: Api, http: Client) -> bool:
+    return recognise(api.base, http)
+
+
+def _rights(api: Api, *, can_write: bool) -> bool:
+    api.get("orders", per_page=1)
+    return can_write
+
+
+def _webhooks(api: Api) -> bool:
+    """Each topic has an active webhook to one and the same address."""
+    hooks = [
+        hook for hook in api.get_all("webhooks") if isinstance(hook, dict) and hook.get("status") == "active"
+    ]
+    addresses = [
+        {str(hook.get("delivery_url")) for hook in hooks if hook.get("topic") == topic} for topic in TOPICS
+    ]
+    return bool(set.intersection(*addresses))
+
+
+def facts(api: Api, http: Client) -> ShopFacts:
+    """Each part by itself: a shop that refuses one still tells the others."""
+    index = _object(lambda: json_of(raise_for_status(_index(api, http), "index"), "index"))
+    general = _object(lambda: {"settings": api.get("settings/general")})
+    status = _object(lambda: api.get("system_status", _fields="environment"))
+    environment = status.get("environment")
+    return ShopFacts(
+        name=text_of(index.get("name"))[:200],
+        timezone=text_of(index.get("timezone_string"))[:50],
+        currency=_setting(general, "woocommerce_currency"),
+        country=_setting(general, "woocommerce_default_country").partition(":")[0],
+        version=text_of(environment.get("version"))[:30] if isinstance(environment, dict) else "",
+    )
+
+
+def _index(api: Api, http: Client) -> Any:
+    return http.send(Request("GET", f"{api.base}/wp-json/"))
+
+
+def _object(ask: Callable[[], Any]) -> dict[str, Any]:
+    try:
+        value = ask()
+    except RepriseError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _setting(general: dict[str, Any], name: str) -> str:
+    settings = general.get("settings")
+    for setting in settings if isinstance(settings, list) else []:
+        if isinstance(setting, dict) and setting.get("id") == name:
+            return text_of(setting.get("value"))[:20]
+    return ""

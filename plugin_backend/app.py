@@ -1,0 +1,90 @@
+"""The application: the only file that knows all the parts."""
+
+from typing import Any, Literal
+
+from flask import Flask
+from sqlalchemy import create_engine, inspect, text
+
+from plugin_backend.core import config, db, log, queue, registry, seal
+from plugin_backend.core.house import House
+from plugin_backend.sdk.errors import RepriseError
+from plugin_backend.web import errors, health, offer_pages, portal, security, unsubscribe
+from plugin_backend.web.dashboard import dashboard
+from plugin_backend.web.webhooks import HookDoor
+from plugin_backend.worker import clock, jobs
+
+MIGRATION_HEAD = "0001"
+Part = Literal["web", "worker", "clock", "cli"]
+
+
+class NotReady(RepriseError):
+    """The process must not start: what it stands on is missing. The message is one line for the operator."""
+
+    permanent = True
+
+
+def create_app(settings: config.Config | None = None, *, part: Part = "web") -> Flask:
+    """The application of one process. The web part is given no key that opens a token."""
+    settings = settings or config.load()
+    log.configure(settings.log_level)
+    app = Flask("plugin_backend", static_folder="static")
+    app.config.update(
+        SQLALCHEMY_DATABASE_URI=db.engine_url(settings.database_url),
+        SQLALCHEMY_ENGINE_OPTIONS={
+            "connect_args": db.connect_args(db.CLOCK_ROLE if part == "clock" else db.APP_ROLE),
+            "pool_pre_ping": True,
+            "pool_size": 8,
+            "max_overflow": 16,
+        },
+        MAX_CONTENT_LENGTH=256 * 1024,
+        MAX_FORM_MEMORY_SIZE=256 * 1024,
+        MAX_FORM_PARTS=200,
+    )
+    db.db.init_app(app)
+    keys = seal.load_keys(settings.keys, root=part in ("worker", "cli"))
+    app.extensions["reprise"] = House(settings, keys, queue.Bells(queue.connect(settings.redis_url)))
+    if part == "web":
+        _open_doors(app)
+    return app
+
+
+def _open_doors(app: Flask) -> None:
+    for blueprint in (health.pages, offer_pages.pages, portal.pages, unsubscribe.pages, dashboard):
+        app.register_blueprint(blueprint)
+    errors.install(app)
+    security.install(app)
+    app.wsgi_app = HookDoor(app, app.wsgi_app)  # type: ignore[method-assign]
+
+
+def check_ready(app: Flask) -> None:
+    """``NotReady`` with one line unless the database is migrated, Redis keeps what it is given, and the adapters load."""
+    settings = app.extensions["reprise"].config
+    registry.connectors()
+    registry.gateways()
+    with app.app_context():
+        try:
+            with db.db.engine.connect() as connection:
+                if not inspect(connection).has_table("alembic_version"):
+                    raise NotReady("the database is not migrated: run reprise migrate")
+                found = connection.scalar(text("SELECT version_num FROM alembic_version"))
+        except db.DatabaseError as error:
+            raise NotReady(f"the database does not answer: {db.first_line(error)}") from None
+    if found != MIGRATION_HEAD:
+        raise NotReady(f"the database is at migration {found}, not {MIGRATION_HEAD}: run reprise migrate")
+    try:
+        queue.check_redis(queue.connect(settings.redis_url))
+    except queue.RedisError as error:
+        raise NotReady(f"Redis does not answer: {type(error).__name__}") from None
+
+
+def clock_of(app: Flask) -> clock.Clock:
+    """The clock process's clock."""
+    house: Any = app.extensions["reprise"]
+    with app.app_context():
+        timers = [(model.__tablename__, bell) for model, bell in jobs.timers()]
+        return clock.Clock(db.db.engine, house.bells, timers, house.config.clock_grain)
+
+
+def owner_engine(settings: config.Config) -> Any:
+    """An engine that works as the owner: for migrations only."""
+    return create_engine(db.engine_url(settings.database_owner_url))

@@ -1,0 +1,121 @@
+"""The processes: migrate, web, worker, clock, up, doctor."""
+
+import signal
+import threading
+from pathlib import Path
+from typing import Any
+
+import click
+from granian import Granian
+from granian.constants import Interfaces
+from rq import SimpleWorker
+from rq.serializers import JSONSerializer
+
+from plugin_backend.app import check_ready, clock_of, create_app, owner_engine
+from plugin_backend.cli.context import at_work, data_option, find_settings, json_option, tell
+from plugin_backend.core import config, queue
+from plugin_backend.core.db import DatabaseError, first_line, transaction
+from plugin_backend.domain import invariants, merchants
+from plugin_backend.migrations import upgrade
+
+
+@click.command()
+@data_option
+def migrate(data: Path | None) -> None:
+    """Bring the database to the newest step."""
+    engine = owner_engine(find_settings(data))
+    try:
+        upgrade(engine)
+    except DatabaseError as error:
+        raise click.ClickException(f"the database was not migrated: {first_line(error)}") from None
+    finally:
+        engine.dispose()
+
+
+@click.command()
+@click.option("--port", type=int, default=8000, show_default=True)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Other than loopback only behind a proxy.")
+@click.option("--workers", type=int, default=1, show_default=True, help="Processes that answer.")
+def web(port: int, host: str, workers: int) -> None:
+    """Answer the outside: webhooks, offer pages, dashboard."""
+    check_ready(create_app(part="web"))
+    Granian(
+        "plugin_backend.app:create_app",
+        address=host,
+        port=port,
+        interface=Interfaces.WSGI,
+        workers=workers,
+        blocking_threads=16,
+        backlog=1024,
+        factory=True,
+        log_access=False,
+        log_level="warning",
+        respawn_failed_workers=True,
+    ).serve()
+
+
+@click.command()
+@click.option(
+    "--queue",
+    "queues",
+    multiple=True,
+    type=click.Choice([queue.PRESENT, queue.DEFAULT]),
+    help="Which bells to answer (default: both, a waiting customer first).",
+)
+def worker(queues: tuple[str, ...]) -> None:
+    """Do what is due: read deliveries, make offers, charge, tell the outside."""
+    settings = config.load()
+    app = create_app(settings, part="worker")
+    check_ready(app)
+    connection: Any = queue.connect_worker(settings.redis_url)
+    with app.app_context():
+        listening = [queue.queue(connection, name) for name in queues or (queue.PRESENT, queue.DEFAULT)]
+        answering = BellWorker(
+            listening, connection=connection, job_class=queue.BellJob, serializer=JSONSerializer, maintenance_interval=60
+        )
+        answering.max_connection_wait_time = 5
+        answering.work(logging_level="WARNING")
+
+
+class BellWorker(SimpleWorker):
+    """Works in its own process, without forking for each job: a job is a drain with its own socket timeouts, and a warm
+    database connection is worth more than a fork's isolation."""
+
+
+@click.command()
+def clock() -> None:
+    """Ring for what is due. Two may run at once."""
+    app = create_app(part="clock")
+    check_ready(app)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    clock_of(app).run(stop)
+
+
+@click.command()
+@data_option
+@json_option
+def doctor(data: Path | None, as_json: bool) -> None:
+    """Check the installation and the books; exit 1 where something does not hold."""
+    with at_work(data) as app:
+        check_ready(app)
+        with transaction(None) as session:
+            shops = [shop.id for shop in merchants.all_shops(session)]
+        broken = {}
+        for shop_id in shops:
+            with transaction(shop_id) as session:
+                broken[shop_id] = invariants.broken(session)
+    found = {"shops": len(shops), "broken": {shop: what for shop, what in broken.items() if what}}
+    tell(found, as_json=as_json, lines=_doctor_lines)
+    if found["broken"]:
+        raise click.exceptions.Exit(1)
+
+
+def _doctor_lines(found: Any) -> list[str]:
+    if not found["broken"]:
+        return [f"{found['shops']} shops: everything holds"]
+    return [f"{shop}: {what}" for shop, whats in found["broken"].items() for what in whats]
+
+
+COMMANDS = [migrate, web, worker, clock, doctor]

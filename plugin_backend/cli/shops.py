@@ -1,0 +1,163 @@
+"""Shops, gateway accounts and users."""
+
+import secrets
+from pathlib import Path
+from typing import Any
+
+import click
+
+from plugin_backend.cli.context import at_work, data_option, json_option, shop_option, tell
+from plugin_backend.core.db import transaction
+from plugin_backend.core.house import house
+from plugin_backend.domain import merchants, onboarding, staff
+
+
+@click.group()
+def shop() -> None:
+    """Shops."""
+
+
+@shop.command("add")
+@click.option("--platform", required=True, help="woocommerce, shopify, custom, or any connector that is there.")
+@click.option("--url", required=True, help="The shop's address.")
+@click.option("--secret", help="The webhook secret; @FILE reads it from a file, - from standard input.")
+@click.option("--idle", default="1h", show_default=True, help="How long a basket rests before it counts as left.")
+@click.option("--name", help="The shop's name, as customers know it.")
+@click.option("--country", default="FR", show_default=True, help="Where the shop is, as ISO 3166 alpha-2.")
+@click.option("--currency", default="EUR", show_default=True)
+@click.option("--locale", default="fr", show_default=True)
+@click.option("--timezone", default="Europe/Paris", show_default=True)
+@click.option("--kind", type=click.Choice(["instalments", "subscription"]), default="instalments", show_default=True)
+@click.option("--set", "more", multiple=True, metavar="NAME=VALUE", help="A setting of the connector; VALUE as --secret.")
+@click.option("--live", is_flag=True, help="A live shop: it begins by watching only, and plays with no sandbox.")
+@data_option
+@json_option
+def add_shop(
+    platform: str,
+    url: str,
+    secret: str | None,
+    idle: str,
+    more: tuple[str, ...],
+    live: bool,
+    data: Path | None,
+    as_json: bool,
+    **facts: Any,
+) -> None:
+    """Connect a shop: by default a TEST shop, active, with three payments and the sandbox account."""
+    settings = {"url": url} | ({"secret": read_secret(secret)} if secret else {}) | pairs(more)
+    facts = {name: value for name, value in facts.items() if value}
+    facts["idle_seconds"] = seconds(idle)
+    shop_id = onboarding.new_shop_id()
+    with at_work(data), transaction(shop_id) as session:
+        mode: Any = "live" if live else "test"
+        made = onboarding.add_shop(session, shop_id, platform=platform, settings=settings, mode=mode, **facts)
+        if not live and house().config.sandbox_url:
+            key = f"sk_test_sandbox_{secrets.token_hex(12)}"
+            onboarding.add_account(
+                session, made, "sandbox", {"url": house().config.sandbox_url, "api_key": key}
+            )
+        session.flush()
+        hook = house().url(merchants.hook_path(merchants.connection_of(session, shop_id).id, shop_id))
+        found = {
+            "id": shop_id,
+            "shop": shop_id,
+            "platform": platform,
+            "mode": made.mode,
+            "state": made.state,
+            "webhook_url": hook,
+        }
+    tell(found, as_json=as_json, lines=lambda it: [f"{it['id']}  {it['mode']}  {it['state']}", it["webhook_url"]])
+
+
+@shop.command("list")
+@data_option
+@json_option
+def list_shops(data: Path | None, as_json: bool) -> None:
+    """Every shop of the installation."""
+    with at_work(data), transaction(None) as session:
+        found = [
+            {
+                "id": row.id,
+                "shop": row.id,
+                "name": row.name,
+                "platform": row.platform,
+                "mode": row.mode,
+                "state": row.state,
+                "created_at": row.created_at.isoformat(),
+            }
+            for row in merchants.all_shops(session)
+        ]
+    tell(found, as_json=as_json, lines=lambda rows: [f"{r['id']}  {r['mode']:4}  {r['state']}  {r['name']}" for r in rows])
+
+
+@click.group()
+def gateway() -> None:
+    """Gateway accounts."""
+
+
+@gateway.command("add")
+@shop_option
+@click.option("--gateway", "name", required=True, help="sandbox, or any gateway that is there.")
+@click.option("--set", "more", multiple=True, metavar="NAME=VALUE", help="A setting; VALUE may be @FILE or -.")
+@data_option
+@json_option
+def add_gateway(shop_id: str, name: str, more: tuple[str, ...], data: Path | None, as_json: bool) -> None:
+    """Give a shop a gateway account; new plans use it from now on."""
+    with at_work(data), transaction(shop_id) as session:
+        row = onboarding.add_account(session, merchants.get_shop(session, shop_id), name, pairs(more))
+        found = {"id": row.id, "shop": shop_id, "gateway": name, "mode": row.mode}
+        found["webhook_url"] = house().url(merchants.hook_path(row.id, shop_id))
+    tell(found, as_json=as_json, lines=lambda it: [it["id"], it["webhook_url"]])
+
+
+@click.group()
+def user() -> None:
+    """Who may sign in to the dashboard."""
+
+
+@user.command("add")
+@click.option("--email", required=True)
+@click.option("--password", help="At least 12 characters; @FILE or - to read it. Without it one is made and shown once.")
+@data_option
+@json_option
+def add_user(email: str, password: str | None, data: Path | None, as_json: bool) -> None:
+    """Add a user of the dashboard."""
+    chosen = read_secret(password) if password else secrets.token_urlsafe(15)
+    with at_work(data), transaction(None) as session:
+        made = staff.add_user(session, onboarding.the_merchant(session).id, email, chosen)
+        found = {"id": made.id, "email": made.email} | ({} if password else {"password": chosen})
+    tell(found, as_json=as_json, lines=lambda it: [f"{name}: {value}" for name, value in it.items()])
+
+
+def read_secret(given: str) -> str:
+    """A secret as it is given, or read from ``@FILE`` or ``-`` (standard input), without its last line break."""
+    if given == "-":
+        return click.get_text_stream("stdin").read().rstrip("\n")
+    if given.startswith("@"):
+        try:
+            return Path(given[1:]).read_text(encoding="utf-8").rstrip("\n")
+        except OSError as error:
+            raise click.BadParameter(f"{given[1:]}: {error.strerror}") from None
+    return given
+
+
+def pairs(given: tuple[str, ...]) -> dict[str, str]:
+    found = {}
+    for item in given:
+        name, equals, value = item.partition("=")
+        if not equals or not name:
+            raise click.BadParameter(f"{name}: a setting is given as NAME=VALUE")
+        found[name] = read_secret(value)
+    return found
+
+
+def seconds(text: str) -> int:
+    """A span such as ``90s``, ``30m``, ``1h`` or ``2d`` in seconds."""
+    units = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+    number, unit = (text[:-1], text[-1:]) if text[-1:] in units else (text, "s")
+    if not number.isdecimal() or not 0 < int(number) * units[unit] <= 30 * 86400:
+        raise click.BadParameter(f"{text}: a span such as 30m, 1h or 2d, at most 30d")
+    return int(number) * units[unit]
+
+
+COMMANDS = [shop, gateway, user]

@@ -1,0 +1,82 @@
+"""What a process needs to know, read from the environment once; every ``NAME`` may also be given as ``NAME_FILE``."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from environs import EnvValidationError, FileAwareEnv
+from marshmallow import ValidationError, validate
+
+from plugin_backend.sdk.errors import RepriseError
+
+
+class ConfigError(RepriseError):
+    """A setting is missing or malformed. The message is one line that names every such setting."""
+
+    permanent = True
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """``database_owner_url`` is used by migrations only and is the same as ``database_url`` unless set apart.
+    ``clock_grain`` is in seconds. ``sandbox_url`` is where the sandbox gateway answers, "" where there is none."""
+
+    database_url: str = field(repr=False)
+    database_owner_url: str = field(repr=False)
+    redis_url: str = field(repr=False)
+    base_url: str
+    keys: Path
+    mail_url: str = field(repr=False)
+    mail_from: str
+    sandbox_url: str
+    clock_grain: float
+    log_level: str
+
+
+def load(environ: Mapping[str, str] | None = None) -> Config:
+    """The settings of this process. ``ConfigError`` names all that are missing or malformed, not just the first."""
+    env = FileAwareEnv(eager=False)
+    url = _url_of("postgresql", "postgres")
+    with env.prefixed(""):
+        database_url = env.str("DATABASE_URL", validate=url)
+        config = Config(
+            database_url=database_url,
+            database_owner_url=env.str("DATABASE_OWNER_URL", default=database_url, validate=url),
+            redis_url=env.str("REDIS_URL", validate=_url_of("redis", "rediss", "unix")),
+            base_url=env.str("REPRISE_BASE_URL", validate=_url_of("http", "https")),
+            keys=env.path("REPRISE_KEYS"),
+            mail_url=env.str("MAIL_URL", validate=_url_of("smtp", "smtps")),
+            mail_from=env.str("MAIL_FROM", default="reprise@localhost", validate=validate.Length(min=3)),
+            sandbox_url=env.str("REPRISE_SANDBOX_URL", default="", validate=_url_of("http", "https", "")),
+            clock_grain=env.float(
+                "REPRISE_CLOCK_GRAIN", default=10.0, validate=validate.Range(min=0.05, max=60)
+            ),
+            log_level=env.str("REPRISE_LOG_LEVEL", default="INFO", validate=validate.OneOf(_LEVELS)),
+        )
+    try:
+        env.seal()
+    except EnvValidationError as error:
+        raise ConfigError(_all_of(error)) from None
+    return config
+
+
+_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+
+
+def _all_of(error: EnvValidationError) -> str:
+    messages = error.error_messages
+    named = messages.items() if isinstance(messages, dict) else [("", messages)]
+    return "settings: " + "; ".join(f"{name}: {' '.join(map(str, said))}" for name, said in sorted(named))
+
+
+class _url_of(validate.Validator):
+    def __init__(self, *schemes: str) -> None:
+        self._schemes = schemes
+
+    def __call__(self, value: str | None) -> str | None:
+        scheme, separator, rest = (value or "").partition("://")
+        if value == "" and "" in self._schemes:
+            return value
+        if not separator or not rest or scheme.partition("+")[0] not in self._schemes:
+            raise ValidationError(f"must be an address that begins with {self._schemes[0]}://")
+        return value

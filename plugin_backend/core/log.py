@@ -1,0 +1,91 @@
+"""Logs: one JSON object a line, ids and never names, scrubbed of what must not be there."""
+
+import logging
+import re
+import sys
+from collections.abc import MutableMapping
+from typing import Any
+
+import structlog
+
+_RUN = re.compile(r"[0-9]+(?:[ -][0-9]+)*")
+_GROUP = re.compile(r"[0-9]+")
+_SECRET = re.compile(
+    r"(whsec_|whsk_|ck_|cs_|sk_(?:test|live)_|shpat_|shpss_|tok_|pm_|Bearer |Basic )[A-Za-z0-9+/=_\-.]{6,}"
+)
+_EMAIL = re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+\.[A-Za-z0-9.-]+")
+
+
+def looks_like_card(digits: str) -> bool:
+    """True for 13 to 19 digits (blanks and dashes aside) that pass Luhn's check and begin as card numbers do."""
+    plain = digits.replace(" ", "").replace("-", "")
+    if not plain.isascii() or not plain.isdecimal() or not 13 <= len(plain) <= 19 or plain[0] not in "23456":
+        return False
+    doubled = [int(d) * 2 - 9 * (int(d) > 4) if i % 2 else int(d) for i, d in enumerate(reversed(plain))]
+    return sum(doubled) % 10 == 0 and len(set(plain)) > 1
+
+
+def find_cards(text: str) -> list[tuple[int, int]]:
+    """Where card numbers stand in a text, as (start, end): whole groups of digits, parted by single blanks or dashes.
+    Digits that run on without a gap are one group: a longer number that happens to hold a card number is none."""
+    found = []
+    for run in _RUN.finditer(text):
+        if len(run.group()) >= 13:
+            found += _cards_in([group.span() for group in _GROUP.finditer(text, *run.span())], text)
+    return found
+
+
+def _cards_in(groups: list[tuple[int, int]], text: str) -> list[tuple[int, int]]:
+    found, first = [], 0
+    while first < len(groups):
+        start = groups[first][0]
+        # No card number has more than 19 digits, so no window of more than 19 groups can hold one.
+        for last in range(min(len(groups), first + 19) - 1, first - 1, -1):
+            if looks_like_card(text[start : groups[last][1]]):
+                found.append((start, groups[last][1]))
+                first = last
+                break
+        first += 1
+    return found
+
+
+def mask_cards(text: str) -> str:
+    """The text with the digits of every card number in it replaced; its length stays."""
+    for start, end in find_cards(text):
+        text = text[:start] + re.sub("[0-9]", "*", text[start:end]) + text[end:]
+    return text
+
+
+def scrub(text: str) -> str:
+    """The text without card numbers, keys, tokens and e-mail addresses."""
+    return _EMAIL.sub("(e-mail)", _SECRET.sub(r"\1...", mask_cards(text)))
+
+
+def _scrub_event(logger: Any, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    return {key: scrub(value) if isinstance(value, str) else value for key, value in event.items()}
+
+
+def configure(level: str) -> None:
+    """Send our logs and those of the libraries to standard error, as JSON."""
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+        _scrub_event,
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.processors.JSONRenderer()],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared, processor=structlog.processors.JSONRenderer()
+        )
+    )
+    logging.basicConfig(
+        handlers=[handler], level=max(logging.WARNING, logging.getLevelNamesMapping()[level]), force=True
+    )

@@ -1,0 +1,236 @@
+"""Words for columns, buttons, lists and errors by the keys that views use for them, and ``Words``, which says these and
+the codes of ``codes`` in a language. The tables hold English, marked for extraction with ``N_``.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from plugin_backend.core.i18n import N_, Translator
+from plugin_backend.core.render.codes import CASES, REASONS, STATES
+
+
+@dataclass(frozen=True, slots=True)
+class ListWords:
+    """What stands around a list: its title, what it is for, and what an empty one says."""
+
+    title: str
+    purpose: str
+    empty: str
+
+
+NOUNS: Mapping[str, str] = {
+    "attempt": N_("Attempt"),
+    "cart": N_("Cart"),
+    "case": N_("Case"),
+    "collection": N_("Collection"),
+    "delivery": N_("Webhook received"),
+    "message": N_("Message"),
+    "offer": N_("Offer"),
+    "plan": N_("Plan"),
+    "shop": N_("Shop"),
+}
+
+LISTS: Mapping[str, ListWords] = {
+    "shops": ListWords(N_("Shops"), N_("The shops that you look after."), N_("No shop is connected yet.")),
+    "carts": ListWords(
+        N_("Carts"),
+        N_("Baskets that shoppers filled, and what became of them."),
+        N_("No cart yet. One appears with the first webhook from the shop."),
+    ),
+    "offers": ListWords(
+        N_("Offers"),
+        N_("What was proposed to customers, and why some offers were not sent."),
+        N_("No offer yet. One is made when a cart is left or a payment is refused."),
+    ),
+    "plans": ListWords(
+        N_("Plans"),
+        N_("Accepted offers: instalment plans and subscriptions."),
+        N_("No plan yet. One begins when a customer accepts an offer."),
+    ),
+    "collections": ListWords(
+        N_("Collections"),
+        N_("Every dated payment of every plan."),
+        N_("No collection yet. A plan brings its own."),
+    ),
+    "deliveries": ListWords(
+        N_("Webhooks received"),
+        N_("What the shop and the gateway sent, as it came in."),
+        N_("Nothing was received yet."),
+    ),
+    "messages": ListWords(N_("Messages"), N_("Every mail to a customer."), N_("No message was written yet.")),
+    "cases": ListWords(N_("Cases"), N_("What a person must decide."), N_("Nothing needs you.")),
+}
+
+LABELS: Mapping[str, str] = {
+    "amount": N_("Amount"),
+    "at": N_("When"),
+    "attempts": N_("Attempts"),
+    "card": N_("Card"),
+    "cart": N_("Cart"),
+    "code": N_("Code of the gateway"),
+    "collection": N_("Collection"),
+    "collections": N_("Collections"),
+    "count": N_("Count"),
+    "country": N_("Country"),
+    "created_at": N_("Created"),
+    "currency": N_("Currency"),
+    "customer": N_("Customer"),
+    "decline": N_("Refusal"),
+    "delivery_id": N_("Delivery id"),
+    "due_at": N_("Next move"),
+    "email": N_("E-mail"),
+    "ended_at": N_("Ended"),
+    "error": N_("Error"),
+    "expires_at": N_("Expires"),
+    "from_state": N_("State before"),
+    "gateway": N_("Gateway"),
+    "gateway_id": N_("Id at the gateway"),
+    "id": N_("Id"),
+    "item": N_("Item"),
+    "key": N_("Key in the shop"),
+    "kind": N_("Kind"),
+    "language": N_("Language"),
+    "mandate": N_("Mandate"),
+    "name": N_("Name"),
+    "next_payment": N_("Next payment"),
+    "number": N_("Number"),
+    "offer": N_("Offer"),
+    "order": N_("Order"),
+    "paid": N_("Paid"),
+    "paid_at": N_("Paid on"),
+    "plan": N_("Plan"),
+    "platform": N_("Platform"),
+    "price": N_("Price"),
+    "quantity": N_("Quantity"),
+    "question": N_("Question"),
+    "reason": N_("Reason"),
+    "received_at": N_("Received"),
+    "reference": N_("Reference"),
+    "refunded": N_("Refunded"),
+    "sent_at": N_("Sent"),
+    "shop": N_("Shop"),
+    "source": N_("Source"),
+    "started_at": N_("Begun"),
+    "state": N_("State"),
+    "subject": N_("Subject"),
+    "template": N_("Offer template"),
+    "timezone": N_("Time zone"),
+    "to": N_("Recipient"),
+    "to_state": N_("State after"),
+    "topic": N_("Topic"),
+    "total": N_("Total"),
+    "updated_at": N_("Last change"),
+    "url": N_("Address"),
+    "webhook_url": N_("Webhook address"),
+}
+
+SECTIONS: Mapping[str, str] = {
+    "attempts": N_("Attempts"),
+    "cases": N_("Cases"),
+    "collections": N_("Collections"),
+    "deliveries": N_("Webhooks received"),
+    "lines": N_("Basket"),
+    "messages": N_("Messages"),
+    "moves": N_("History"),
+    "offers": N_("Offers"),
+    "payments": N_("Payments"),
+    "plans": N_("Plans"),
+    "refunds": N_("Refunds"),
+}
+
+ACTIONS: Mapping[str, str] = {
+    "cancel": N_("Cancel the plan"),
+    "charged": N_("It was charged"),
+    "keep": N_("Keep as it is"),
+    "not_charged": N_("It was not charged"),
+    "pause": N_("Pause the plan"),
+    "refund": N_("Refund"),
+    "replay": N_("Replay"),
+    "resolve": N_("Mark as settled"),
+    "resume": N_("Resume the plan"),
+    "retry": N_("Try again"),
+    "send_again": N_("Send again"),
+    "withdraw": N_("Withdraw the offer"),
+}
+
+NOTICES: Mapping[str, str] = {
+    "clock_moved": N_("The clock of the shop was moved."),
+    "done": N_("Done."),
+    "replayed": N_("The webhook will be read again."),
+}
+
+_SORRY = N_("Something went wrong on our side. Nothing you did caused it. Please try again in a few minutes.")
+ERRORS: Mapping[int, tuple[str, str]] = {
+    400: (N_("This request cannot be read"), N_("Please go back and try again.")),
+    401: (N_("Please sign in"), N_("This page is for people who are signed in.")),
+    403: (N_("This page is not open to you"), N_("If you think it should be, please ask the shop.")),
+    404: (
+        N_("This page does not exist"),
+        N_("The link may be incomplete. Please open it again from the mail."),
+    ),
+    405: (N_("This page cannot be used in this way"), N_("Please go back and try again.")),
+    413: (N_("What was sent is too large"), N_("Please send less at once.")),
+    422: (
+        N_("Something in the form is not right"),
+        N_("Please go back and check it. Never type a card number into a form of ours."),
+    ),
+    429: (N_("Too many requests"), N_("Please wait a minute, then try again.")),
+    500: (N_("Something went wrong"), _SORRY),
+}
+"""Title and advice of an error page; a status that is not here is shown as 400 or 500."""
+
+DECLINES: Mapping[str, str] = {
+    "funds": N_("The amount may be above the limit of the card or the balance of the account."),
+    "new_data": N_("The details of the card are not valid any more, for example because it has expired."),
+    "authentication": N_("The payment was not confirmed with your bank."),
+    "system": N_("The bank could not be reached."),
+}
+_NO_REASON = N_("The bank gave no reason.")
+
+
+class Words:
+    """The tables above in one language."""
+
+    def __init__(self, said: Translator) -> None:
+        self._said = said
+
+    def state(self, noun: str, state: str) -> str:
+        """The state of a ``noun`` in a word. ``KeyError`` for one that no table knows."""
+        return self._said.pgettext(noun, STATES[noun][state])
+
+    def reason(self, code: str) -> str:
+        """The reason, or the kind of a case, in words; the code itself where none are kept: an adapter may have brought
+        it. ``a: b`` is a reason within a reason."""
+        return ": ".join(self._known(part) for part in code.split(": "))
+
+    def decline(self, decline: str) -> str:
+        """Why a bank refused, for the customer. It never tells him that fraud is suspected."""
+        return self._said.gettext(DECLINES.get(decline, _NO_REASON))
+
+    def noun(self, noun: str) -> str:
+        return self._said.gettext(NOUNS[noun])
+
+    def label(self, key: str) -> str:
+        return self._said.gettext(LABELS[key])
+
+    def section(self, key: str) -> str:
+        return self._said.gettext(SECTIONS[key])
+
+    def action(self, key: str) -> str:
+        return self._said.gettext(ACTIONS[key])
+
+    def notice(self, key: str) -> str:
+        return self._said.gettext(NOTICES[key])
+
+    def listing(self, noun: str) -> ListWords:
+        words = LISTS[noun]
+        return ListWords(*(self._said.gettext(text) for text in (words.title, words.purpose, words.empty)))
+
+    def error(self, status: int) -> tuple[str, str]:
+        """Title and advice for a status of HTTP."""
+        title, advice = ERRORS.get(status, ERRORS[400 if 400 <= status < 500 else 500])
+        return self._said.gettext(title), self._said.gettext(advice)
+
+    def _known(self, code: str) -> str:
+        message = REASONS.get(code) or CASES.get(code)
+        return self._said.gettext(message) if message else code

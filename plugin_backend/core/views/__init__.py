@@ -1,0 +1,82 @@
+"""What pages and mails are given to show: plain values, filled from tables by those who call ``core.render``.
+
+Nothing here is text of ours: words, amounts and dates are put into the reader's language by the templates.
+"""
+
+from plugin_backend.core.views.customer import (
+    BasketLine,
+    Card,
+    Difference,
+    Ending,
+    OfferView,
+    Part,
+    PlanView,
+    Rhythm,
+    ShopView,
+)
+from plugin_backend.core.views.dashboard import (
+    Action,
+    Cell,
+    ClockBar,
+    DashboardView,
+    DetailView,
+    Fact,
+    HomeView,
+    Link,
+    ListView,
+    Reason,
+    Row,
+    Section,
+    State,
+    Tab,
+)
+from plugin_backend.core.views.demo import LedgerLine, TourStep, TourView
+from plugin_backend.core.views.letters import (
+    ActionNeededMail,
+    CancelledMail,
+    CompletedMail,
+    FailedMail,
+    Mail,
+    OfferMail,
+    PlanMail,
+    ReceiptMail,
+    SignInMail,
+)
+
+__all__ = [
+    "Action",
+    "ActionNeededMail",
+    "BasketLine",
+    "CancelledMail",
+    "Card",
+    "Cell",
+    "ClockBar",
+    "CompletedMail",
+    "DashboardView",
+    "DetailView",
+    "Difference",
+    "Ending",
+    "Fact",
+    "FailedMail",
+    "HomeView",
+    "LedgerLine",
+    "Link",
+    "ListView",
+    "Mail",
+    "OfferMail",
+    "OfferView",
+    "Part",
+    "PlanMail",
+    "PlanView",
+    "Reason",
+    "ReceiptMail",
+    "Rhythm",
+    "Row",
+    "Section",
+    "ShopView",
+    "SignInMail",
+    "State",
+    "Tab",
+    "TourStep",
+    "TourView",
+]

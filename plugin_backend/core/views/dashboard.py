@@ -1,0 +1,140 @@
+"""What operators see: lists, details and the home of a shop."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from plugin_backend.sdk.money import Money
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The state of a row, shown as icon, word and colour. ``noun`` is the singular: ``cart``, ``plan``, ``shop``."""
+
+    noun: str
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a row is as it is, as a code of ours; shown in words where it has some, else as it is."""
+
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A way to another page."""
+
+    label: str
+    url: str
+
+
+Cell = str | int | Money | datetime | State | Reason | Link | None
+"""What a table cell or a fact may hold; None shows as a dash. A ``str`` is shown as it is, without translation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of a list. ``url`` is its detail page ("": none) and is linked from its first cell."""
+
+    cells: tuple[Cell, ...]
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ListView:
+    """A page of rows. ``noun`` (plural, a key of ``render.words.LISTS``) gives title, purpose and the sentence for an
+    empty list; ``columns`` are keys of ``render.words.LABELS``, as many as each row has cells. ``next_url`` is the next
+    page of the keyset, "" on the last."""
+
+    noun: str
+    columns: tuple[str, ...]
+    rows: tuple[Row, ...]
+    next_url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One thing said of an object. ``label`` is a key of ``render.words.LABELS``."""
+
+    label: str
+    value: Cell
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A table within a detail page: the attempts of a collection, the lines of a cart. ``title`` is a key of
+    ``render.words.SECTIONS``; an empty one shows that there is nothing."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """A button that POSTs to ``url``. ``label`` is a key of ``render.words.ACTIONS``; ``danger`` True: money moves or
+    something ends."""
+
+    label: str
+    url: str
+    danger: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DetailView:
+    """One object. ``noun`` is the singular, a key of ``render.words.NOUNS``; ``title`` what tells it from others (its
+    id); ``raw`` is shown as it is in a box (the body of a delivery, the text of a message), "" for none."""
+
+    noun: str
+    title: str
+    facts: tuple[Fact, ...]
+    sections: tuple[Section, ...] = ()
+    actions: tuple[Action, ...] = ()
+    back_url: str = ""
+    raw: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class HomeView:
+    """The answers of the first page. Each tuple has at most one amount per currency: currencies are never summed.
+    ``cases`` are those that wait for a person."""
+
+    recovered: tuple[Money, ...]
+    expected: tuple[Money, ...]
+    at_risk: tuple[Money, ...]
+    cases: tuple[Link, ...] = ()
+    collections_url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Tab:
+    """One page of a shop; ``noun`` is ``home`` or a key of ``render.words.LISTS``."""
+
+    noun: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClockBar:
+    """The clock of a test shop: its time now, and where ``step`` = ``hour``, ``day`` or ``month`` is POSTed."""
+
+    now: datetime
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class DashboardView:
+    """What surrounds every page of the dashboard. ``tab`` is the noun of the page one is on. ``timezone`` is that of
+    the shop, or UTC. ``shop`` is "" outside a shop."""
+
+    user: str
+    shops_url: str
+    logout_url: str
+    shop: str = ""
+    timezone: str = "UTC"
+    tabs: tuple[Tab, ...] = ()
+    tab: str = ""
+    test: bool = False
+    clock: ClockBar | None = None
+    notice: str = ""

@@ -1,0 +1,106 @@
+"""What each mail is given. Every ``*_link`` is absolute and opens without a login."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from plugin_backend.core.views.customer import Ending, OfferView, Part, PlanView, ShopView
+
+
+@dataclass(frozen=True, slots=True)
+class OfferMail:
+    """For ``offer`` (advertising: consent rules) and ``offer_after_decline`` (service: a payment was refused)."""
+
+    shop: ShopView
+    offer: OfferView
+    link: str = field(repr=False)
+    unsubscribe_link: str = field(repr=False)
+    name: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class PlanMail:
+    """For ``plan_confirmed``: the contract on a durable medium."""
+
+    shop: ShopView
+    plan: PlanView
+    portal_link: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptMail:
+    """For ``receipt``. ``count`` None: a subscription without an end. The next payment is ``plan.next``."""
+
+    shop: ShopView
+    plan: PlanView
+    part: Part
+    paid_at: datetime
+    portal_link: str = field(repr=False)
+    cancel_link: str = field(repr=False)
+    count: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FailedMail:
+    """For ``payment_failed``: refused, tried again at ``part.retry_at``, nothing to do. ``decline`` is a value of
+    ``sdk.gateway.Decline``."""
+
+    shop: ShopView
+    plan: PlanView
+    part: Part
+    decline: str
+    portal_link: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ActionNeededMail:
+    """For ``payment_action_needed``: the customer gives another card or confirms with his bank at ``link``."""
+
+    shop: ShopView
+    plan: PlanView
+    part: Part
+    need: Literal["card", "authentication"]
+    link: str = field(repr=False)
+    portal_link: str = field(repr=False)
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CompletedMail:
+    """For ``plan_completed``."""
+
+    shop: ShopView
+    plan: PlanView
+    portal_link: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class CancelledMail:
+    """For ``plan_cancelled``: the proof of a cancellation or withdrawal. ``at`` is when it was received."""
+
+    shop: ShopView
+    plan: PlanView
+    ending: Ending
+    at: datetime
+    portal_link: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SignInMail:
+    """For ``sign_in``: an operator asked for a link that works once. ``address`` is where the installation answers."""
+
+    link: str = field(repr=False)
+    minutes: int
+    address: str
+
+
+Mail = (
+    OfferMail
+    | PlanMail
+    | ReceiptMail
+    | FailedMail
+    | ActionNeededMail
+    | CompletedMail
+    | CancelledMail
+    | SignInMail
+)

@@ -1,0 +1,118 @@
+"""Signed callbacks: sent at least once while the process lives, a few times where the other side does not answer 2xx.
+
+What is still to be sent when the process is killed is lost, as it is with real gateways on a bad day: that is what
+looking up is for.
+"""
+
+import heapq
+import itertools
+import json
+import threading
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from plugin_backend.demo.gateway.book import new_id
+from plugin_backend.demo.gateway.records import Account
+from plugin_backend.demo.gateway.switches import Switches
+from plugin_backend.sdk import clock
+from plugin_backend.sdk.errors import NoAnswer, NotSent
+from plugin_backend.sdk.http import Client, Request
+from plugin_backend.sdk.signing import hmac_sha256
+
+WAITS = (1.0, 5.0, 30.0)
+_HELD_BACK = 2.0
+_SENDERS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something to tell: ``type`` such as ``charge.captured``, about the object of that id and reference."""
+
+    account: Account
+    url: str
+    type: str
+    object_id: str
+    reference: str
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class _Due:
+    at: float
+    order: int
+    attempt: int = field(compare=False)
+    url: str = field(compare=False)
+    key: bytes = field(compare=False, repr=False)
+    body: bytes = field(compare=False, repr=False)
+
+
+def signature(key: bytes, stamp: str, body: bytes) -> str:
+    """The value of ``Sandbox-Signature``: HMAC-SHA256 over ``stamp.body``."""
+    return f"t={stamp},v1={hmac_sha256(key, stamp.encode() + b'.' + body).hex()}"
+
+
+class Callbacks:
+    """The background sender: a few threads, so that one deaf address does not hold up the others."""
+
+    def __init__(self, http: Client, switches: Switches) -> None:
+        self._http = http
+        self._switches = switches
+        self._queue: list[_Due] = []
+        self._numbers = itertools.count()
+        self._wake = threading.Condition()
+        for number in range(_SENDERS):
+            threading.Thread(target=self._run, daemon=True, name=f"callbacks-{number}").start()
+
+    def tell(self, events: Iterable[Event]) -> None:
+        for event in events:
+            if event.url and not self._switches.get(event.account.id, "callback_off"):
+                self._plan(event)
+
+    def _plan(self, event: Event) -> None:
+        account, number = event.account, next(self._numbers)
+        wait = float(self._switches.get(account.id, "callback_late"))
+        if self._switches.get(account.id, "callback_out_of_order") and number % 2 == 0:
+            wait += _HELD_BACK
+        body = _body(event)
+        for _ in range(2 if self._switches.get(account.id, "callback_twice") else 1):
+            self._put(_Due(time.monotonic() + wait, number, 0, event.url, account.callback_key, body))
+
+    def _put(self, due: _Due) -> None:
+        with self._wake:
+            heapq.heappush(self._queue, due)
+            self._wake.notify()
+
+    def _run(self) -> None:
+        while True:
+            self._post(self._next())
+
+    def _next(self) -> _Due:
+        with self._wake:
+            while True:
+                if self._queue and self._queue[0].at <= time.monotonic():
+                    return heapq.heappop(self._queue)
+                self._wake.wait(self._queue[0].at - time.monotonic() if self._queue else None)
+
+    def _post(self, due: _Due) -> None:
+        stamp = str(int(clock.real_now().timestamp()))
+        headers = {
+            "Content-Type": "application/json",
+            "Sandbox-Signature": signature(due.key, stamp, due.body),
+        }
+        try:
+            status = self._http.send(Request("POST", due.url, headers, due.body)).status
+        except (NotSent, NoAnswer):
+            status = 0
+        if not 200 <= status < 300 and due.attempt < len(WAITS):
+            at = time.monotonic() + WAITS[due.attempt]
+            self._put(_Due(at, due.order, due.attempt + 1, due.url, due.key, due.body))
+
+
+def _body(event: Event) -> bytes:
+    told = {
+        "id": new_id("evt"),
+        "type": event.type,
+        "created": event.account.now().isoformat(),
+        "data": {"id": event.object_id, "reference": event.reference},
+    }
+    return json.dumps(told).encode()

@@ -1,0 +1,114 @@
+"""What happens to money: charges, their ends, and refunds. Each is one entry in the ledger, so it happens once or not.
+
+Every function holds the book's lock from reading to writing.
+"""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from plugin_backend.demo.gateway.book import Book, new_id
+from plugin_backend.demo.gateway.cards import BY_NAME
+from plugin_backend.demo.gateway.records import Account, Charge, Refund
+from plugin_backend.sdk.money import Money
+
+PENDING_FOR = timedelta(days=1)
+_STATES = ("captured", "requires_action", "pending")
+
+
+class Rejected(Exception):
+    """The request itself is refused and nothing was done. ``code`` is for programs, the message for people."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+
+
+def known_key(
+    account: Account, kind: str, key: str, request: str, sent_at: datetime
+) -> Charge | Refund | None:
+    """What a key made before. ``Rejected`` with 422 where it came with another request; None where the key is new,
+    or is forgotten because more than a day passed for the caller."""
+    use = account.keys.get((kind, key))
+    if use is None or not use.remembered(sent_at):
+        return None
+    if use.request != request:
+        raise Rejected(422, "key_reused", "This idempotency key was used with another request.")
+    return account.charges[use.made] if kind == "charge" else account.refunds[use.made]
+
+
+def make_charge(book: Book, account: Account, asked: dict[str, Any], decline: str) -> Charge:
+    """Charge a stored card. ``asked`` holds the request's fields with key, request print and ``sent_at``;
+    ``decline`` is a code that a test wants, or ""."""
+    with book.lock:
+        card = account.cards.get(asked["token"])
+        if card is None or card.detached:
+            raise Rejected(422, "unknown_token", "This account has no such stored card.")
+        answer = decline or BY_NAME[card.behaviour].answer_to(asked["initiator"], card.charges + 1)
+        state, code = (answer, "") if answer in _STATES else ("declined", answer)
+        entry = book.write(
+            account,
+            "charge.made",
+            id=new_id("ch"),
+            **asked,
+            state=state,
+            code=code,
+            network_transaction_id=new_id("ntx"),
+            **({"moved": asked["amount"]} if state == "captured" else {}),
+        )
+        return account.charges[entry["id"]]
+
+
+def capture(book: Book, account: Account, charge: Charge) -> None:
+    """Take the money of a charge that was waiting; ``Rejected`` where it has ended otherwise."""
+    with book.lock:
+        if charge.state == "captured":
+            return
+        _must_wait(charge)
+        amount = charge.amount.as_json()
+        moved = {"id": charge.id, "reference": charge.reference, "key": charge.key, "moved": amount}
+        book.write(account, "charge.captured", **moved)
+
+
+def refuse(book: Book, account: Account, charge: Charge, code: str) -> None:
+    """The customer, or the bank, said no to a charge that was waiting."""
+    with book.lock:
+        _must_wait(charge)
+        book.write(account, "charge.declined", id=charge.id, reference=charge.reference, code=code)
+
+
+def close(book: Book, account: Account, charge: Charge) -> bool:
+    """Make an open 3-D Secure challenge useless; whatever else the charge is, it stays. True where it was closed now."""
+    with book.lock:
+        if charge.state != "requires_action":
+            return False
+        book.write(account, "charge.closed", id=charge.id, reference=charge.reference)
+        return True
+
+
+def settle_pending(book: Book, account: Account) -> list[Charge]:
+    """Capture the pending charges whose day is over by the account's clock."""
+    with book.lock:
+        ready = [c for c in account.pending.values() if account.now() - c.at >= PENDING_FOR]
+        for charge in ready:
+            capture(book, account, charge)
+        return ready
+
+
+def make_refund(book: Book, account: Account, asked: dict[str, Any], amount: Money) -> Refund:
+    """Give back a part of what was captured, never more than is left of it."""
+    with book.lock:
+        charge = account.charges.get(asked["charge"])
+        if charge is None:
+            raise Rejected(422, "unknown_charge", "This account has no such charge.")
+        if charge.state != "captured" or charge.amount.currency != amount.currency:
+            raise Rejected(422, "not_refundable", "Nothing was captured by this charge in this currency.")
+        if charge.refunded + amount.minor > charge.amount.minor:
+            raise Rejected(422, "refund_exceeds_capture", "That is more than is left of the charge.")
+        entry = book.write(account, "refund.made", id=new_id("re"), **asked, moved=amount.as_json())
+        return account.refunds[entry["id"]]
+
+
+def _must_wait(charge: Charge) -> None:
+    if charge.state not in ("requires_action", "pending"):
+        raise Rejected(409, "charge_ended", "This charge has already ended.")

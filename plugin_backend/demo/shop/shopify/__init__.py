@@ -1,0 +1,1 @@
+"""Nordlys: a Norwegian shop on Shopify, which sells in kroner."""

@@ -1,0 +1,315 @@
+"""Baskets and sales, put together from deliveries in whatever order they came.
+
+Where a basket stands follows from the *set* of its deliveries, not from their order: of two states the later
+``updated_at`` is newer, then the higher version, then the greater hash of the content; a sale wins over everything;
+a removal without a time wins over every state of the basket but a restoration.
+"""
+
+import hashlib
+import json
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import BigInteger, Index, UniqueConstraint, or_, select, text
+from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy.types import Text
+
+from plugin_backend.core.db import Base
+from plugin_backend.core.due import Due, Row, due_index
+from plugin_backend.core.ids import new_id
+from plugin_backend.domain import consent, customers, moves
+from plugin_backend.domain.merchants import Shop
+from plugin_backend.sdk import connector as sdk
+from plugin_backend.sdk.money import Money
+
+BEFORE_EVERYTHING = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
+
+
+class Cart(moves.Stateful, Due, Row, Base):
+    """A basket. ``key`` is its name in the shop; ``changed_at`` (shop time) is when its newest state reached us, from
+    which the idle delay runs; ``failed_at`` when a payment of it was last declined; ``offer_id``
+    the offer that is being accepted, or was: it locks the basket."""
+
+    __tablename__ = "carts"
+    prefix = "cart"
+    noun = "cart"
+    bell = "offer"
+
+    key: Mapped[str]
+    customer_id: Mapped[str | None]
+    amount: Mapped[int | None] = mapped_column(BigInteger)
+    currency: Mapped[str | None]
+    lines: Mapped[list[Any]] = mapped_column(default=list)
+    platform_id: Mapped[str] = mapped_column(default="")
+    locale: Mapped[str] = mapped_column(default="")
+    country: Mapped[str] = mapped_column(default="")
+    empty: Mapped[bool] = mapped_column(default=False)
+    updated_at: Mapped[datetime]
+    version: Mapped[int] = mapped_column(BigInteger, default=0)
+    content_hash: Mapped[str] = mapped_column(default="")
+    changed_at: Mapped[datetime]
+    failed_at: Mapped[datetime | None]
+    decline: Mapped[str] = mapped_column(default="")
+    removed: Mapped[bool] = mapped_column(default=False)
+    removed_at: Mapped[datetime | None]
+    restored_at: Mapped[datetime | None]
+    offer_id: Mapped[str | None]
+
+    __table_args__ = (
+        due_index("carts"),
+        UniqueConstraint("shop_id", "key"),
+        Index("ix_carts_customer", "shop_id", "customer_id"),
+    )
+
+    @property
+    def total(self) -> Money | None:
+        return None if self.amount is None or self.currency is None else Money(self.amount, self.currency)
+
+
+class Sale(Row, Base):
+    """An order somebody placed in the shop, by whatever path. ``cart_keys`` are the names its basket may have had;
+    ``our_reference`` is the plan's where the order is our own."""
+
+    __tablename__ = "sales"
+    prefix = "sale"
+
+    order_key: Mapped[str]
+    cart_keys: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    customer_id: Mapped[str | None]
+    amount: Mapped[int | None] = mapped_column(BigInteger)
+    currency: Mapped[str | None]
+    placed_at: Mapped[datetime]
+    known_at: Mapped[datetime]
+    our_reference: Mapped[str] = mapped_column(default="")
+    cancelled_at: Mapped[datetime | None]
+    refunded_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        UniqueConstraint("shop_id", "order_key"),
+        Index("ix_sales_cart_keys", "cart_keys", postgresql_using="gin"),
+        Index("ix_sales_customer", "shop_id", "customer_id"),
+    )
+
+
+def cart_changed(session: Session, shop: Shop, event: sdk.CartChanged, at: datetime) -> Cart:
+    """Take in a state of a basket that reached us at ``at`` (shop time); an older one than we know changes nothing."""
+    cart = _locked(session, shop, event.key, at)
+    order = (event.updated_at, event.version, _content(event))
+    newer = order > (cart.updated_at, cart.version, cart.content_hash)
+    if newer:
+        _take_over(session, shop, cart, event, at)
+        cart.updated_at, cart.version, cart.content_hash = order
+    customer = customers.meet(session, shop.id, event.person)
+    if customer is not None and event.consent is not None:
+        consent.record(session, shop.id, customer.id, event.consent, event.updated_at)
+    settle(session, shop, cart, changed=newer)
+    return cart
+
+
+def payment_failed(session: Session, shop: Shop, event: sdk.PaymentFailed, at: datetime) -> Cart:
+    """A payment of a basket was declined: an offer is due at once, unless it was bought meanwhile or has changed."""
+    cart = (
+        cart_changed(session, shop, event.cart, at) if event.cart else _locked(session, shop, event.key, at)
+    )
+    # Two tellings of one decline: the one that knows why counts, whichever comes first.
+    known = (cart.failed_at or BEFORE_EVERYTHING, cart.decline not in ("", "unknown"), cart.decline)
+    told = (event.at, event.decline != "unknown", event.decline)
+    if told > known:
+        cart.failed_at, cart.decline = event.at, event.decline
+    settle(session, shop, cart, changed=told > known)
+    return cart
+
+
+def cart_removed(session: Session, shop: Shop, event: sdk.CartRemoved, at: datetime) -> Cart:
+    """A basket was deleted in the shop."""
+    cart = _locked(session, shop, event.key, at)
+    cart.removed = True
+    if event.at is not None:
+        cart.removed_at = max(event.at, cart.removed_at or event.at)
+    settle(session, shop, cart)
+    return cart
+
+
+def cart_restored(session: Session, shop: Shop, event: sdk.CartRestored, at: datetime) -> Cart:
+    """A deleted basket came back."""
+    cart = _locked(session, shop, event.key, at)
+    cart.restored_at = max(event.at, cart.restored_at or event.at)
+    settle(session, shop, cart)
+    return cart
+
+
+def order_placed(session: Session, shop: Shop, event: sdk.OrderPlaced, at: datetime) -> list[Cart]:
+    """Somebody bought: keep the sale, once, and give back the baskets it came from, settled."""
+    customer = customers.meet(session, shop.id, event.person)
+    values = {
+        "id": new_id(Sale.prefix),
+        "shop_id": shop.id,
+        "created_at": at,
+        "order_key": event.order_key,
+        "cart_keys": sorted(event.cart_keys),
+        "customer_id": customer.id if customer else None,
+        "amount": event.total.minor if event.total else None,
+        "currency": event.total.currency if event.total else None,
+        "placed_at": event.placed_at,
+        "known_at": at,
+        "our_reference": event.our_reference,
+    }
+    session.execute(insert(Sale).values(values).on_conflict_do_update(index_elements=_ORDER, set_=_MERGED))
+    of_the_order = select(Cart).where(Cart.shop_id == shop.id, Cart.key.in_(event.cart_keys))
+    found = list(session.scalars(of_the_order.order_by(Cart.id).with_for_update()))
+    for cart in found:
+        settle(session, shop, cart)
+    return found
+
+
+# An order is told of many times; what any telling knew is kept.
+_ORDER = ["shop_id", "order_key"]
+_MERGED = {
+    "our_reference": text("COALESCE(NULLIF(sales.our_reference, ''), excluded.our_reference)"),
+    "cart_keys": text("ARRAY(SELECT DISTINCT unnest(sales.cart_keys || excluded.cart_keys) ORDER BY 1)"),
+    "customer_id": text("COALESCE(sales.customer_id, excluded.customer_id)"),
+    "placed_at": text("LEAST(sales.placed_at, excluded.placed_at)"),
+}
+
+
+def order_cancelled(session: Session, shop: Shop, event: sdk.OrderCancelled) -> None:
+    """An order was cancelled in the shop. It was a sale all the same: nobody is asked to buy it again."""
+    sale = find_sale(session, shop.id, event.order_key)
+    if sale is not None:
+        sale.cancelled_at = min(event.at, sale.cancelled_at or event.at)
+
+
+def order_refunded(session: Session, shop: Shop, event: sdk.OrderRefunded) -> None:
+    """An order was refunded in the shop, wholly or in part."""
+    sale = find_sale(session, shop.id, event.order_key)
+    if sale is not None:
+        sale.refunded_at = min(event.at, sale.refunded_at or event.at)
+
+
+def find_sale(session: Session, shop_id: str, order_key: str) -> Sale | None:
+    return session.scalar(select(Sale).where(Sale.shop_id == shop_id, Sale.order_key == order_key))
+
+
+def bought(session: Session, cart: Cart) -> bool:
+    """Was this basket bought in the shop, under any of the names it had? An order that we made ourselves is none."""
+    found = select(Sale.id).where(
+        Sale.shop_id == cart.shop_id, Sale.cart_keys.contains([cart.key]), Sale.our_reference == ""
+    )
+    return session.scalar(found.limit(1)) is not None
+
+
+def bought_since(session: Session, cart: Cart) -> bool:
+    """Did the same customer buy anything since he left this basket? Then he is left in peace."""
+    found = select(Sale.id).where(
+        Sale.shop_id == cart.shop_id,
+        Sale.customer_id == cart.customer_id,
+        or_(Sale.known_at >= cart.changed_at, Sale.placed_at >= cart.updated_at),
+    )
+    return cart.customer_id is not None and session.scalar(found.limit(1)) is not None
+
+
+def bought_before(session: Session, cart: Cart) -> bool:
+    """Has this customer bought here at all?"""
+    found = select(Sale.id).where(
+        Sale.shop_id == cart.shop_id, Sale.customer_id == cart.customer_id, Sale.cancelled_at.is_(None)
+    )
+    return cart.customer_id is not None and session.scalar(found.limit(1)) is not None
+
+
+def settle(session: Session, shop: Shop, cart: Cart, *, changed: bool = False) -> None:
+    """Let the cart stand where the facts put it and set its timer. A cart that an offer is being accepted for, or was,
+    is that offer's: only a sale in the shop, which is judged elsewhere, touches it."""
+    if cart.offer_id is not None or cart.state == "recovered":
+        return
+    state, reason = _standing(session, cart)
+    ended = state in ("ordered", "lost")
+    if not (ended or changed or cart.state in ("", "lost")):
+        return
+    if state != cart.state:
+        moves.move(session, cart, state, reason)
+    cart.rest(None if ended else cart.changed_at + (timedelta(0) if state == "declined" else shop.idle))
+
+
+def _standing(session: Session, cart: Cart) -> tuple[str, str]:
+    if cart.state == "ordered" or bought(session, cart):
+        return "ordered", "bought"
+    if _is_removed(cart):
+        return "lost", "removed"
+    if cart.empty:
+        return "lost", "emptied"
+    if cart.failed_at is not None and cart.failed_at >= cart.updated_at:
+        return "declined", cart.decline
+    return "active", ""
+
+
+def _is_removed(cart: Cart) -> bool:
+    if not cart.removed:
+        return False
+    if cart.removed_at is None:
+        return cart.restored_at is None
+    return cart.removed_at >= max(cart.updated_at, cart.restored_at or BEFORE_EVERYTHING)
+
+
+def _locked(session: Session, shop: Shop, key: str, at: datetime) -> Cart:
+    """The cart of that key, made where it is new, locked until the transaction ends."""
+    row = {
+        "shop_id": shop.id,
+        "id": new_id(Cart.prefix),
+        "key": key,
+        "state": "",
+        "reason": "",
+        "created_at": at,
+        "updated_at": BEFORE_EVERYTHING,
+        "changed_at": at,
+        "lines": [],
+    }
+    session.execute(insert(Cart).values(row).on_conflict_do_nothing(index_elements=["shop_id", "key"]))
+    return session.scalars(
+        select(Cart)
+        .where(Cart.shop_id == shop.id, Cart.key == key)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).one()
+
+
+def _take_over(session: Session, shop: Shop, cart: Cart, event: sdk.CartChanged, at: datetime) -> None:
+    customer = customers.meet(session, shop.id, event.person)
+    cart.customer_id = customer.id if customer else cart.customer_id
+    cart.amount, cart.currency = (event.total.minor, event.total.currency) if event.total else (None, None)
+    cart.lines = lines_as_json(event.lines)
+    cart.platform_id = event.person.platform_id or cart.platform_id
+    cart.locale = event.person.locale or cart.locale
+    cart.country = event.person.country or cart.country
+    cart.empty = event.empty
+    cart.changed_at = max(at, cart.changed_at)
+
+
+def lines_as_json(lines: tuple[sdk.Line, ...]) -> list[dict[str, Any]]:
+    return [
+        {
+            "title": line.title,
+            "quantity": line.quantity,
+            "sku": line.sku,
+            "total": line.total.as_json() if line.total else None,
+        }
+        for line in lines
+    ]
+
+
+def lines_of(rows: list[Any]) -> tuple[sdk.Line, ...]:
+    """Stored lines as the connectors know them."""
+    return tuple(
+        sdk.Line(
+            title=row["title"],
+            quantity=row["quantity"],
+            sku=row["sku"],
+            total=Money(row["total"]["amount"], row["total"]["currency"]) if row["total"] else None,
+        )
+        for row in rows
+    )
+
+
+def _content(event: sdk.CartChanged) -> str:
+    return hashlib.sha256(json.dumps(asdict(event), default=str, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,120 @@
+"""Deliveries: webhooks as they came in, kept once before they were answered, read by a worker, replayable."""
+
+import hashlib
+import json
+import re
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import LargeBinary, UniqueConstraint, text, update
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from plugin_backend.core.db import Base
+from plugin_backend.core.due import Due, Row, due_index
+from plugin_backend.core.log import find_cards, mask_cards
+from plugin_backend.domain import moves
+from plugin_backend.sdk.http import Delivery
+
+KEEP_BODIES = timedelta(days=30)
+# Headers that prove nothing any more once the signature was judged, or that name the sender's machine.
+_DROPPED = frozenset({"authorization", "cookie", "x-forwarded-for", "x-real-ip"})
+# Twelve digits and more, or digits in disguise.
+_DIGITS = re.compile(rb"[2-6](?:[ -]?[0-9]){12}|\\u003[0-9]")
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_COLON = re.compile(rb"\s*:")
+_EXEMPT = re.compile(rb"(^|_)(id|ids|token|tokens|key|gid|hash)$", re.IGNORECASE)
+
+
+class DeliveryRow(moves.Stateful, Due, Row, Base):
+    """A webhook that came in. ``source`` is the connection or gateway account it came for; ``identity`` what makes
+    two deliveries the same. ``body`` is None once its time is over."""
+
+    __tablename__ = "deliveries"
+    prefix = "dlv"
+    noun = "delivery"
+    bell = "read"
+
+    source: Mapped[str]
+    identity: Mapped[str]
+    topic: Mapped[str]
+    headers: Mapped[dict[str, Any]]
+    query: Mapped[str] = mapped_column(default="")
+    body: Mapped[bytes | None] = mapped_column(LargeBinary)
+    sha256: Mapped[str]
+    received_at: Mapped[datetime]
+    effect: Mapped[list[Any]] = mapped_column(default=list)
+
+    __table_args__ = (due_index("deliveries"), UniqueConstraint("shop_id", "source", "identity"))
+
+
+# The one statement between a webhook's first byte and its answer: it names the shop for row-level security and keeps
+# the delivery, once. An ORM flush or a second round trip here would halve what a shop can send us.
+KEEP = """
+    INSERT INTO deliveries (shop_id, id, created_at, state, reason, due_at, taken, source, identity, topic, headers,
+                            query, body, sha256, received_at, effect)
+    SELECT %(shop)s, %(id)s, %(now)s, 'received', '', %(due)s, false, %(source)s, %(identity)s, %(topic)s,
+           %(headers)s::jsonb, %(query)s, %(body)s, %(sha256)s, %(received)s, '[]'::jsonb
+    WHERE set_config('app.shop', %(shop)s, true) IS NOT NULL
+    ON CONFLICT (shop_id, source, identity) DO NOTHING
+"""
+
+
+def kept_form(delivery: Delivery) -> tuple[str, bytes, str]:
+    """A delivery's headers as JSON, its body with card numbers masked, and the hash of the body as it came."""
+    headers = {name: value for name, value in delivery.headers.items() if name not in _DROPPED}
+    shown = json.dumps(headers).replace("\\u0000", "")
+    return shown, _without_cards(delivery.body), hashlib.sha256(delivery.body).hexdigest()
+
+
+def as_delivery(row: DeliveryRow) -> Delivery:
+    """The delivery as it came in, for reading it (again)."""
+    return Delivery(headers=row.headers, body=row.body or b"", received_at=row.received_at, query=row.query)
+
+
+def replay(session: Session, row: DeliveryRow, now: datetime) -> None:
+    """Have a delivery read again. ``ValueError`` where its body was purged."""
+    if row.body is None:
+        raise ValueError("its body was purged")
+    if row.state != "received":
+        moves.move(session, row, "received", "replayed")
+    row.rest(now)
+
+
+def purge_bodies(session: Session, shop_id: str, now: datetime) -> None:
+    """Forget the bytes of deliveries that are older than 30 days; what they did stays."""
+    session.execute(
+        update(DeliveryRow)
+        .where(
+            DeliveryRow.shop_id == shop_id,
+            DeliveryRow.received_at < now - KEEP_BODIES,
+            DeliveryRow.body.is_not(None),
+            DeliveryRow.due_at.is_(None),
+        )
+        .values(body=None, headers=text("'{}'::jsonb"), query="")
+    )
+
+
+def _without_cards(body: bytes) -> bytes:
+    """The body with the digits of card numbers masked in string values; ids, tokens and numbers are left alone.
+
+    A body without a run of digits that could be one, which is nearly every body, is given back as it came.
+    """
+    if not _DIGITS.search(body):
+        return body
+    masked, at, key = [], 0, b""
+    for token in _STRING.finditer(body):
+        if _COLON.match(body, token.end()):
+            key = token.group()[1:-1]
+        elif not _EXEMPT.search(key):
+            masked += [body[at : token.start()], _masked_string(token.group())]
+            at = token.end()
+    return b"".join([*masked, body[at:]])
+
+
+def _masked_string(literal: bytes) -> bytes:
+    """A JSON string literal, written anew where the text it stands for holds a card number."""
+    try:
+        value = json.loads(literal)
+    except ValueError:
+        value = literal.decode("utf-8", "replace")[1:-1]
+    return json.dumps(mask_cards(value)).encode() if find_cards(value) else literal

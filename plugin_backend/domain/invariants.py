@@ -1,0 +1,109 @@
+"""What must hold for every shop at every moment of rest, as queries that find where it does not."""
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from plugin_backend.domain import states
+
+# Each finds the ids of rows that break it; every query sees one shop only, by row-level security.
+CHECKS: dict[str, str] = {
+    "a journal does not sum to zero": """
+        SELECT journal_id FROM postings GROUP BY journal_id HAVING sum(amount) <> 0""",
+    "a captured attempt is not in the books exactly once": """
+        SELECT a.id FROM attempts a
+        LEFT JOIN journals j ON j.shop_id = a.shop_id AND j.source = a.id AND j.kind = 'capture'
+        WHERE (a.state = 'succeeded') <> (j.id IS NOT NULL)""",
+    "a collection was captured more than once, or is paid without a capture": """
+        SELECT c.id FROM collections c
+        LEFT JOIN attempts a ON a.shop_id = c.shop_id AND a.collection_id = c.id AND a.state = 'succeeded'
+        GROUP BY c.shop_id, c.id, c.state
+        HAVING count(a.id) > 1 OR (c.state IN ('paid', 'refunded')) <> (count(a.id) = 1)""",
+    "a plan took more than was agreed": """
+        SELECT p.id FROM plans p JOIN attempts a ON a.shop_id = p.shop_id AND a.plan_id = p.id
+        WHERE p.kind = 'instalments' AND a.state IN ('succeeded', 'sent', 'pending', 'requires_action', 'in_doubt')
+        GROUP BY p.id, p.amount HAVING sum(a.amount) > p.amount""",
+    "the parts of an instalment plan do not sum to what was agreed": """
+        SELECT p.id FROM plans p JOIN collections c ON c.shop_id = p.shop_id AND c.plan_id = p.id
+        WHERE p.kind = 'instalments' GROUP BY p.id, p.amount HAVING sum(c.amount) <> p.amount""",
+    "an open attempt has no timer": """
+        SELECT id FROM attempts WHERE state IN ('sent', 'pending', 'requires_action', 'in_doubt') AND due_at IS NULL""",
+    "an attempt was begun after its plan had ended": """
+        SELECT a.id FROM attempts a JOIN plans p ON p.shop_id = a.shop_id AND p.id = a.plan_id
+        WHERE p.ended_at IS NOT NULL AND a.first_sent_at > p.ended_at""",
+    "a collection's state and its attempt's do not agree": """
+        SELECT c.id FROM collections c
+        LEFT JOIN attempts a ON a.shop_id = c.shop_id AND a.collection_id = c.id
+             AND a.state IN ('sent', 'pending', 'requires_action', 'in_doubt')
+        WHERE (c.state IN ('in_flight', 'in_doubt', 'requires_action')) <> (a.id IS NOT NULL)""",
+    "a collection is forgotten: it waits for neither a moment, a plan's timer, an attempt, nor a person": """
+        SELECT c.id FROM collections c JOIN plans p ON p.shop_id = c.shop_id AND p.id = c.plan_id
+        WHERE c.state IN ('scheduled', 'due', 'retry_wait') AND c.due_at IS NULL
+          AND NOT (p.state = 'pending' AND p.due_at IS NOT NULL)""",
+    "an exhausted collection is shown to nobody": """
+        SELECT c.id FROM collections c WHERE c.state = 'exhausted' AND NOT EXISTS (
+            SELECT 1 FROM cases k WHERE k.shop_id = c.shop_id AND k.subject = c.id)""",
+    "a pending plan has no timer": "SELECT id FROM plans WHERE state = 'pending' AND due_at IS NULL",
+    "a plan that has ended is still collected": """
+        SELECT c.id FROM collections c JOIN plans p ON p.shop_id = c.shop_id AND p.id = c.plan_id
+        WHERE p.state IN ('completed', 'cancelled', 'withdrawn')
+          AND c.state IN ('scheduled', 'due', 'retry_wait', 'exhausted')""",
+    "a customer has two open offers": """
+        SELECT max(id) FROM offers WHERE state IN ('open', 'accepting') AND customer_id IS NOT NULL
+        GROUP BY customer_id HAVING count(*) > 1""",
+    "an offer became two plans": "SELECT max(id) FROM plans GROUP BY offer_id HAVING count(*) > 1",
+    "a plan has no mandate": """
+        SELECT p.id FROM plans p LEFT JOIN mandates m ON m.shop_id = p.shop_id AND m.plan_id = p.id
+        WHERE m.id IS NULL""",
+    "an open offer has no end": "SELECT id FROM offers WHERE state = 'open' AND due_at IS NULL",
+    "an offer is being accepted and no card is being taken": """
+        SELECT o.id FROM offers o WHERE o.state = 'accepting' AND NOT EXISTS (
+            SELECT 1 FROM setups s WHERE s.shop_id = o.shop_id AND s.offer_id = o.id AND s.due_at IS NOT NULL)""",
+    "a cart that nobody has judged has no timer": "SELECT id FROM carts WHERE state = 'active' AND due_at IS NULL",
+    "a delivery was kept twice": """
+        SELECT max(id) FROM deliveries GROUP BY source, identity HAVING count(*) > 1""",
+    "a delivery waits for nothing": "SELECT id FROM deliveries WHERE state = 'received' AND due_at IS NULL",
+    "something to tell waits for nothing": "SELECT id FROM outbox WHERE state = 'queued' AND due_at IS NULL",
+    "a message waits without a place in the outbox": """
+        SELECT m.id FROM messages m WHERE m.state = 'queued' AND NOT EXISTS (
+            SELECT 1 FROM outbox o WHERE o.shop_id = m.shop_id AND o.what = m.id AND o.state IN ('queued', 'parked'))""",
+    "a row that waits for nothing is still taken": """
+        SELECT id FROM collections WHERE taken AND due_at IS NULL
+        UNION ALL SELECT id FROM attempts WHERE taken AND due_at IS NULL
+        UNION ALL SELECT id FROM outbox WHERE taken AND due_at IS NULL""",
+}
+_TABLES = {
+    "delivery": "deliveries",
+    "cart": "carts",
+    "offer": "offers",
+    "setup": "setups",
+    "plan": "plans",
+    "collection": "collections",
+    "attempt": "attempts",
+    "message": "messages",
+    "out": "outbox",
+    "case": "cases",
+}
+
+
+def broken(session: Session) -> list[str]:
+    """What does not hold for the shop of this transaction: a sentence and the ids, one string each."""
+    found = []
+    for sentence, query in {**CHECKS, **_histories()}.items():
+        ids = list(session.scalars(text(query)))
+        if ids:
+            found.append(f"{sentence}: {', '.join(map(str, ids[:10]))}")
+    return found
+
+
+def _histories() -> dict[str, str]:
+    """Every row stands where its last move led, except deliveries, whose first step is not kept apart."""
+    checks = {}
+    for noun, table in _TABLES.items():
+        if noun == "delivery":
+            continue
+        known = ", ".join(f"'{state}'" for state in sorted({after for _, after in states.MACHINES[noun]}))
+        checks[f"a {noun} stands where no move led"] = f"""
+            SELECT t.id FROM {table} t WHERE t.state NOT IN ({known}) OR t.state <> (
+                SELECT m.after FROM moves m WHERE m.shop_id = t.shop_id AND m.row_id = t.id
+                ORDER BY m.seq DESC LIMIT 1)"""  # noqa: S608
+    return checks

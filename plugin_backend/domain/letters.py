@@ -1,0 +1,126 @@
+"""Mails about offers and plans: written in the transaction in which the thing they tell happened, sent from the outbox."""
+
+from sqlalchemy.orm import Session
+
+from plugin_backend.core.render import mail
+from plugin_backend.core.views import (
+    ActionNeededMail,
+    CancelledMail,
+    CompletedMail,
+    Ending,
+    FailedMail,
+    Mail,
+    OfferMail,
+    PlanMail,
+    ReceiptMail,
+)
+from plugin_backend.domain import customers, messages, offers, outbox, showing
+from plugin_backend.domain.carts import Cart
+from plugin_backend.domain.merchants import Shop
+from plugin_backend.domain.offers import Offer
+from plugin_backend.domain.plans import Collection, Plan
+from plugin_backend.sdk import clock
+
+
+def offer_made(session: Session, shop: Shop, cart: Cart, offer: Offer) -> None:
+    """The offer's mail: a reminder, or after a decline one neutral service mail. It is not sent after the offer ends."""
+    customer = offers.of_customer(session, shop.id, offer)
+    terms = offers.terms_of(shop, cart, offer, country=offer.country, locale=offer.locale)
+    declined = offer.cause == "declined"
+    kind = "offer_after_decline" if declined else "offer"
+    content = OfferMail(
+        shop=offers.shop_view(shop),
+        offer=terms.view,
+        link=messages.link(session, "o", shop.id, offer.id),
+        unsubscribe_link=messages.link(session, "u", shop.id, customer.id),
+        name=customer.name,
+    )
+    message = messages.write(
+        session,
+        shop.id,
+        kind,
+        about=offer.id,
+        customer_id=customer.id,
+        recipient=customer.email,
+        locale=offer.locale,
+        rendered=mail(kind, offer.locale, content),
+        marketing=True,
+        not_after=offer.expires_at,
+    )
+    outbox.post(session, shop.id, "mail", subject=offer.id, what=message.id)
+
+
+def plan_confirmed(session: Session, shop: Shop, plan: Plan) -> None:
+    view = showing.plan_view(session, shop, plan)
+    _to_customer(
+        session, shop, plan, "plan_confirmed", PlanMail(offers.shop_view(shop), view, _portal(session, plan))
+    )
+
+
+def receipt(session: Session, shop: Shop, plan: Plan, row: Collection) -> None:
+    content = ReceiptMail(
+        shop=offers.shop_view(shop),
+        plan=showing.plan_view(session, shop, plan),
+        part=showing.part(row),
+        paid_at=row.paid_at or clock.now(),
+        portal_link=_portal(session, plan),
+        cancel_link=f"{_portal(session, plan)}/cancel",
+        count=plan.count,
+    )
+    _to_customer(session, shop, plan, "receipt", content)
+
+
+def payment_failed(session: Session, shop: Shop, plan: Plan, row: Collection, decline: str) -> None:
+    view = showing.plan_view(session, shop, plan)
+    content = FailedMail(offers.shop_view(shop), view, showing.part(row), decline, _portal(session, plan))
+    _to_customer(session, shop, plan, "payment_failed", content)
+
+
+def action_needed(session: Session, shop: Shop, plan: Plan, row: Collection, *, authentication: bool) -> None:
+    content = ActionNeededMail(
+        shop=offers.shop_view(shop),
+        plan=showing.plan_view(session, shop, plan),
+        part=showing.part(row),
+        need="authentication" if authentication else "card",
+        link=f"{_portal(session, plan)}/pay",
+        portal_link=_portal(session, plan),
+    )
+    _to_customer(session, shop, plan, "payment_action_needed", content)
+
+
+def plan_completed(session: Session, shop: Shop, plan: Plan) -> None:
+    view = showing.plan_view(session, shop, plan)
+    _to_customer(
+        session,
+        shop,
+        plan,
+        "plan_completed",
+        CompletedMail(offers.shop_view(shop), view, _portal(session, plan)),
+    )
+
+
+def plan_ended(session: Session, shop: Shop, plan: Plan, ending: Ending) -> None:
+    """The proof of a cancellation or withdrawal."""
+    view = showing.plan_view(session, shop, plan)
+    at = plan.ended_at or clock.now()
+    content = CancelledMail(offers.shop_view(shop), view, ending, at, _portal(session, plan))
+    _to_customer(session, shop, plan, "plan_cancelled", content)
+
+
+def _portal(session: Session, plan: Plan) -> str:
+    return messages.link(session, "p", plan.shop_id, plan.id)
+
+
+def _to_customer(session: Session, shop: Shop, plan: Plan, kind: str, content: Mail) -> None:
+    customer = customers.get(session, shop.id, plan.customer_id)
+    message = messages.write(
+        session,
+        shop.id,
+        kind,
+        about=plan.id,
+        customer_id=customer.id,
+        recipient=customer.email,
+        locale=plan.locale,
+        rendered=mail(kind, plan.locale, content),
+    )
+    outbox.post(session, shop.id, "mail", subject=plan.id, what=message.id)

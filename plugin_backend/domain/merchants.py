@@ -1,0 +1,245 @@
+"""Merchants, their shops, the shops' connections and gateway accounts, and the doors by which the outside finds them."""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Any, Literal
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Interval, LargeBinary, select
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy.types import Integer, Text
+
+from plugin_backend.core import registry
+from plugin_backend.core.db import Base, transaction
+from plugin_backend.core.due import Due, Row
+from plugin_backend.core.house import house
+from plugin_backend.core.ids import new_id
+from plugin_backend.core.seal import hash_key
+from plugin_backend.sdk import clock
+from plugin_backend.sdk.connector import Connector, settings_of
+from plugin_backend.sdk.errors import RepriseError
+from plugin_backend.sdk.gateway import Gateway
+
+
+class Unknown(RepriseError):
+    """There is no such thing here."""
+
+    permanent = True
+
+
+class Merchant(Base):
+    """Whoever runs shops here."""
+
+    __tablename__ = "merchants"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(default=clock.real_now)
+
+
+class Shop(Base):
+    """A shop and its rules. ``mode`` is ``test`` or ``live``; a live one begins ``watch_only``. ``clock_offset`` is how
+    far a test shop's clock stands ahead, ``travel_to`` where it is going. Amounts are minor units of ``currency``."""
+
+    __tablename__ = "shops"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    merchant_id: Mapped[str]
+    name: Mapped[str]
+    platform: Mapped[str]
+    address: Mapped[str]
+    mode: Mapped[str]
+    state: Mapped[str]
+    country: Mapped[str] = mapped_column(default="FR")
+    currency: Mapped[str] = mapped_column(default="EUR")
+    locale: Mapped[str] = mapped_column(default="fr")
+    timezone: Mapped[str] = mapped_column(default="Europe/Paris")
+    company: Mapped[Literal["small", "large"]] = mapped_column(Text, default="small")
+    contact: Mapped[str] = mapped_column(default="")
+    idle_seconds: Mapped[int] = mapped_column(default=3600)
+    smallest_offer: Mapped[int] = mapped_column(default=2000)
+    mail_pause_hours: Mapped[int] = mapped_column(default=72)
+    retry_days: Mapped[list[int]] = mapped_column(ARRAY(Integer), default=lambda: [3, 5, 7, 7])
+    clock_offset: Mapped[timedelta] = mapped_column(Interval, default=timedelta(0))
+    travel_to: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(default=clock.real_now)
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.timezone)
+
+    @property
+    def idle(self) -> timedelta:
+        return timedelta(seconds=self.idle_seconds)
+
+    @property
+    def test(self) -> bool:
+        return self.mode == "test"
+
+
+class Connection(Due, Row, Base):
+    """How a shop speaks with us: its platform's settings, sealed. ``door_settings`` is the part that judging a webhook
+    needs; the web process can open that and nothing else. Its timer is the daily housekeeping."""
+
+    __tablename__ = "connections"
+    prefix = "con"
+    bell = "tidy"
+
+    platform: Mapped[str]
+    settings: Mapped[bytes] = mapped_column(LargeBinary)
+    door_settings: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class GatewayAccount(Row, Base):
+    """A shop's account at a payment gateway."""
+
+    __tablename__ = "gateway_accounts"
+    prefix = "gwa"
+
+    gateway: Mapped[str]
+    mode: Mapped[str]
+    active: Mapped[bool] = mapped_column(default=True)
+    settings: Mapped[bytes] = mapped_column(LargeBinary)
+    door_settings: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class Door(Base):
+    """What the outside knocks with, read before a shop is known: webhook paths, links. Only a hash is kept. This is the
+    one table with a ``shop_id`` that row-level security does not guard."""
+
+    __tablename__ = "doors"
+
+    key_hash: Mapped[str] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    shop_id: Mapped[str] = mapped_column(index=True)
+    row_id: Mapped[str]
+
+
+@contextmanager
+def shop_time(shop: Shop) -> Iterator[None]:
+    """Inside, ``clock.now()`` is the shop's own time."""
+    with clock.shifted(shop.clock_offset):
+        yield
+
+
+def get_shop(session: Session, shop_id: str) -> Shop:
+    """The shop; ``Unknown`` where there is none of that id."""
+    shop = session.get(Shop, shop_id)
+    if shop is None:
+        raise Unknown(f"no shop {shop_id}")
+    return shop
+
+
+def load_shop(shop_id: str) -> Shop:
+    """The shop as it stands now, read in a transaction of its own."""
+    with transaction(shop_id) as session:
+        return get_shop(session, shop_id)
+
+
+def all_shops(session: Session) -> list[Shop]:
+    return list(session.scalars(select(Shop).order_by(Shop.id)))
+
+
+def open_door(session: Session, kind: str, secret: str, shop_id: str, row_id: str) -> None:
+    """Let ``secret`` lead to a row of the shop."""
+    session.merge(Door(kind=kind, key_hash=hash_key(secret), shop_id=shop_id, row_id=row_id))
+
+
+def knock(session: Session, kind: str, secret: str) -> Door | None:
+    """Where ``secret`` leads, or None."""
+    door = session.get(Door, hash_key(secret))
+    return door if door is not None and door.kind == kind else None
+
+
+def hook_path(row_id: str, shop_id: str) -> str:
+    """The unguessable path at which a connection or a gateway account receives its webhooks."""
+    return f"/hooks/{house().keys.link('hook', shop_id, row_id)}"
+
+
+def connect(session: Session, shop: Shop, settings: Mapping[str, str]) -> Connection:
+    """Keep a shop's platform settings, sealed, and open the door for its webhooks."""
+    row = Connection(shop_id=shop.id, id=new_id(Connection.prefix), platform=shop.platform)
+    _seal_settings(row, settings, registry.connectors()[shop.platform])
+    row.due_at = clock.now() + timedelta(days=1)
+    session.add(row)
+    open_door(session, "hook", hook_path(row.id, shop.id).rpartition("/")[2], shop.id, row.id)
+    return row
+
+
+def add_account(session: Session, shop: Shop, gateway: str, settings: Mapping[str, str]) -> GatewayAccount:
+    """Keep a gateway account's settings, sealed, and open the door for its callbacks; it becomes the active one."""
+    for other in session.scalars(select(GatewayAccount).where(GatewayAccount.shop_id == shop.id)):
+        other.active = False
+    row = GatewayAccount(shop_id=shop.id, id=new_id(GatewayAccount.prefix), gateway=gateway, mode=shop.mode)
+    path = hook_path(row.id, shop.id)
+    _seal_settings(row, {"callback_url": house().url(path), **settings}, registry.gateways()[gateway])
+    session.add(row)
+    open_door(session, "hook", path.rpartition("/")[2], shop.id, row.id)
+    return row
+
+
+def connection_of(session: Session, shop_id: str) -> Connection:
+    """The shop's connection; ``Unknown`` where it has none."""
+    row = session.scalar(select(Connection).where(Connection.shop_id == shop_id))
+    if row is None:
+        raise Unknown(f"shop {shop_id} is not connected")
+    return row
+
+
+def active_account(session: Session, shop_id: str) -> GatewayAccount:
+    """The account that new plans use; ``Unknown`` where there is none."""
+    row = session.scalar(
+        select(GatewayAccount).where(GatewayAccount.shop_id == shop_id, GatewayAccount.active.is_(True))
+    )
+    if row is None:
+        raise Unknown(f"shop {shop_id} has no gateway account")
+    return row
+
+
+def connector_of(shop: Shop, row: Connection) -> Connector:
+    """The shop's connector, with its settings opened: for workers."""
+    return registry.connectors()[row.platform](_open_settings(row, "vault"), house().http(private=shop.test))
+
+
+def gateway_of(shop: Shop, row: GatewayAccount) -> Gateway:
+    """The account's gateway, with its settings opened: for workers."""
+    return registry.gateways()[row.gateway](_open_settings(row, "vault"), house().http(private=shop.test))
+
+
+def door_of(row: Connection | GatewayAccount) -> Connector | Gateway:
+    """The adapter as the web process may have it: able to judge a delivery, without a key to anything else."""
+    http = house().http(private=False)
+    if isinstance(row, Connection):
+        return registry.connectors()[row.platform](_open_settings(row, "door"), http)
+    return registry.gateways()[row.gateway](_open_settings(row, "door"), http)
+
+
+def door_at(session: Session, shop_id: str, row_id: str) -> Connector | Gateway | None:
+    """The adapter behind a webhook path, able to judge and nothing else; None where the row is gone."""
+    row = session.get(Connection, (shop_id, row_id)) or session.get(GatewayAccount, (shop_id, row_id))
+    return None if row is None else door_of(row)
+
+
+def _seal_settings(row: Any, settings: Mapping[str, str], adapter: Any) -> None:
+    keys = house().keys
+    place = (row.shop_id, row.id, "settings")
+    door = adapter.door(settings)
+    row.settings = keys.seal("vault", json.dumps(dict(settings)).encode(), *place)
+    row.door_settings = keys.seal("door", json.dumps(dict(door)).encode(), *place)
+
+
+def _open_settings(row: Any, purpose: Any) -> dict[str, str]:
+    sealed = row.settings if purpose == "vault" else row.door_settings
+    opened: dict[str, str] = json.loads(house().keys.open(purpose, sealed, row.shop_id, row.id, "settings"))
+    return opened
+
+
+def check_settings(adapter: type[Connector] | type[Gateway], settings: Mapping[str, str]) -> dict[str, str]:
+    """The settings as the adapter's schema reads them. marshmallow's ``ValidationError`` names every wrong field."""
+    loaded = adapter.settings().load(dict(settings))
+    return {
+        name: str(loaded[name]) for name, _ in settings_of(adapter.settings) if loaded.get(name) is not None
+    }

@@ -1,0 +1,96 @@
+"""A new shop, whole: connected, with a template and, where it is a test shop, the sandbox account."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+from marshmallow import ValidationError
+from sqlalchemy.orm import Session
+
+from plugin_backend.core import registry
+from plugin_backend.core.ids import new_id
+from plugin_backend.domain import merchants, offers
+from plugin_backend.domain.merchants import Merchant, Shop
+from plugin_backend.sdk.errors import RepriseError
+
+DEFAULT_MERCHANT = "mer_00000000000000000000000001"
+
+
+class Invalid(RepriseError):
+    """What was given for a new shop or account cannot be. The message is one line and repeats no secret."""
+
+    permanent = True
+
+
+def the_merchant(session: Session) -> Merchant:
+    """The merchant of a self-hosted installation, made where it is missing."""
+    found = session.get(Merchant, DEFAULT_MERCHANT)
+    if found is None:
+        found = Merchant(id=DEFAULT_MERCHANT, name="Merchant")
+        session.add(found)
+        session.flush()
+    return found
+
+
+def new_shop_id() -> str:
+    return new_id("shop")
+
+
+def add_shop(
+    session: Session,
+    shop_id: str,
+    *,
+    platform: str,
+    settings: Mapping[str, str],
+    mode: Literal["test", "live"],
+    kind: offers.Kind = offers.INSTALMENTS,
+    **facts: object,
+) -> Shop:
+    """A shop, its connection and its default template. A live one begins in ``watch_only``. ``Invalid`` names what is
+    wrong. ``facts`` are columns of the shop. The transaction must be one for ``shop_id``."""
+    connector = registry.connectors().get(platform)
+    if connector is None:
+        raise Invalid(f"no platform {platform}: {', '.join(registry.connectors())}")
+    try:
+        checked = merchants.check_settings(connector, settings)
+    except ValidationError as error:
+        raise Invalid(_first_words(error)) from None
+    shop = Shop(
+        id=shop_id,
+        merchant_id=the_merchant(session).id,
+        platform=platform,
+        address=checked["url"],
+        mode=mode,
+        state="active" if mode == "test" else "watch_only",
+        **({"name": checked["url"].split("://")[-1].strip("/")} | facts),
+    )
+    session.add(shop)
+    session.flush()
+    merchants.connect(session, shop, checked)
+    offers.default_template(session, shop, kind=kind)
+    return shop
+
+
+def add_account(
+    session: Session, shop: Shop, gateway: str, settings: Mapping[str, str]
+) -> merchants.GatewayAccount:
+    """A gateway account. ``Invalid`` where the gateway is unknown, its settings are wrong, or it is one that only plays
+    with money on a shop that does not."""
+    adapter = registry.gateways().get(gateway)
+    if adapter is None:
+        raise Invalid(f"no gateway {gateway}: {', '.join(registry.gateways())}")
+    if not shop.test and adapter.test_only:
+        raise Invalid(f"{gateway} plays with money: it is refused on a live shop")
+    try:
+        checked = merchants.check_settings(adapter, settings)
+    except ValidationError as error:
+        raise Invalid(_first_words(error)) from None
+    return merchants.add_account(session, shop, gateway, checked)
+
+
+def _first_words(error: ValidationError) -> str:
+    messages = error.messages if isinstance(error.messages, dict) else {"settings": error.messages}
+    return "settings: " + "; ".join(f"{name}: {_flat(said)}" for name, said in sorted(messages.items()))
+
+
+def _flat(said: object) -> str:
+    return " ".join(map(str, said)) if isinstance(said, list) else str(said)

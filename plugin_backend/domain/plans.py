@@ -1,0 +1,364 @@
+"""Plans: an accepted offer, its mandate, and its dated collections."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import BigInteger, ForeignKeyConstraint, Index, UniqueConstraint, select
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy.types import Integer, Text
+
+from plugin_backend.core.db import Base
+from plugin_backend.core.due import Due, Row, due_index
+from plugin_backend.core.render import MANDATE_VERSION
+from plugin_backend.domain import cases, moves, offers, schedules
+from plugin_backend.domain.carts import Cart
+from plugin_backend.domain.merchants import Shop
+from plugin_backend.domain.offers import INSTALMENTS, Offer
+from plugin_backend.domain.setups import Setup
+from plugin_backend.domain.vault import PaymentMethod
+from plugin_backend.sdk import clock
+from plugin_backend.sdk.money import Money
+
+# How long a plan waits for its first payment before it comes to nothing.
+FIRST_PAYMENT = timedelta(hours=24)
+ENDED = ("completed", "cancelled", "withdrawn")
+UNSENT = ("scheduled", "due", "retry_wait", "exhausted")
+
+
+class Plan(moves.Stateful, Due, Row, Base):
+    """An instalment plan or a subscription. ``amount`` is all of an instalment plan, or one period of a subscription.
+    ``anchor`` is when it was accepted, from which every date is counted. ``order_key`` is the shop's order, held before
+    the first payment. Its timer runs while it is pending: then the customer is there, or it ends."""
+
+    __tablename__ = "plans"
+    prefix = "pln"
+    noun = "plan"
+    bell = "present"
+
+    offer_id: Mapped[str]
+    cart_id: Mapped[str]
+    customer_id: Mapped[str] = mapped_column(index=True)
+    account_id: Mapped[str]
+    method_id: Mapped[str]
+    kind: Mapped[offers.Kind] = mapped_column(Text)
+    amount: Mapped[int] = mapped_column(BigInteger)
+    currency: Mapped[str]
+    days: Mapped[list[int]] = mapped_column(ARRAY(Integer))
+    unit: Mapped[schedules.Unit] = mapped_column(Text)
+    every: Mapped[int]
+    ship: Mapped[str]
+    locale: Mapped[str]
+    country: Mapped[str]
+    anchor: Mapped[datetime]
+    order_key: Mapped[str] = mapped_column(default="")
+    ended_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        due_index("plans"),
+        UniqueConstraint("shop_id", "offer_id"),
+        ForeignKeyConstraint(["shop_id", "offer_id"], ["offers.shop_id", "offers.id"]),
+        ForeignKeyConstraint(["shop_id", "customer_id"], ["customers.shop_id", "customers.id"]),
+        ForeignKeyConstraint(["shop_id", "method_id"], ["payment_methods.shop_id", "payment_methods.id"]),
+    )
+
+    @property
+    def agreed(self) -> Money:
+        return Money(self.amount, self.currency)
+
+    @property
+    def count(self) -> int | None:
+        """How many payments were agreed; None for a subscription without an end."""
+        return len(self.days) if self.kind == INSTALMENTS else None
+
+
+class Mandate(Row, Base):
+    """The customer's consent to later charges: the words that were shown, letter by letter, and how they were accepted.
+    Never changed."""
+
+    __tablename__ = "mandates"
+    prefix = "man"
+
+    plan_id: Mapped[str]
+    text: Mapped[str]
+    text_version: Mapped[str]
+    locale: Mapped[str]
+    terms_hash: Mapped[str]
+    parts: Mapped[list[Any]]
+    ip: Mapped[str]
+    accepted_at: Mapped[datetime]
+
+    __table_args__ = (
+        UniqueConstraint("shop_id", "plan_id"),
+        ForeignKeyConstraint(["shop_id", "plan_id"], ["plans.shop_id", "plans.id"]),
+    )
+
+
+class Collection(moves.Stateful, Due, Row, Base):
+    """One dated payment of a plan. ``scheduled_at`` is the day that was agreed and never moves with retries."""
+
+    __tablename__ = "collections"
+    prefix = "col"
+    noun = "collection"
+    bell = "charge"
+
+    plan_id: Mapped[str]
+    number: Mapped[int]
+    amount: Mapped[int] = mapped_column(BigInteger)
+    currency: Mapped[str]
+    scheduled_at: Mapped[datetime]
+    declines: Mapped[int] = mapped_column(default=0)
+    paid_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        due_index("collections"),
+        ForeignKeyConstraint(["shop_id", "plan_id"], ["plans.shop_id", "plans.id"]),
+        UniqueConstraint("shop_id", "plan_id", "number"),
+        Index("ix_collections_scheduled", "shop_id", "scheduled_at"),
+    )
+
+    @property
+    def money(self) -> Money:
+        return Money(self.amount, self.currency)
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What ending a plan did: the collections that will not be taken, and whether one had already left."""
+
+    stopped: tuple[Collection, ...]
+    in_flight: bool
+
+
+def make(session: Session, shop: Shop, offer: Offer, setup: Setup, method: PaymentMethod) -> Plan:
+    """Plan, mandate and collections of an accepted offer, in the caller's transaction; the same plan where it was made
+    before. The caller holds the offer's lock."""
+    made = of_offer(session, shop.id, offer.id)
+    if made is not None:
+        return made
+    plan = _plan(shop, offer, method)
+    moves.begin(session, plan, "pending")
+    plan.rest(clock.now())
+    session.add(_mandate(plan, offer, setup))
+    for part in (offer.terms or {})["parts"]:
+        _collection(session, plan, part["number"], part["amount"], datetime.fromisoformat(part["due"]))
+    # The first one waits for its order to be held; from then on each has its own timer.
+    first = collection(session, shop.id, plan.id, 1)
+    first.rest(None)
+    moves.move(session, offer, "accepted", "a card is stored")
+    return plan
+
+
+def _plan(shop: Shop, offer: Offer, method: PaymentMethod) -> Plan:
+    return Plan(
+        shop_id=shop.id,
+        offer_id=offer.id,
+        cart_id=offer.cart_id,
+        customer_id=offer.customer_id,
+        account_id=method.account_id,
+        method_id=method.id,
+        kind=offer.kind,
+        amount=offer.amount,
+        currency=offer.currency,
+        days=offer.days,
+        unit=offer.unit,
+        every=offer.every,
+        ship=offer.ship,
+        locale=offer.locale,
+        country=offer.country,
+        anchor=offer.accepted_at,
+        order_key="",
+    )
+
+
+def _mandate(plan: Plan, offer: Offer, setup: Setup) -> Mandate:
+    terms = offer.terms or {}
+    return Mandate(
+        shop_id=plan.shop_id,
+        id=plan.id.replace(Plan.prefix, Mandate.prefix, 1),
+        plan_id=plan.id,
+        text=terms["mandate"],
+        text_version=MANDATE_VERSION,
+        locale=offer.locale,
+        terms_hash=offer.terms_hash,
+        parts=terms["parts"],
+        ip=setup.ip,
+        accepted_at=offer.accepted_at,
+    )
+
+
+def _collection(session: Session, plan: Plan, number: int, amount: int, due: datetime) -> Collection:
+    row = Collection(
+        shop_id=plan.shop_id,
+        plan_id=plan.id,
+        number=number,
+        amount=amount,
+        currency=plan.currency,
+        scheduled_at=due,
+        declines=0,
+    )
+    moves.begin(session, row, "scheduled")
+    row.rest(due)
+    session.flush()
+    return row
+
+
+def of_offer(session: Session, shop_id: str, offer_id: str) -> Plan | None:
+    return session.scalar(select(Plan).where(Plan.shop_id == shop_id, Plan.offer_id == offer_id))
+
+
+def of_order(session: Session, shop_id: str, order_key: str) -> Plan | None:
+    """The plan that holds a shop's order."""
+    found = select(Plan).where(Plan.shop_id == shop_id, Plan.order_key == order_key)
+    return session.scalar(found.order_by(Plan.id.desc()).limit(1))
+
+
+def locked(session: Session, shop_id: str, plan_id: str) -> Plan:
+    """The plan, locked: whoever charges, cancels or settles takes this lock first, then the collection's."""
+    return session.get_one(Plan, (shop_id, plan_id), with_for_update=True, populate_existing=True)
+
+
+def collection(session: Session, shop_id: str, plan_id: str, number: int) -> Collection:
+    return session.scalars(
+        select(Collection).where(
+            Collection.shop_id == shop_id, Collection.plan_id == plan_id, Collection.number == number
+        )
+    ).one()
+
+
+def collections_of(session: Session, shop_id: str, plan_id: str) -> list[Collection]:
+    found = select(Collection).where(Collection.shop_id == shop_id, Collection.plan_id == plan_id)
+    return list(session.scalars(found.order_by(Collection.number)))
+
+
+def mandate_of(session: Session, shop_id: str, plan_id: str) -> Mandate:
+    return session.scalars(
+        select(Mandate).where(Mandate.shop_id == shop_id, Mandate.plan_id == plan_id)
+    ).one()
+
+
+def reserved(session: Session, plan: Plan, order_key: str) -> None:
+    """The shop holds the order for us; the first payment may be taken while the customer is there."""
+    plan.order_key = order_key
+    plan.rest(clock.now())
+
+
+def wait_for_customer(session: Session, plan: Plan, reason: str) -> None:
+    """Nothing more happens to a pending plan until the customer does something, or its time is over."""
+    plan.reason = reason
+    plan.rest(plan.created_at + FIRST_PAYMENT)
+
+
+def paid(session: Session, shop: Shop, plan: Plan, number: int) -> None:
+    """A collection of the plan was paid: the plan goes on, or is complete. The caller holds the plan's lock."""
+    if plan.state == "pending":
+        moves.move(session, plan, "active", "first payment")
+        plan.rest(None)
+        cart = session.get_one(Cart, (shop.id, plan.cart_id), with_for_update=True)
+        if cart.state != "recovered":
+            moves.move(session, cart, "recovered", "first payment")
+            cart.rest(None)
+    rows = collections_of(session, shop.id, plan.id)
+    if plan.kind == INSTALMENTS and plan.state not in ENDED and all(row.state == "paid" for row in rows):
+        moves.move(session, plan, "completed")
+        plan.ended_at = clock.now()
+    elif plan.kind != INSTALMENTS and plan.state == "active" and rows[-1].number == number:
+        due = schedules.nth_period(plan.anchor, plan.unit, plan.every, number, shop.zone)
+        _collection(session, plan, number + 1, plan.amount, due)
+
+
+def end(session: Session, plan: Plan, state: str, reason: str) -> Ended:
+    """Cancel or withdraw: from here on no new charge of this plan begins. The caller holds the plan's lock."""
+    moves.move(session, plan, state, reason)
+    plan.rest(None)
+    plan.ended_at = clock.now()
+    rows = collections_of(session, plan.shop_id, plan.id)
+    stopped = [row for row in rows if row.state in UNSENT]
+    for row in stopped:
+        moves.move(session, row, "void", reason)
+        row.rest(None)
+    return Ended(tuple(stopped), in_flight=any(row.state in ("in_flight", "in_doubt") for row in rows))
+
+
+def pause(session: Session, plan: Plan, reason: str) -> None:
+    """Nothing is collected until a person takes it up again; due moments stay where they are."""
+    if plan.state == "active":
+        moves.move(session, plan, "paused", reason)
+
+
+def resume(session: Session, plan: Plan, reason: str) -> None:
+    if plan.state == "paused":
+        moves.move(session, plan, "active", reason)
+
+
+def change_card(session: Session, plan: Plan, method: PaymentMethod) -> None:
+    """From now on the plan is paid with another card; what waited for one is due at once."""
+    plan.method_id = method.id
+    rows = collections_of(session, plan.shop_id, plan.id)
+    for row in (row for row in rows if row.state in ("retry_wait", "exhausted")):
+        moves.move(session, row, "due", "another card was given")
+        row.declines = 0
+        row.rest(None if plan.state == "pending" else clock.now())
+    if plan.state == "pending":
+        plan.rest(clock.now())
+    elif plan.state == "paused" and not cases.open_about(session, plan.shop_id, plan.id):
+        resume(session, plan, "another card was given")
+
+
+def under_way(session: Session, plan: Plan) -> bool:
+    """Has a payment of the plan left, and not come to an end?"""
+    rows = collections_of(session, plan.shop_id, plan.id)
+    return any(row.state in ("in_flight", "in_doubt", "requires_action") for row in rows)
+
+
+def give_up(session: Session, plan: Plan, reason: str) -> Ended:
+    """A pending plan comes to nothing: the basket is free again."""
+    ended = end(session, plan, "cancelled", reason)
+    cart = session.get_one(Cart, (plan.shop_id, plan.cart_id), with_for_update=True)
+    cart.offer_id = None
+    if cart.state == "offered":
+        moves.move(session, cart, "abandoned", reason)
+    return ended
+
+
+def bought_natively(session: Session, cart: Cart) -> None:
+    """The basket was bought in the shop as well. An open offer is withdrawn; a running plan pauses, and a person
+    decides which of the two stands."""
+    if cart.offer_id is None:
+        offers.withdraw_for_cart(session, cart, "bought")
+        return
+    plan = of_offer(session, cart.shop_id, cart.offer_id)
+    if plan is None:
+        offers.withdraw_for_cart(session, cart, "bought")
+        cart.offer_id = None
+        return
+    plan = locked(session, cart.shop_id, plan.id)
+    if plan.state in ENDED:
+        return
+    if plan.state == "pending":
+        give_up(session, plan, "bought in the shop")
+        return
+    pause(session, plan, "bought_twice")
+    cases.open_case(session, cart.shop_id, "bought_twice", plan.id, cart=cart.id)
+
+
+def order_stopped(session: Session, shop_id: str, order_key: str, reason: str) -> None:
+    """The shop cancelled or refunded a plan's order: nothing more is collected until a person has decided."""
+    plan = of_order(session, shop_id, order_key)
+    if plan is None:
+        return
+    plan = locked(session, shop_id, plan.id)
+    if plan.state in ENDED:
+        return
+    if plan.state == "pending":
+        give_up(session, plan, reason)
+    else:
+        end(session, plan, "cancelled", reason)
+    cases.open_case(session, shop_id, "order_stopped", plan.id, order=order_key, reason=reason)
+
+
+def withdraw_if_lost(session: Session, cart: Cart) -> None:
+    """A basket that is gone cannot be bought: an offer that nobody has accepted yet is withdrawn."""
+    if cart.state == "lost" and cart.offer_id is None:
+        offers.withdraw_for_cart(session, cart, "removed in the shop")

@@ -1,0 +1,49 @@
+"""When payments fall due, and how much each is. Pure: dates in, dates out."""
+
+from datetime import datetime, time, timedelta
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+from dateutil.relativedelta import relativedelta
+
+from plugin_backend.sdk.money import Money
+
+HUMANE_HOUR = 9
+Unit = Literal["day", "week", "month", "year"]
+
+
+def nth_period(anchor: datetime, unit: Unit, every: int, number: int, zone: ZoneInfo) -> datetime:
+    """The due moment of payment ``number`` (0: the anchor itself): anchor + n periods, never chained, so that the
+    31st gives 31, 28, 31; at 09:00 in the shop's zone, whichever side of a clock change that lies on."""
+    if number == 0:
+        return anchor
+    count = every * number
+    steps = {
+        "day": relativedelta(days=count),
+        "week": relativedelta(weeks=count),
+        "month": relativedelta(months=count),
+        "year": relativedelta(years=count),
+    }
+    return _at_hour((anchor.astimezone(zone) + steps[unit]), zone)
+
+
+def day_offsets(anchor: datetime, days: tuple[int, ...], zone: ZoneInfo) -> list[datetime]:
+    """Due moments so many days after the anchor; day 0 is the anchor itself."""
+    return [nth_period(anchor, "day", 1, day, zone) for day in days]
+
+
+def instalments(total: Money, days: tuple[int, ...]) -> list[Money]:
+    """Equal parts that sum exactly; the first carries the remainder."""
+    return total.split(len(days))
+
+
+def after(moment: datetime, delay: timedelta, zone: ZoneInfo) -> datetime:
+    """About ``delay`` later: whole days land at the humane hour of that day in the shop's zone."""
+    if delay < timedelta(days=1):
+        return moment + delay
+    return _at_hour((moment.astimezone(zone) + timedelta(days=delay.days)), zone)
+
+
+def _at_hour(local: datetime, zone: ZoneInfo) -> datetime:
+    # Combining in the zone is safe on both nights of the year: 09:00 exists once on each day everywhere.
+    return datetime.combine(local.date(), time(HUMANE_HOUR), tzinfo=zone).astimezone(ZoneInfo("UTC"))

@@ -1,0 +1,82 @@
+"""Plans as customers see them: filled from the tables, drawn by ``core.render``."""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy.orm import Session
+
+from plugin_backend.core.views import Card, Ending, Part, PlanView, Rhythm
+from plugin_backend.domain import customers, ledger, offers, plans, vault
+from plugin_backend.domain.carts import Cart
+from plugin_backend.domain.merchants import Shop
+from plugin_backend.domain.plans import Collection, Plan
+from plugin_backend.sdk import clock
+from plugin_backend.sdk.money import Money
+
+WITHDRAWAL = timedelta(days=14)
+_TO_COME = ("scheduled", "due", "retry_wait", "in_flight", "in_doubt", "requires_action")
+
+
+def part(row: Collection) -> Part:
+    """A collection as one line of the schedule."""
+    retry = row.due_at if row.state == "retry_wait" else None
+    return Part(
+        number=row.number,
+        amount=row.money,
+        due=row.scheduled_at,
+        today=row.number == 1 and row.state != "paid",
+        state=row.state,
+        retry_at=retry,
+    )
+
+
+def plan_view(session: Session, shop: Shop, plan: Plan) -> PlanView:
+    """A plan with its schedule, its card and what may still be done with it."""
+    rows = plans.collections_of(session, shop.id, plan.id)
+    customer = customers.get(session, shop.id, plan.customer_id)
+    until = plan.anchor + WITHDRAWAL
+    running = plan.state not in plans.ENDED
+    return PlanView(
+        kind=plan.kind,
+        reference=plan.id,
+        state=plan.state,
+        order=plan.order_key.partition(":")[2] or plan.order_key,
+        lines=offers.basket_lines(session.get_one(Cart, (shop.id, plan.cart_id))),
+        parts=tuple(part(row) for row in rows),
+        paid=Money(ledger.received(session, shop.id, plan.id), plan.currency),
+        started_at=plan.anchor,
+        mandate=plans.mandate_of(session, shop.id, plan.id).text,
+        total=plan.agreed if plan.kind == offers.INSTALMENTS else None,
+        next=next((part(row) for row in rows if row.state in _TO_COME), None) if running else None,
+        rhythm=None if plan.kind == offers.INSTALMENTS else Rhythm(plan.unit, plan.every),
+        card=_card(session, shop, plan),
+        withdraw_until=until if running and clock.now() < until else None,
+        can_cancel=plan.state in ("active", "paused"),
+        name=customer.name,
+        email=customer.email,
+    )
+
+
+def ending(session: Session, plan: Plan, kind: str, at: datetime) -> Ending:
+    """What cancelling or withdrawing at this moment would do, or did."""
+    rows = plans.collections_of(session, plan.shop_id, plan.id)
+    stopped = [row for row in rows if row.state in plans.UNSENT or row.state == "void"]
+    in_flight = any(row.state in ("in_flight", "in_doubt") for row in rows)
+    received = Money(ledger.received(session, plan.shop_id, plan.id), plan.currency)
+    if kind == "withdraw":
+        return Ending("withdraw", tuple(map(part, stopped)), refund=received or None, in_flight=in_flight)
+    if plan.kind == offers.INSTALMENTS:
+        owed = plan.agreed - received
+        return Ending("cancel", tuple(map(part, stopped)), owed=owed or None, in_flight=in_flight)
+    return Ending("cancel", tuple(map(part, stopped)), ends_at=_paid_until(rows, at), in_flight=in_flight)
+
+
+def _paid_until(rows: list[Collection], at: datetime) -> datetime | None:
+    """A subscription lasts until the payment that will not be taken would have been due."""
+    return next((row.scheduled_at for row in rows if row.state != "paid" and row.scheduled_at > at), None)
+
+
+def _card(session: Session, shop: Shop, plan: Plan) -> Card | None:
+    method = session.get(vault.PaymentMethod, (shop.id, plan.method_id))
+    if method is None:
+        return None
+    return Card(method.brand, method.last4, f"{method.expiry_month:02d}/{method.expiry_year}")

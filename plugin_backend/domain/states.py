@@ -1,0 +1,199 @@
+"""State machines as tables: each edge with its reason. Moving is checking; nothing else may set a state."""
+
+from plugin_backend.sdk.errors import RepriseError
+
+START = ""
+
+DELIVERY = {
+    (START, "received"): "kept before the answer",
+    ("received", "read"): "its events were applied",
+    ("received", "unreadable"): "validly signed, but not to be read",
+    ("received", "ignored"): "of no interest",
+    ("read", "received"): "replayed by a person",
+    ("unreadable", "received"): "replayed by a person",
+    ("ignored", "received"): "replayed by a person",
+}
+
+CART = {
+    (START, "active"): "seen",
+    (START, "declined"): "first seen when its payment failed",
+    (START, "ordered"): "its sale arrived before it",
+    (START, "lost"): "its removal arrived before it",
+    ("active", "abandoned"): "idle too long",
+    ("active", "declined"): "its payment failed",
+    ("active", "ordered"): "bought",
+    ("active", "lost"): "removed or emptied",
+    ("abandoned", "active"): "changed again",
+    ("abandoned", "declined"): "its payment failed",
+    ("abandoned", "offered"): "an offer was made",
+    ("abandoned", "ordered"): "bought",
+    ("abandoned", "lost"): "removed or emptied",
+    ("declined", "active"): "changed again",
+    ("declined", "offered"): "an offer was made",
+    ("declined", "ordered"): "bought",
+    ("declined", "lost"): "removed or emptied",
+    ("offered", "active"): "changed again",
+    ("offered", "declined"): "its payment failed",
+    ("offered", "abandoned"): "its offer ended",
+    ("offered", "recovered"): "the plan's first payment arrived",
+    ("offered", "ordered"): "bought in the shop",
+    ("offered", "lost"): "removed or emptied",
+    ("lost", "active"): "came back",
+    ("lost", "declined"): "came back and its payment failed",
+    ("lost", "ordered"): "bought after all: a sale wins",
+    ("lost", "recovered"): "the plan's first payment arrived",
+    ("active", "recovered"): "the plan's first payment arrived",
+    ("abandoned", "recovered"): "the plan's first payment arrived",
+    ("declined", "recovered"): "the plan's first payment arrived",
+    ("ordered", "recovered"): "the order was ours",
+}
+
+OFFER = {
+    (START, "open"): "made",
+    (START, "not_sent"): "made, and kept back for a reason",
+    ("open", "accepting"): "accepted by the customer",
+    ("open", "withdrawn"): "bought, lost, or replaced",
+    ("open", "expired"): "its time is over",
+    ("accepting", "open"): "the basket changed, or no card was taken",
+    ("accepting", "accepted"): "a card is stored and the plan is made",
+    ("accepting", "withdrawn"): "bought meanwhile",
+}
+
+SETUP = {
+    (START, "begun"): "the customer accepted",
+    ("begun", "waiting"): "the gateway has a page for the card",
+    ("begun", "failed"): "no page could be had",
+    ("waiting", "completed"): "a card is stored",
+    ("waiting", "failed"): "the gateway says no",
+    ("begun", "expired"): "left too long",
+    ("waiting", "expired"): "left too long",
+}
+
+PLAN = {
+    (START, "pending"): "a card is stored; nothing is paid yet",
+    ("pending", "active"): "the first payment arrived",
+    ("pending", "cancelled"): "the first payment never arrived",
+    ("pending", "withdrawn"): "the customer withdrew",
+    ("pending", "completed"): "the only payment arrived",
+    ("active", "paused"): "a person must decide",
+    ("active", "completed"): "every payment arrived",
+    ("active", "cancelled"): "cancelled by customer or shop",
+    ("active", "withdrawn"): "the customer withdrew",
+    ("paused", "active"): "taken up again",
+    ("paused", "completed"): "every payment arrived",
+    ("paused", "cancelled"): "cancelled by customer or shop",
+    ("paused", "withdrawn"): "the customer withdrew",
+}
+
+COLLECTION = {
+    (START, "scheduled"): "agreed",
+    ("scheduled", "in_flight"): "its day came",
+    ("scheduled", "void"): "the plan ended before",
+    ("due", "in_flight"): "asked again",
+    ("due", "void"): "the plan ended before",
+    ("retry_wait", "in_flight"): "its next try came",
+    ("retry_wait", "void"): "the plan ended before",
+    ("retry_wait", "due"): "another card was given",
+    ("retry_wait", "exhausted"): "no more tries",
+    ("in_flight", "paid"): "captured",
+    ("in_flight", "retry_wait"): "declined, another try is allowed",
+    ("in_flight", "exhausted"): "declined for good",
+    ("in_flight", "requires_action"): "the customer must confirm",
+    ("in_flight", "in_doubt"): "no answer",
+    ("in_flight", "due"): "was not executed",
+    ("in_flight", "void"): "was not executed, and the plan has ended",
+    ("requires_action", "paid"): "confirmed and captured",
+    ("requires_action", "retry_wait"): "not confirmed",
+    ("requires_action", "exhausted"): "not confirmed, no more tries",
+    ("requires_action", "in_doubt"): "no answer",
+    ("requires_action", "in_flight"): "under way at the gateway",
+    ("requires_action", "due"): "was not executed",
+    ("requires_action", "void"): "closed, and the plan has ended",
+    ("in_doubt", "paid"): "found captured",
+    ("in_doubt", "retry_wait"): "found declined",
+    ("in_doubt", "exhausted"): "found declined for good",
+    ("in_doubt", "requires_action"): "found waiting for the customer",
+    ("in_doubt", "in_flight"): "found under way",
+    ("in_doubt", "due"): "proven not executed",
+    ("in_doubt", "void"): "proven not executed, and the plan has ended",
+    ("exhausted", "due"): "another card was given",
+    ("exhausted", "void"): "the plan ended",
+    ("paid", "refunded"): "given back",
+}
+
+ATTEMPT = {
+    (START, "sent"): "written down before it is asked",
+    ("sent", "succeeded"): "captured",
+    ("sent", "declined"): "declined",
+    ("sent", "requires_action"): "the customer must confirm",
+    ("sent", "pending"): "under way at the gateway",
+    ("sent", "in_doubt"): "no answer",
+    ("sent", "not_executed"): "nothing happened",
+    ("pending", "succeeded"): "captured",
+    ("pending", "declined"): "declined",
+    ("pending", "requires_action"): "the customer must confirm",
+    ("pending", "in_doubt"): "no longer known",
+    ("requires_action", "succeeded"): "confirmed and captured",
+    ("requires_action", "declined"): "refused",
+    ("requires_action", "pending"): "under way at the gateway",
+    ("requires_action", "in_doubt"): "no longer known",
+    ("requires_action", "closed"): "closed at the gateway",
+    ("requires_action", "not_executed"): "nothing happened",
+    ("in_doubt", "succeeded"): "found captured",
+    ("in_doubt", "declined"): "found declined",
+    ("in_doubt", "requires_action"): "found waiting for the customer",
+    ("in_doubt", "pending"): "found under way",
+    ("in_doubt", "not_executed"): "proven absent",
+    ("in_doubt", "closed"): "closed at the gateway",
+}
+
+MESSAGE = {
+    (START, "queued"): "written",
+    (START, "suppressed"): "kept back for a reason",
+    ("queued", "sent"): "taken by the mail server",
+    ("queued", "suppressed"): "no longer wanted when its turn came",
+    ("queued", "bounced"): "refused by the mail server",
+    ("sent", "bounced"): "came back",
+    ("bounced", "queued"): "tried again by a person",
+}
+
+OUT = {
+    (START, "queued"): "to be told to the outside",
+    ("queued", "sent"): "told",
+    ("queued", "dropped"): "no longer wanted when its turn came",
+    ("queued", "parked"): "a person must look",
+    ("parked", "queued"): "tried again by a person",
+}
+
+CASE = {(START, "open"): "a person must decide", ("open", "resolved"): "decided"}
+
+MACHINES = {
+    "delivery": DELIVERY,
+    "cart": CART,
+    "offer": OFFER,
+    "setup": SETUP,
+    "plan": PLAN,
+    "collection": COLLECTION,
+    "attempt": ATTEMPT,
+    "message": MESSAGE,
+    "out": OUT,
+    "case": CASE,
+}
+
+
+class IllegalMove(RepriseError):
+    """A state machine has no such edge: a fault of ours, never a case for trying again."""
+
+    permanent = True
+
+
+def check(noun: str, before: str, after: str) -> None:
+    """``IllegalMove`` unless the noun's table has that edge."""
+    if (before, after) not in MACHINES[noun]:
+        raise IllegalMove(f"{noun}: {before or 'nothing'} does not become {after}")
+
+
+def final(noun: str) -> set[str]:
+    """States of the noun that nothing leads out of."""
+    edges = MACHINES[noun]
+    return {after for _, after in edges} - {before for before, _ in edges}

@@ -1,0 +1,227 @@
+"""The sandbox gateway's adapter. Its API is shaped like our port, so this is the shortest example of one."""
+
+import hashlib
+import hmac
+import json
+import re
+import time
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, ClassVar
+from urllib.parse import quote, urlencode
+
+from marshmallow import Schema, ValidationError, fields, validate
+
+from plugin_backend.gateways.sandbox import payload
+from plugin_backend.sdk import clock
+from plugin_backend.sdk.errors import BadSignature, NoAnswer, NotSent, Refused
+from plugin_backend.sdk.gateway import (
+    Absent,
+    CapturedPage,
+    CardStored,
+    ChargeRequest,
+    Closed,
+    GatewayCapabilities,
+    GatewayEvent,
+    InDoubt,
+    NotExecuted,
+    Outcome,
+    RefundRequest,
+    SetupFailed,
+    SetupPage,
+    SetupPending,
+    SetupRequest,
+)
+from plugin_backend.sdk.http import Client, Delivery, Request, Response, raise_for_status
+from plugin_backend.sdk.signing import TOLERANCE_SECONDS, hmac_sha256
+
+# Both sides make the callback key of the API key, so that an account has one secret to configure and not two.
+_CALLBACK_KEY_OF = b"sandbox gateway callbacks v1"
+_SIGNATURE = re.compile(r"t=([0-9]{1,12}),v1=([0-9a-f]{64})")
+
+
+def _address(text: str) -> None:
+    if text and not re.fullmatch(r"https?://[^\s/]+(/\S*)?", text):
+        raise ValidationError("Not an address that begins with http:// or https://.")
+
+
+class SandboxSettings(Schema):
+    """Where the sandbox gateway listens, the account's key, and where it may call us back."""
+
+    url = fields.String(required=True, validate=[validate.Length(min=1), _address])
+    api_key = fields.String(required=True, validate=validate.Length(min=1), metadata={"secret": True})
+    callback_url = fields.String(load_default="", validate=_address)
+
+
+class Sandbox:
+    """One account of the sandbox gateway."""
+
+    name: ClassVar[str] = "sandbox"
+    title: ClassVar[str] = "Sandbox"
+    settings: ClassVar[type[Schema]] = SandboxSettings
+    capabilities: ClassVar[GatewayCapabilities] = GatewayCapabilities(
+        idempotency_window=timedelta(hours=24),
+        look_up="reference",
+        absent_after=timedelta(minutes=2),
+        key_length=40,
+        async_refunds=False,
+        signed_events=True,
+        unattended=True,
+        detach=True,
+        close=True,
+    )
+
+    def __init__(self, settings: Mapping[str, str], http: Client) -> None:
+        self._url = settings.get("url", "").rstrip("/")
+        self._api_key = settings.get("api_key", "")
+        self._callback_url = settings.get("callback_url", "")
+        self._callback_key = settings.get("callback_key", "") or _callback_key(self._api_key)
+        self._http = http
+
+    @staticmethod
+    def door(settings: Mapping[str, str]) -> Mapping[str, str]:
+        """The key that callbacks are signed with; the API key cannot be read back from it."""
+        return {"callback_key": _callback_key(settings["api_key"])}
+
+    def begin_setup(self, request: SetupRequest) -> SetupPage:
+        body = {
+            "reference": request.reference,
+            "amount": request.amount.as_json(),
+            "return_url": request.return_url,
+            "callback_url": self._callback_url,
+            "customer": request.customer,
+            "locale": request.locale,
+            "description": request.description,
+            "series": request.series,
+        }
+        return payload.setup_page(raise_for_status(self._post("/v1/setups", body), "set-up"))
+
+    def complete_setup(self, reference: str, gateway_id: str) -> CardStored | SetupPending | SetupFailed:
+        return payload.setup_state(raise_for_status(self._get(f"/v1/setups/{_in_path(reference)}"), "set-up"))
+
+    def charge(self, request: ChargeRequest) -> Outcome:
+        body = {
+            "reference": request.reference,
+            "amount": request.amount.as_json(),
+            "token": request.token,
+            "initiator": request.initiator,
+            "series": request.series,
+            "description": request.description,
+            "collection": request.collection,
+            "return_url": request.return_url,
+            "callback_url": self._callback_url,
+        }
+        return self._move("/v1/charges", request.reference, body, request.deadline)
+
+    def find(self, reference: str, gateway_id: str = "") -> Outcome | Absent:
+        return self._find(f"/v1/charges/{_in_path(reference)}", reference, "charge_not_found")
+
+    def close(self, reference: str, gateway_id: str = "") -> Closed | Outcome:
+        """A charge the gateway does not know is in doubt, not closed: it may still be on its way there."""
+        try:
+            answer = self._post(f"/v1/charges/{_in_path(reference)}/close", {})
+        except (NotSent, NoAnswer) as error:
+            return InDoubt(str(error))
+        outcome = payload.found(answer, reference, "charge_not_found")
+        if isinstance(outcome, Absent):
+            return InDoubt("the gateway does not know it yet")
+        return Closed() if outcome == payload.CLOSED else outcome
+
+    def refund(self, request: RefundRequest) -> Outcome:
+        body = {
+            "reference": request.reference,
+            "charge": request.charge_gateway_id,
+            "amount": request.amount.as_json(),
+            "reason": request.reason,
+            "callback_url": self._callback_url,
+        }
+        return self._move("/v1/refunds", request.reference, body, None)
+
+    def find_refund(self, reference: str, gateway_id: str = "") -> Outcome | Absent:
+        return self._find(f"/v1/refunds/{_in_path(reference)}", reference, "refund_not_found")
+
+    def verify(self, delivery: Delivery) -> None:
+        given = _SIGNATURE.fullmatch(delivery.header("sandbox-signature"))
+        if given is None or not self._callback_key:
+            raise BadSignature("the callback is not signed")
+        if abs(delivery.received_at.timestamp() - int(given[1])) > TOLERANCE_SECONDS:
+            raise BadSignature("the callback's time is too far from ours")
+        key = bytes.fromhex(self._callback_key)
+        expected = hmac_sha256(key, given[1].encode() + b"." + delivery.body)
+        if not hmac.compare_digest(bytes.fromhex(given[2]), expected):
+            raise BadSignature("the signature does not fit the body")
+
+    def identify(self, delivery: Delivery) -> str:
+        """The body holds the event's own id, and a callback sent again has the same bytes."""
+        return hashlib.sha256(delivery.body).hexdigest()
+
+    def topic(self, delivery: Delivery) -> str:
+        return payload.topic(delivery.body)
+
+    def parse(self, delivery: Delivery) -> list[GatewayEvent]:
+        return payload.events(delivery.body)
+
+    def list_since(self, since: datetime, cursor: str = "") -> CapturedPage:
+        query = urlencode({"since": since.isoformat(), "cursor": cursor})
+        return payload.captured_page(raise_for_status(self._get(f"/v1/movements?{query}"), "movements"))
+
+    def detach(self, token: str) -> None:
+        answer = self._post("/v1/tokens/detach", {"token": token})
+        if payload.error_code(answer) != "token_not_found":
+            raise_for_status(answer, "detach")
+
+    def checks(self) -> Sequence[str]:
+        try:
+            raise_for_status(self._get("/v1/account"), "account")
+        except Refused as error:
+            key_is_wrong = error.status == 401
+            return [
+                "The gateway does not know this API key." if key_is_wrong else f"Refused: {error.reason}."
+            ]
+        except (NotSent, NoAnswer):
+            return ["No gateway answers at this address."]
+        return []
+
+    def _move(self, path: str, key: str, body: Mapping[str, Any], deadline: float | None) -> Outcome:
+        """Ask for money to be moved. The deadline is looked at last, when the request is ready to leave."""
+        request = self._request("POST", path, body, key)
+        if deadline is not None and time.monotonic() >= deadline:
+            return NotExecuted("it was too late to send")
+        try:
+            return payload.outcome(self._http.send(request), key)
+        except NotSent as error:
+            return NotExecuted(str(error))
+        except NoAnswer as error:
+            return InDoubt(str(error))
+
+    def _find(self, path: str, reference: str, absent: str) -> Outcome | Absent:
+        try:
+            return payload.found(self._get(path), reference, absent)
+        except (NotSent, NoAnswer) as error:
+            return InDoubt(str(error))
+
+    def _get(self, path: str) -> Response:
+        return self._http.send(self._request("GET", path))
+
+    def _post(self, path: str, body: Mapping[str, Any]) -> Response:
+        return self._http.send(self._request("POST", path, body))
+
+    def _request(
+        self, method: str, path: str, body: Mapping[str, Any] | None = None, key: str = ""
+    ) -> Request:
+        """The same asked twice is the same bytes. The shop's time moves the account's clock along with it."""
+        headers = {"Authorization": f"Bearer {self._api_key}", "Sandbox-Time": clock.now().isoformat()}
+        if key:
+            headers["Idempotency-Key"] = key
+        if body is None:
+            return Request(method, self._url + path, headers)
+        content = json.dumps(body, sort_keys=True, separators=(",", ":")).encode()
+        return Request(method, self._url + path, {**headers, "Content-Type": "application/json"}, content)
+
+
+def _in_path(reference: str) -> str:
+    return quote(reference, safe="")
+
+
+def _callback_key(api_key: str) -> str:
+    return hmac_sha256(api_key.encode(), _CALLBACK_KEY_OF).hex() if api_key else ""

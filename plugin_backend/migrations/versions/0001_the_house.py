@@ -1,0 +1,677 @@
+"""The house: every table of the first release, with its protection."""
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+
+from plugin_backend.migrations.protection import (
+    SHARED,
+    clock_rights,
+    keep_the_books,
+    make_roles,
+    protect,
+    share,
+)
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+TABLES = [
+    "attempts",
+    "carts",
+    "cases",
+    "collections",
+    "connections",
+    "consents",
+    "customers",
+    "deliveries",
+    "doors",
+    "gateway_accounts",
+    "journals",
+    "mandates",
+    "merchants",
+    "messages",
+    "moves",
+    "offers",
+    "outbox",
+    "payment_methods",
+    "plans",
+    "postings",
+    "sales",
+    "setups",
+    "shops",
+    "staff_sessions",
+    "suppressions",
+    "templates",
+    "users",
+]
+TIMERS = [
+    "attempts",
+    "carts",
+    "collections",
+    "connections",
+    "deliveries",
+    "offers",
+    "outbox",
+    "plans",
+    "setups",
+]
+
+
+def upgrade() -> None:
+    make_roles()
+    make_tables()
+    for table in TABLES:
+        if table in SHARED:
+            share(table)
+        else:
+            protect(table, timer=table in TIMERS)
+    clock_rights()
+    keep_the_books()
+
+
+def make_tables() -> None:
+    op.create_table(
+        "carts",
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("customer_id", sa.Text(), nullable=True),
+        sa.Column("amount", sa.BigInteger(), nullable=True),
+        sa.Column("currency", sa.Text(), nullable=True),
+        sa.Column("lines", JSONB(), nullable=False),
+        sa.Column("platform_id", sa.Text(), nullable=False),
+        sa.Column("locale", sa.Text(), nullable=False),
+        sa.Column("country", sa.Text(), nullable=False),
+        sa.Column("empty", sa.Boolean(), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("version", sa.BigInteger(), nullable=False),
+        sa.Column("content_hash", sa.Text(), nullable=False),
+        sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("failed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("decline", sa.Text(), nullable=False),
+        sa.Column("removed", sa.Boolean(), nullable=False),
+        sa.Column("removed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("restored_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("offer_id", sa.Text(), nullable=True),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("taken", sa.Boolean(), nullable=False),
+        sa.Column("shop_id", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("shop_id", "id", name="pk_carts"),
+        sa.UniqueConstraint("shop_id", "key", name="uq_carts_shop_id_key"),
+    )
+    op.create_index("ix_carts_customer", "carts", ["shop_id", "customer_id"], unique=False)
+    op.create_index(
+        "ix_carts_due", "carts", ["shop_id", "due_at"], unique=False, postgresql_where="due_at IS NOT NULL"
+    )
+    op.create_table(
+        "cases",
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("subject", sa.Text(), nullable=False),
+        sa.Column("facts", JSONB(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("shop_id", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("shop_id", "id", name="pk_cases"),
+    )
+    op.create_index(
+        "uq_cases_open",
+        "cases",
+        ["shop_id", "kind", "subject"],
+        unique=True,
+        postgresql_where="state = 'open'",
+    )
+    op.create_table(
+        "connections",
+        sa.Column("platform", sa.Text(), nullable=False),
+        sa.Column("settings", sa.LargeBinary(), nullable=False),
+        sa.Column("door_settings", sa.LargeBinary(), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("taken", sa.Boolean(), nullable=False),
+        sa.Column("shop_id", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("shop_id", "id", name="pk_connections"),
+    )
+    op.create_index(
+        "ix_connections_due",
+        "connections",
+        ["shop_id", "due_at"],
+        unique=False,
+        postgresql_where="due_at IS NOT NULL",
+    )
+    op.create_table(
+        "consents",
+        sa.Column("customer_id", sa.Text(), nullable=False),
+        sa.Column("granted", sa.Boolean(), nullable=False),
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("text_version", sa.Text(), nullable=False),
+        sa.Column("given_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("shop_id", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("shop_id", "id", name="pk_consents"),
+        sa.UniqueConstraint(
+            "shop_id",
+            "customer_id",
+            "granted",
+            "source",
+            "text_version",
+            "given_at",
+            name="uq_consents_shop_id_customer_id_granted_source_text_version_given_at",
+        ),
+    )
+    op.create_index("ix_consents_customer_id", "consents", ["customer_id"], unique=False)
+    op.create_table(
+        "customers",
+        sa.Column("email", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("locale", sa.Text(), nullable=False),
+        sa.Column("country", sa.Text(), nullable=False),
+        sa.Column("shop_id", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("shop_id", "id", name="pk_customers"),
+        sa.UniqueConstraint("shop_id", "email", name="uq_customers_shop_id_email"),
+    )
+    op.create_table(
+        "deliveries",
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("identity", sa.Text(), nullable=False),
+        sa.Column("topic", sa.Text(), nullable=False),
+        sa.Column("headers", JSONB(), nullable=False),
+        sa.Column("query", sa.Text(), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=True),
+        sa.Column("sha256", sa.Text(), nullable=False),
+        sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("effect", JSONB(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("taken", sa.Boolean(), nullable=False),
+        sa.Column("shop_id", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("shop_id", "id", name="pk_deliveries"),
+        sa.UniqueConstraint("shop_id", "source", "identity", name="uq_deliveries_shop_id_source_identity"),
+    )
+    op.create_index(
+        "ix_deliveries_due",
+        "deliveries",
+        ["shop_id", "due_at"],
+        unique=False,
+        postgresql_where="due_at IS NOT NULL",
+    )
+    op.create_table(
+        "doors",
+        sa.Column("key_hash", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("shop_id", sa.Text(), nullable=False),
+        sa.Column("row_id", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("key_hash", name="pk_doors"),
+    )
+    op.create_index("ix_doors_shop_id", "doors", ["shop_id"], unique=False)
+    op.create_table(
+        "gateway_accounts",
+        sa.Column("gateway", sa.Text(), nullable=False),
+        sa.Column("mode", sa.Text(), nullable=False),
+        sa.Column("active", sa.Boolean(), nullable=False),
+        sa.Column("settings", sa.LargeBinary(), nullable=False),
+        sa.Column("door_settings", sa.LargeBinary(), nullable=False),
+        sa.Column("shop_id", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("shop_id", "id", name="pk_gateway_accounts"),
+    )
+    op.create_table(
+        "journals",
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("plan_id", sa.Text(), nullable=False),
+        sa.Column("currency", sa.Text(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("shop_id", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("shop_id", "id", name="pk_journals"),
+        sa.UniqueConstraint("shop_id", "source", "kind", name="uq_journals_shop_id_source_kind"),
+    )
+    op.create_index("ix_journals_plan_id", "journals", ["plan_id"], unique=False)
+    op.create_table(
+        "merchants",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_merchants"),
+    )
+    op.create_table(
+        "messages",
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("subject_id", sa.Text(), nullable=False),
+        sa.Column("customer_id", sa.Text(), nullable=False),
+        sa.Column("recipient", sa.Text(), nullable=False),
+        sa.Column("locale", sa.Text(), nullable=False),
+        sa.Column("subject", sa.Text(), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("html", sa.Text(), nullable=False),
+        sa.Column("marketing", sa.Boolean(), nullable=False),
+        sa.Column("not_after", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("sent_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("shop_id", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("shop_id", "id", name="pk_messages"),
+    )
+    op.create_index("ix_messages_customer_id", "messages", ["customer_id"], unique=False)
+    op.create_index("ix_messages_subject_id", "messages", ["subject_id"], unique=False)
+    op.create_table(
+        "moves",
+        sa.Column("seq", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("noun", sa.Text(), nullable=False),
+        sa.Column("row_id", sa.Text(), nullable=False),
+        sa.Column("before", sa.Text(), nullable=False),
+        sa.Column("after", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("shop_id", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("shop_id", "id", name="pk_moves"),
+        sa.UniqueConstraint("seq", name="uq_moves_seq"),
+    )
+    op.create_index("ix_moves_row", "moves", ["shop_id", "row_id", "seq"], unique=False)
+    op.create_table(
+        "outbox",
+        sa.Column("seq", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("subject", sa.Text(), nullable=False),
+        sa.Column("what", sa.Text(), nullable=False),
+        sa.Column("payload", JSONB(), nullable=False),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("taken", sa.Boolean(), nullable=False),
+        sa.Column("shop_id", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("shop_id", "id", name="pk_outbox"),
+        sa.UniqueConstraint("seq", name="uq_outbox_seq"),
+    )
+    op.create_index(
+        "ix_outbox_due", "outbox", ["shop_id", "due_at"], unique=False, postgresql_where="due_at IS NOT NULL"
+    )
+    op.create_table(
+        "sales",
+        sa.Column("order_key", sa.Text(), nullable=False),
+        sa.Column("cart_keys", ARRAY(Text()), nullable=False),
+        sa.Column("customer_id", sa.Text(), nullable=True),
+        sa.Column("amount", sa.BigInteger(), nullable=True),
+        sa.Column("currency", sa.Text(), nullable=True),
+        sa.Column("placed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("known_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("our_reference", sa.Text(), nullable=False),
+        sa.Column("cancelled_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("refunded_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("shop_id", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("shop_id", "id", name="pk_sales"),
+        sa.UniqueConstraint("shop_id", "order_key", name="uq_sales_shop_id_order_key"),
+    )
+    op.create_index("ix_sales_cart_keys", "sales", ["cart_keys"], unique=False, postgresql_using="gin")
+    op.create_index("ix_sales_customer", "sales", ["shop_id", "customer_id"], unique=False)
+    op.create_table(
+        "shops",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("merchant_id", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("platform", sa.Text(), nullable=False),
+        sa.Column("address", sa.Text(), nullable=False),
+        sa.Column("mode", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("country", sa.Text(), nullable=False),
+        sa.Column("currency", sa.Text(), nullable=False),
+        sa.Column("locale", sa.Text(), nullable=False),
+        sa.Column("timezone", sa.Text(), nullable=False),
+        sa.Column("company", sa.Text(), nullable=False),
+        sa.Column("contact", sa.Text(), nullable=False),
+        sa.Column("idle_seconds", sa.Integer(), nullable=False),
+        sa.Column("smallest_offer", sa.Integer(), nullable=False),
+        sa.Column("mail_pause_hours", sa.Integer(), nullable=False),
+        sa.Column("retry_days", ARRAY(Integer()), nullable=False),
+        sa.Column("clock_offset", sa.Interval(), nullable=False),
+        sa.Column("travel_to", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_shops"),
+    )
+    op.create_table(
+        "staff_sessions",
+        sa.Column("token_hash", sa.Text(), nullable=False),
+        sa.Column("user_id", sa.Text(), nullable=False),
+        sa.Column("csrf", sa.Text(), nullable=False),
+        sa.Column("begun_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("token_hash", name="pk_staff_sessions"),
+    )
+    op.create_index("ix_staff_sessions_user_id", "staff_sessions", ["user_id"], unique=False)
+    op.create_table(
+        "suppressions",
+        sa.Column("email", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("shop_id", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("shop_id", "id", name="pk_suppressions"),
+        sa.UniqueConstraint("shop_id", "email", name="uq_suppressions_shop_id_email"),
+    )
+    op.create_table(
+        "templates",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("days", ARRAY(Integer()), nullable=False),
+        sa.Column("unit", sa.Text(), nullable=False),
+        sa.Column("every", sa.Integer(), nullable=False),
+        sa.Column("ship", sa.Text(), nullable=False),
+        sa.Column("open_days", sa.Integer(), nullable=False),
+        sa.Column("active", sa.Boolean(), nullable=False),
+        sa.Column("shop_id", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("shop_id", "id", name="pk_templates"),
+    )
+    op.create_table(
+        "users",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("merchant_id", sa.Text(), nullable=False),
+        sa.Column("email", sa.Text(), nullable=False),
+        sa.Column("password", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_users"),
+        sa.UniqueConstraint("email", name="uq_users_email"),
+    )
+    op.create_table(
+        "offers",
+        sa.Column("cart_id", sa.Text(), nullable=False),
+        sa.Column("customer_id", sa.Text(), nullable=True),
+        sa.Column("template_id", sa.Text(), nullable=False),
+        sa.Column("cause", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("amount", sa.BigInteger(), nullable=False),
+        sa.Column("currency", sa.Text(), nullable=False),
+        sa.Column("days", ARRAY(Integer()), nullable=False),
+        sa.Column("unit", sa.Text(), nullable=False),
+        sa.Column("every", sa.Integer(), nullable=False),
+        sa.Column("ship", sa.Text(), nullable=False),
+        sa.Column("country", sa.Text(), nullable=False),
+        sa.Column("locale", sa.Text(), nullable=False),
+        sa.Column("verdict", JSONB(), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("viewed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("accepted_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("terms", JSONB(), nullable=True),
+        sa.Column("terms_hash", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("taken", sa.Boolean(), nullable=False),
+        sa.Column("shop_id", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["shop_id", "cart_id"], ["carts.shop_id", "carts.id"], name="fk_offers_shop_id_cart_id"
+        ),
+        sa.ForeignKeyConstraint(
+            ["shop_id", "customer_id"],
+            ["customers.shop_id", "customers.id"],
+            name="fk_offers_shop_id_customer_id",
+        ),
+        sa.PrimaryKeyConstraint("shop_id", "id", name="pk_offers"),
+    )
+    op.create_index("ix_offers_cart_id", "offers", ["cart_id"], unique=False)
+    op.create_index(
+        "ix_offers_due", "offers", ["shop_id", "due_at"], unique=False, postgresql_where="due_at IS NOT NULL"
+    )
+    op.create_index(
+        "uq_offers_one_open",
+        "offers",
+        ["shop_id", "customer_id"],
+        unique=True,
+        postgresql_where="state IN ('open', 'accepting')",
+    )
+    op.create_table(
+        "payment_methods",
+        sa.Column("customer_id", sa.Text(), nullable=False),
+        sa.Column("account_id", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("brand", sa.Text(), nullable=False),
+        sa.Column("last4", sa.Text(), nullable=False),
+        sa.Column("expiry_month", sa.Integer(), nullable=False),
+        sa.Column("expiry_year", sa.Integer(), nullable=False),
+        sa.Column("country", sa.Text(), nullable=False),
+        sa.Column("funding", sa.Text(), nullable=False),
+        sa.Column("fingerprint", sa.Text(), nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=False),
+        sa.Column("shop_id", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["shop_id", "customer_id"],
+            ["customers.shop_id", "customers.id"],
+            name="fk_payment_methods_shop_id_customer_id",
+        ),
+        sa.PrimaryKeyConstraint("shop_id", "id", name="pk_payment_methods"),
+    )
+    op.create_index(
+        "ix_payment_methods_customer", "payment_methods", ["shop_id", "customer_id"], unique=False
+    )
+    op.create_table(
+        "postings",
+        sa.Column("journal_id", sa.Text(), nullable=False),
+        sa.Column("account", sa.Text(), nullable=False),
+        sa.Column("amount", sa.BigInteger(), nullable=False),
+        sa.Column("shop_id", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["shop_id", "journal_id"],
+            ["journals.shop_id", "journals.id"],
+            name="fk_postings_shop_id_journal_id",
+        ),
+        sa.PrimaryKeyConstraint("shop_id", "id", name="pk_postings"),
+    )
+    op.create_index("ix_postings_journal_id", "postings", ["journal_id"], unique=False)
+    op.create_table(
+        "plans",
+        sa.Column("offer_id", sa.Text(), nullable=False),
+        sa.Column("cart_id", sa.Text(), nullable=False),
+        sa.Column("customer_id", sa.Text(), nullable=False),
+        sa.Column("account_id", sa.Text(), nullable=False),
+        sa.Column("method_id", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("amount", sa.BigInteger(), nullable=False),
+        sa.Column("currency", sa.Text(), nullable=False),
+        sa.Column("days", ARRAY(Integer()), nullable=False),
+        sa.Column("unit", sa.Text(), nullable=False),
+        sa.Column("every", sa.Integer(), nullable=False),
+        sa.Column("ship", sa.Text(), nullable=False),
+        sa.Column("locale", sa.Text(), nullable=False),
+        sa.Column("country", sa.Text(), nullable=False),
+        sa.Column("anchor", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("order_key", sa.Text(), nullable=False),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("taken", sa.Boolean(), nullable=False),
+        sa.Column("shop_id", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["shop_id", "customer_id"],
+            ["customers.shop_id", "customers.id"],
+            name="fk_plans_shop_id_customer_id",
+        ),
+        sa.ForeignKeyConstraint(
+            ["shop_id", "method_id"],
+            ["payment_methods.shop_id", "payment_methods.id"],
+            name="fk_plans_shop_id_method_id",
+        ),
+        sa.ForeignKeyConstraint(
+            ["shop_id", "offer_id"], ["offers.shop_id", "offers.id"], name="fk_plans_shop_id_offer_id"
+        ),
+        sa.PrimaryKeyConstraint("shop_id", "id", name="pk_plans"),
+        sa.UniqueConstraint("shop_id", "offer_id", name="uq_plans_shop_id_offer_id"),
+    )
+    op.create_index("ix_plans_customer_id", "plans", ["customer_id"], unique=False)
+    op.create_index(
+        "ix_plans_due", "plans", ["shop_id", "due_at"], unique=False, postgresql_where="due_at IS NOT NULL"
+    )
+    op.create_table(
+        "setups",
+        sa.Column("offer_id", sa.Text(), nullable=False),
+        sa.Column("plan_id", sa.Text(), nullable=True),
+        sa.Column("account_id", sa.Text(), nullable=False),
+        sa.Column("gateway_id", sa.Text(), nullable=False),
+        sa.Column("url", sa.Text(), nullable=False),
+        sa.Column("locale", sa.Text(), nullable=False),
+        sa.Column("ip", sa.Text(), nullable=False),
+        sa.Column("shown_amount", sa.BigInteger(), nullable=True),
+        sa.Column("asked", sa.Integer(), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("taken", sa.Boolean(), nullable=False),
+        sa.Column("shop_id", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["shop_id", "offer_id"], ["offers.shop_id", "offers.id"], name="fk_setups_shop_id_offer_id"
+        ),
+        sa.PrimaryKeyConstraint("shop_id", "id", name="pk_setups"),
+    )
+    op.create_index(
+        "ix_setups_due", "setups", ["shop_id", "due_at"], unique=False, postgresql_where="due_at IS NOT NULL"
+    )
+    op.create_index("ix_setups_offer_id", "setups", ["offer_id"], unique=False)
+    op.create_index(
+        "uq_setups_one_open",
+        "setups",
+        ["shop_id", "offer_id"],
+        unique=True,
+        postgresql_where="state IN ('begun', 'waiting')",
+    )
+    op.create_table(
+        "collections",
+        sa.Column("plan_id", sa.Text(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("amount", sa.BigInteger(), nullable=False),
+        sa.Column("currency", sa.Text(), nullable=False),
+        sa.Column("scheduled_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("declines", sa.Integer(), nullable=False),
+        sa.Column("paid_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("taken", sa.Boolean(), nullable=False),
+        sa.Column("shop_id", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["shop_id", "plan_id"], ["plans.shop_id", "plans.id"], name="fk_collections_shop_id_plan_id"
+        ),
+        sa.PrimaryKeyConstraint("shop_id", "id", name="pk_collections"),
+        sa.UniqueConstraint("shop_id", "plan_id", "number", name="uq_collections_shop_id_plan_id_number"),
+    )
+    op.create_index(
+        "ix_collections_due",
+        "collections",
+        ["shop_id", "due_at"],
+        unique=False,
+        postgresql_where="due_at IS NOT NULL",
+    )
+    op.create_index("ix_collections_scheduled", "collections", ["shop_id", "scheduled_at"], unique=False)
+    op.create_table(
+        "mandates",
+        sa.Column("plan_id", sa.Text(), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("text_version", sa.Text(), nullable=False),
+        sa.Column("locale", sa.Text(), nullable=False),
+        sa.Column("terms_hash", sa.Text(), nullable=False),
+        sa.Column("parts", JSONB(), nullable=False),
+        sa.Column("ip", sa.Text(), nullable=False),
+        sa.Column("accepted_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("shop_id", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["shop_id", "plan_id"], ["plans.shop_id", "plans.id"], name="fk_mandates_shop_id_plan_id"
+        ),
+        sa.PrimaryKeyConstraint("shop_id", "id", name="pk_mandates"),
+        sa.UniqueConstraint("shop_id", "plan_id", name="uq_mandates_shop_id_plan_id"),
+    )
+    op.create_table(
+        "attempts",
+        sa.Column("plan_id", sa.Text(), nullable=False),
+        sa.Column("collection_id", sa.Text(), nullable=False),
+        sa.Column("account_id", sa.Text(), nullable=False),
+        sa.Column("method_id", sa.Text(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("reference", sa.Text(), nullable=False),
+        sa.Column("amount", sa.BigInteger(), nullable=False),
+        sa.Column("currency", sa.Text(), nullable=False),
+        sa.Column("initiator", sa.Text(), nullable=False),
+        sa.Column("first_sent_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("last_sent_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("gateway_id", sa.Text(), nullable=False),
+        sa.Column("code", sa.Text(), nullable=False),
+        sa.Column("decline", sa.Text(), nullable=False),
+        sa.Column("action_url", sa.Text(), nullable=False),
+        sa.Column("asked", sa.Integer(), nullable=False),
+        sa.Column("absent_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("evidence", JSONB(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("taken", sa.Boolean(), nullable=False),
+        sa.Column("shop_id", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["shop_id", "collection_id"],
+            ["collections.shop_id", "collections.id"],
+            name="fk_attempts_shop_id_collection_id",
+        ),
+        sa.PrimaryKeyConstraint("shop_id", "id", name="pk_attempts"),
+        sa.UniqueConstraint(
+            "shop_id", "collection_id", "number", name="uq_attempts_shop_id_collection_id_number"
+        ),
+        sa.UniqueConstraint("shop_id", "reference", name="uq_attempts_shop_id_reference"),
+    )
+    op.create_index(
+        "ix_attempts_due",
+        "attempts",
+        ["shop_id", "due_at"],
+        unique=False,
+        postgresql_where="due_at IS NOT NULL",
+    )
+    op.create_index("ix_attempts_plan_id", "attempts", ["plan_id"], unique=False)
+    op.create_index(
+        "uq_attempts_one_open",
+        "attempts",
+        ["shop_id", "collection_id"],
+        unique=True,
+        postgresql_where="state IN ('sent', 'pending', 'requires_action', 'in_doubt')",
+    )
+
+
+def downgrade() -> None:
+    raise NotImplementedError("books are not unmade: restore a backup")

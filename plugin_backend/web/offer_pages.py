@@ -1,0 +1,313 @@
+"""The page behind an offer's link, from the open offer to the first payment. GET shows and never accepts."""
+
+from typing import Any
+
+from flask import Blueprint, Response, redirect, request, url_for
+from sqlalchemy.orm import Session
+
+from plugin_backend.core import i18n
+from plugin_backend.core.db import transaction
+from plugin_backend.core.house import house
+from plugin_backend.core.views import Difference
+from plugin_backend.domain import billing, merchants, messages, moves, offers, plans, setups, showing
+from plugin_backend.domain.carts import Cart
+from plugin_backend.domain.merchants import Shop
+from plugin_backend.domain.offers import Offer
+from plugin_backend.domain.plans import Plan
+from plugin_backend.sdk import clock
+from plugin_backend.sdk.money import Money
+from plugin_backend.web import links, reader
+
+pages = Blueprint("offer", __name__, url_prefix="/o")
+
+
+@pages.get("/<secret>")
+def show(secret: str) -> Any:
+    """How the offer stands now."""
+    way = _way(secret)
+    if way is None:
+        return _nowhere()
+    with transaction(way.shop_id) as session:
+        shop = merchants.get_shop(session, way.shop_id)
+        with merchants.shop_time(shop):
+            offer = session.get_one(Offer, (way.shop_id, way.row_id))
+            return _standing(session, shop, offer, secret)
+
+
+@pages.post("/<secret>/accept")
+def accept(secret: str) -> Any:
+    """Accept exactly what was shown: once, however often and however parallel it is asked."""
+    way = _way(secret)
+    if way is None or not links.same_site():
+        return _nowhere()
+    with transaction(way.shop_id) as session:
+        shop = merchants.get_shop(session, way.shop_id)
+        with merchants.shop_time(shop):
+            # The lock lets one of several clicks through; the others find the offer accepting and are led on.
+            offer = session.get_one(Offer, (way.shop_id, way.row_id), with_for_update=True)
+            answer = _accept(session, shop, offer, secret) if offer.state == "open" else None
+    if answer is not None:
+        return answer
+    house().bells.ring("present", way.shop_id)
+    return redirect(url_for("offer.show", secret=secret, wait="1", **_lang()), 303)
+
+
+def _accept(session: Session, shop: Shop, offer: Offer, secret: str) -> Response | None:
+    country = request.form.get("country", "")
+    if country not in i18n.countries():
+        return _open(session, shop, offer, secret, code=422, problems=("country",))
+    if request.form.get("mandate") != "yes":
+        return _open(session, shop, offer, secret, code=422, problems=("mandate",), country=country)
+    language = reader.locale(offer.locale)
+    try:
+        offers.accept(
+            session, shop, offer, shown=request.form.get("terms", ""), country=country, locale=language
+        )
+    except offers.Changed:
+        return _open(
+            session, shop, offer, secret, code=409, template="offer/changed.html", country=country, changes=()
+        )
+    except offers.Over as over:
+        return _over(session, shop, offer, str(over))
+    account = merchants.active_account(session, shop.id)
+    setups.begin(
+        session, shop.id, offer.id, account.id, locale=language, ip=links.network(), shown_amount=offer.amount
+    )
+    return None
+
+
+@pages.post("/<secret>/stop")
+def stop(secret: str) -> Any:
+    """Not interested: the offer is withdrawn, and nobody writes about this basket again."""
+    way = _way(secret)
+    if way is None or not links.same_site():
+        return _nowhere()
+    with transaction(way.shop_id) as session:
+        shop = merchants.get_shop(session, way.shop_id)
+        with merchants.shop_time(shop):
+            offer = session.get_one(Offer, (way.shop_id, way.row_id), with_for_update=True)
+            if offer.state == "open":
+                offers.withdraw(session, offer, "not interested")
+                cart = session.get_one(Cart, (shop.id, offer.cart_id), with_for_update=True)
+                if cart.state in ("offered", "active", "abandoned", "declined"):
+                    moves.move(session, cart, "lost", "not interested")
+                    cart.rest(None)
+            return reader.shown(
+                "offer/stopped.html", reader.locale(offer.locale), shop=offers.shop_view(shop)
+            )
+
+
+@pages.get("/<secret>/back")
+def back(secret: str) -> Any:
+    """The browser comes back from the gateway: a reason to look, and no proof of anything."""
+    way = _way(secret)
+    if way is None:
+        return _nowhere()
+    with transaction(way.shop_id) as session:
+        shop = merchants.get_shop(session, way.shop_id)
+        with merchants.shop_time(shop):
+            _look_now(session, shop, way.row_id)
+    for bell in ("present", "reconcile"):
+        house().bells.ring(bell, way.shop_id)
+    return redirect(url_for("offer.show", secret=secret, checking="1", **_lang()), 303)
+
+
+def _look_now(session: Session, shop: Shop, offer_id: str) -> None:
+    setup = setups.latest(session, shop.id, offer_id, lock=True)
+    if setup is not None:
+        setups.evidence(session, setup)
+    plan = plans.of_offer(session, shop.id, offer_id)
+    if plan is not None:
+        first = plans.collection(session, shop.id, plan.id, 1)
+        for attempt in billing.attempts_of(session, shop.id, first.id):
+            billing.evidence(session, attempt)
+
+
+@pages.post("/<secret>/card")
+def another_card(secret: str) -> Any:
+    """The first payment was refused: take another card for the same plan."""
+    return _go_on(secret, new_card=True)
+
+
+@pages.post("/<secret>/again")
+def again(secret: str) -> Any:
+    """The shop or the gateway could not be reached: the customer, who is here, tries again."""
+    return _go_on(secret, new_card=False)
+
+
+def _go_on(secret: str, *, new_card: bool) -> Any:
+    way = _way(secret)
+    if way is None or not links.same_site():
+        return _nowhere()
+    with transaction(way.shop_id) as session:
+        shop = merchants.get_shop(session, way.shop_id)
+        with merchants.shop_time(shop):
+            made = plans.of_offer(session, shop.id, way.row_id)
+            plan = plans.locked(session, shop.id, made.id) if made else None
+            if plan is not None and plan.state == "pending" and not plans.under_way(session, plan):
+                _another_try(session, shop, plan, new_card=new_card)
+    house().bells.ring("present", way.shop_id)
+    return redirect(url_for("offer.show", secret=secret, wait="1", **_lang()), 303)
+
+
+def _another_try(session: Session, shop: Shop, plan: Plan, *, new_card: bool) -> None:
+    if not new_card:
+        plan.reason = ""
+        plan.rest(clock.now())
+        return
+    setup = setups.latest(session, shop.id, plan.offer_id, lock=True)
+    if setup is None or setup.state not in ("begun", "waiting"):
+        language = reader.locale(plan.locale)
+        setups.begin(
+            session,
+            shop.id,
+            plan.offer_id,
+            plan.account_id,
+            locale=language,
+            ip=links.network(),
+            plan_id=plan.id,
+        )
+
+
+def _standing(session: Session, shop: Shop, offer: Offer, secret: str) -> Any:
+    match offer.state:
+        case "open" if clock.now() >= offer.expires_at:
+            return _over(session, shop, offer, "expired")
+        case "open":
+            return _show_open(session, shop, offer, secret)
+        case "accepting":
+            return _show_accepting(session, shop, offer, secret)
+        case "accepted":
+            return _show_plan(session, shop, offer, secret)
+        case state:
+            return _over(session, shop, offer, state)
+
+
+def _show_open(session: Session, shop: Shop, offer: Offer, secret: str) -> Any:
+    if offer.viewed_at is None:
+        offer.viewed_at = clock.now()
+    if offer.reason == "try_again" and "again" not in request.args:
+        url = url_for("offer.show", secret=secret, again="1", **_lang())
+        return _page("offer/try_again.html", shop, offer, retry_url=url, post=False)
+    if offer.reason == "basket_changed":
+        return _open(
+            session, shop, offer, secret, template="offer/changed.html", changes=_changes(session, offer)
+        )
+    return _open(session, shop, offer, secret)
+
+
+def _changes(session: Session, offer: Offer) -> tuple[Difference, ...]:
+    setup = setups.latest(session, offer.shop_id, offer.id)
+    before = (
+        None if setup is None or setup.shown_amount is None else Money(setup.shown_amount, offer.currency)
+    )
+    return () if before is None or before == offer.total else (Difference("total", before, offer.total),)
+
+
+def _open(
+    session: Session,
+    shop: Shop,
+    offer: Offer,
+    secret: str,
+    *,
+    code: int = 200,
+    template: str = "offer/open.html",
+    country: str = "",
+    **context: Any,
+) -> Response:
+    language = reader.locale(offer.locale)
+    cart = session.get_one(Cart, (shop.id, offer.cart_id))
+    chosen = country or offer.country
+    terms = offers.terms_of(shop, cart, offer, country=chosen, locale=language)
+    return reader.shown(
+        template,
+        language,
+        code=code,
+        shop=offers.shop_view(shop),
+        offer=terms.view,
+        mandate=terms.mandate,
+        terms=terms.digest,
+        countries=i18n.countries(),
+        country=chosen,
+        accept_url=url_for("offer.accept", secret=secret, **_lang()),
+        stop_url=url_for("offer.stop", secret=secret, **_lang()),
+        **context,
+    )
+
+
+def _show_accepting(session: Session, shop: Shop, offer: Offer, secret: str) -> Any:
+    """The card is being taken: lead to the gateway's page, or wait for what became of it."""
+    setup = setups.latest(session, shop.id, offer.id)
+    # Straight after a form no redirect may lead to another origin: browsers hold the form's policy against it.
+    waiting = "checking" in request.args or "wait" in request.args
+    if setup is not None and setup.state == "waiting" and not waiting:
+        return redirect(setup.url, 303)
+    return _checking(shop, offer, secret)
+
+
+def _show_plan(session: Session, shop: Shop, offer: Offer, secret: str) -> Any:
+    plan = plans.of_offer(session, shop.id, offer.id)
+    if plan is None:
+        return _checking(shop, offer, secret)
+    if plan.state == "pending":
+        return _show_pending(session, shop, offer, plan, secret)
+    if plan.state == "cancelled" and plan.order_key == "":
+        return _page("offer/withdrawn.html", shop, offer)
+    view = showing.plan_view(session, shop, plan)
+    portal = messages.secret_path("p", shop.id, plan.id)
+    return _page(
+        "offer/accepted.html", shop, offer, plan=view, portal_url=portal, receipt_url=f"{portal}/receipt/1"
+    )
+
+
+def _show_pending(session: Session, shop: Shop, offer: Offer, plan: Plan, secret: str) -> Any:
+    """The first payment is not there yet: say what is going on, and whose turn it is."""
+    setup = setups.latest(session, shop.id, offer.id)
+    if setup is not None and setup.plan_id and setup.state in ("begun", "waiting"):
+        return _show_accepting(session, shop, offer, secret)
+    first = plans.collection(session, shop.id, plan.id, 1)
+    attempts = billing.attempts_of(session, shop.id, first.id)
+    if first.state == "requires_action" and "checking" not in request.args:
+        return _page("offer/action.html", shop, offer, amount=first.money, action_url=attempts[-1].action_url)
+    if first.state == "retry_wait":
+        decline = attempts[-1].decline or "authentication"
+        retry = url_for("offer.another_card", secret=secret, **_lang())
+        return _page("offer/declined.html", shop, offer, amount=first.money, decline=decline, retry_url=retry)
+    if plan.reason in ("shop_unreachable", "gateway_unreachable"):
+        url = url_for("offer.again", secret=secret, **_lang())
+        return _page("offer/try_again.html", shop, offer, retry_url=url, post=True)
+    return _checking(shop, offer, secret)
+
+
+def _checking(shop: Shop, offer: Offer, secret: str) -> Response:
+    return _page(
+        "offer/checking.html", shop, offer, check_url=url_for("offer.show", secret=secret, **_lang())
+    )
+
+
+def _over(session: Session, shop: Shop, offer: Offer, why: str) -> Response:
+    if why == "not_lawful":
+        return _page("offer/unavailable.html", shop, offer, code=409)
+    if why == "expired":
+        return _page("offer/expired.html", shop, offer, code=410, expired_at=offer.expires_at)
+    return _page("offer/withdrawn.html", shop, offer, code=410)
+
+
+def _page(template: str, shop: Shop, offer: Offer, *, code: int = 200, **context: Any) -> Response:
+    return reader.shown(
+        template, reader.locale(offer.locale), code=code, shop=offers.shop_view(shop), **context
+    )
+
+
+def _way(secret: str) -> links.Way | None:
+    return links.follow("offer", secret)
+
+
+def _nowhere() -> Response:
+    return reader.shown("offer/not_found.html", reader.locale(), code=404)
+
+
+def _lang() -> dict[str, str]:
+    """The language chosen on the page goes along."""
+    chosen = request.args.get("lang", "")
+    return {"lang": chosen} if chosen in i18n.LANGUAGES else {}

@@ -1,0 +1,62 @@
+"""What every answer carries, and what no request may bring: a card number."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from flask import Flask, Response, request
+from werkzeug.exceptions import UnprocessableEntity
+
+from plugin_backend.core.log import find_cards
+
+_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; img-src 'self' https: data:; form-action 'self'; "
+        "frame-src 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "X-Frame-Options": "DENY",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=()",
+}
+
+
+def install(app: Flask) -> None:
+    app.before_request(refuse_card_numbers)
+    app.after_request(_add_headers)
+
+
+def refuse_card_numbers() -> None:
+    """422 for a request that holds a card number in any field, naming the field and nothing else: it is neither kept
+    nor logged. A card is typed on the gateway's page only."""
+    for name, value in _fields():
+        if find_cards(value):
+            raise UnprocessableEntity(f"the field {name} must not hold a card number")
+
+
+def _fields() -> Iterator[tuple[str, str]]:
+    yield "(path)", request.path
+    for name, values in (*request.args.lists(), *request.form.lists()):
+        yield "(name)", name
+        yield from ((name, value) for value in values)
+    if request.is_json:
+        yield from _inside(request.get_json(silent=True), "(body)")
+
+
+def _inside(value: Any, name: str) -> Iterator[tuple[str, str]]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _inside(inner, str(key))
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _inside(inner, name)
+    elif isinstance(value, str | int) and not isinstance(value, bool):
+        yield name, str(value)
+
+
+def _add_headers(response: Response) -> Response:
+    for name, value in _HEADERS.items():
+        response.headers.setdefault(name, value)
+    if request.is_secure:
+        response.headers.setdefault("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
+    return response

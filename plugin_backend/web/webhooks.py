@@ -1,0 +1,216 @@
+"""The webhook door: verify the raw bytes, keep them once, answer.
+
+It stands in front of the Flask application, as plain WSGI: what a webhook needs is one look-up that is nearly always
+remembered, one HMAC and one INSERT, and a framework's request set-up would cost more than all three. Nothing is parsed.
+"""
+
+import hashlib
+import json
+import re
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+import structlog
+from flask import Flask
+
+from plugin_backend.core import registry
+from plugin_backend.core.db import APP_ROLE, DatabaseError, connect_args, transaction
+from plugin_backend.core.house import House
+from plugin_backend.core.ids import new_id
+from plugin_backend.domain import inbox, merchants
+from plugin_backend.domain.inbox import DeliveryRow
+from plugin_backend.sdk import clock
+from plugin_backend.sdk.errors import BadSignature
+from plugin_backend.sdk.http import Delivery
+
+log = structlog.get_logger(__name__)
+
+LARGEST = 5 * 1024 * 1024
+_REMEMBER = 30.0
+_MOST_REMEMBERED = 10_000
+_PATH = re.compile(r"/hooks/([a-z2-7]{32})")
+
+Start = Callable[..., Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Entrance:
+    """Who stands behind a path: a connection or a gateway account, and the adapter that judges its deliveries."""
+
+    shop_id: str
+    row_id: str
+    adapter: Any
+    until: float
+
+
+class HookDoor:
+    """WSGI in front of WSGI: takes ``/hooks/...`` and passes everything else on."""
+
+    def __init__(self, app: Flask, behind: Callable[..., Iterable[bytes]]) -> None:
+        self._app = app
+        self._behind = behind
+        self._house: House = app.extensions["reprise"]
+        self._entrances: dict[str, Entrance] = {}
+        self._keeper = Keeper(self._house.config.database_url)
+
+    def __call__(self, environ: dict[str, Any], start: Start) -> Iterable[bytes]:
+        path = environ.get("PATH_INFO", "")
+        if not path.startswith("/hooks/"):
+            return self._behind(environ, start)
+        status, problem = self._answer(environ, path)
+        return _respond(start, status, problem)
+
+    def _answer(self, environ: dict[str, Any], path: str) -> tuple[str, str]:
+        if environ.get("REQUEST_METHOD") != "POST":
+            return "405 Method Not Allowed", "webhooks are sent by POST"
+        body = _body(environ)
+        if body is None:
+            return "413 Content Too Large", f"a delivery has at most {LARGEST} bytes"
+        delivery = Delivery(_headers(environ), body, clock.real_now(), query=environ.get("QUERY_STRING", ""))
+        try:
+            entrance = self._entrance(path)
+            return self._judge(delivery, entrance)
+        except (psycopg.Error, DatabaseError) as error:
+            # The one case in which a delivery is not kept: the sender is told to come again.
+            log.error("delivery_not_kept", error=type(error).__name__)
+            return "503 Service Unavailable", "please send it again"
+
+    def _judge(self, delivery: Delivery, entrance: Entrance | None) -> tuple[str, str]:
+        """One path for an unknown shop and for a bad signature: the same work, the same answer."""
+        try:
+            (entrance.adapter if entrance else _Nobody).verify(delivery)
+        except BadSignature:
+            return (
+                ("200 OK", "")
+                if _is_ping(delivery)
+                else ("401 Unauthorized", "no such path, or not signed by its shop")
+            )
+        if entrance is None:
+            return "401 Unauthorized", "no such path, or not signed by its shop"
+        self._keeper.keep(entrance, delivery)
+        self._house.bells.ring("read", entrance.shop_id)
+        return "200 OK", ""
+
+    def _entrance(self, path: str) -> Entrance | None:
+        match = _PATH.fullmatch(path)
+        if match is None:
+            return None
+        secret = match[1]
+        known = self._entrances.get(secret)
+        if known is not None and known.until > time.monotonic():
+            return known
+        if len(self._entrances) >= _MOST_REMEMBERED:
+            self._entrances.clear()
+        found = self._look_up(secret)
+        if found is not None:
+            self._entrances[secret] = found
+        return found
+
+    def _look_up(self, secret: str) -> Entrance | None:
+        with self._app.app_context():
+            with transaction(None) as session:
+                door = merchants.knock(session, "hook", secret)
+            if door is None:
+                return None
+            with transaction(door.shop_id) as session:
+                adapter = merchants.door_at(session, door.shop_id, door.row_id)
+        return adapter and Entrance(door.shop_id, door.row_id, adapter, time.monotonic() + _REMEMBER)
+
+
+class Keeper:
+    """Keeps deliveries: a connection for each thread, one statement and one commit for each delivery."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._local = threading.local()
+
+    def keep(self, entrance: Entrance, delivery: Delivery) -> None:
+        """Returns when the delivery is on disk, whether it was new or known. Tried once more on a fresh connection,
+        since one that idled may be dead."""
+        row = _row(entrance, delivery)
+        try:
+            self._connection().execute(inbox.KEEP, row)
+        except psycopg.OperationalError:
+            self._connection(fresh=True).execute(inbox.KEEP, row)
+
+    def _connection(self, *, fresh: bool = False) -> "psycopg.Connection[Any]":
+        connection: psycopg.Connection[Any] | None = getattr(self._local, "connection", None)
+        if connection is None or fresh or connection.closed:
+            arguments = connect_args(APP_ROLE)
+            connection = psycopg.connect(
+                self._url, autocommit=True, prepare_threshold=1, connect_timeout=3, **arguments
+            )
+            self._local.connection = connection
+        return connection
+
+
+def _row(entrance: Entrance, delivery: Delivery) -> dict[str, Any]:
+    headers, body, digest = inbox.kept_form(delivery)
+    now = delivery.received_at
+    return {
+        "shop": entrance.shop_id,
+        "id": new_id(DeliveryRow.prefix),
+        "now": now,
+        "due": now,
+        "source": entrance.row_id,
+        "identity": entrance.adapter.identify(delivery).replace("\0", "")[:500],
+        "topic": entrance.adapter.topic(delivery).replace("\0", "")[:200],
+        "headers": headers,
+        "query": delivery.query.replace("\0", "")[:2000],
+        "body": body,
+        "sha256": digest,
+        "received": now,
+    }
+
+
+class _Nobody:
+    """Judges deliveries for paths that lead nowhere: always no, after the same work as anybody else's."""
+
+    @staticmethod
+    def verify(delivery: Delivery) -> None:
+        hashlib.sha256(delivery.body).digest()
+        raise BadSignature("no such path")
+
+
+def _is_ping(delivery: Delivery) -> bool:
+    """Is it a platform's unsigned hello? It is answered alike on every path, so that it tells nothing."""
+    return len(delivery.body) <= 1024 and any(
+        platform.is_ping(delivery) for platform in registry.connectors().values()
+    )
+
+
+def _body(environ: dict[str, Any]) -> bytes | None:
+    """The raw body, or None where it is, or says it is, larger than we take; then it is not read."""
+    declared = environ.get("CONTENT_LENGTH") or ""
+    if declared.isdecimal():
+        if int(declared) > LARGEST:
+            return None
+        return bytes(environ["wsgi.input"].read(int(declared)))
+    body = bytes(environ["wsgi.input"].read(LARGEST + 1))
+    return None if len(body) > LARGEST else body
+
+
+def _headers(environ: dict[str, Any]) -> dict[str, str]:
+    headers = {
+        name[5:].replace("_", "-").lower(): str(value)
+        for name, value in environ.items()
+        if name.startswith("HTTP_")
+    }
+    headers["content-type"] = environ.get("CONTENT_TYPE") or ""
+    return headers
+
+
+def _respond(start: Start, status: str, problem: str) -> list[bytes]:
+    if not problem:
+        start(status, [("Content-Type", "application/json"), ("Content-Length", "2")])
+        return [b"{}"]
+    number, _, title = status.partition(" ")
+    said = {"type": "about:blank", "title": title, "status": int(number), "detail": problem}
+    body = json.dumps(said).encode()
+    more = [("Allow", "POST")] if number == "405" else [("Retry-After", "5")] if number == "503" else []
+    start(status, [("Content-Type", "application/problem+json"), ("Content-Length", str(len(body))), *more])
+    return [body]

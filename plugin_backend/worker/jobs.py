@@ -1,0 +1,128 @@
+"""What runs without a visitor. ``drain`` answers a bell: it works off one shop's due rows of one kind, in batches, until
+nothing is due. Every ask of the outside is made here, between two transactions of the domain."""
+
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from sqlalchemy.orm import Session
+
+from plugin_backend.core import due
+from plugin_backend.core.db import Base, db, transaction
+from plugin_backend.core.house import house
+from plugin_backend.domain import cases, inbox, letters, merchants, offers
+from plugin_backend.domain.carts import Cart
+from plugin_backend.domain.inbox import DeliveryRow
+from plugin_backend.domain.merchants import Connection, Shop
+from plugin_backend.domain.offers import Offer
+from plugin_backend.sdk import clock
+from plugin_backend.worker import charging, delivering, presenting, reading
+
+log = structlog.get_logger(__name__)
+
+# A drain that is never done (rows come in faster than they are worked off) lets the other bells have their turn.
+ROUNDS = 40
+
+
+def drain(bell: str, shop_id: str) -> None:
+    """Work off what is due for a shop. It may run twice, late, or at the same time as another of its kind."""
+    house().bells.answered(bell, shop_id)
+    shop = merchants.load_shop(shop_id)
+    with merchants.shop_time(shop), structlog.contextvars.bound_contextvars(shop=shop_id, bell=bell):
+        for _ in range(ROUNDS):
+            if not DRAINS[bell](shop):
+                break
+        else:
+            house().bells.ring(bell, shop_id)
+        _ring_what_follows(shop, bell)
+
+
+def _ring_what_follows(shop: Shop, answered: str) -> None:
+    """Work makes work: whatever is due for this shop now is rung for, so that a customer does not wait for the clock."""
+    with transaction(shop.id) as session:
+        bells = {
+            bell for model, bell in timers() if bell != answered and due.any_due(session, model, shop.id)
+        }
+    for bell in sorted(bells):
+        house().bells.ring(bell, shop.id)
+
+
+def timers() -> list[tuple[type[Any], str]]:
+    """Every table with a timer, and the bell of its moment."""
+    models = (mapper.class_ for mapper in Base.registry.mappers)
+    return sorted(
+        ((model, model.bell) for model in models if issubclass(model, due.Due)),
+        key=lambda pair: pair[0].__tablename__,
+    )
+
+
+def each(shop: Shop, model: type[Any], work: Callable[[Session, Shop, Any], None]) -> int:
+    """Do ``work`` for a batch of due rows in one transaction, asking nobody. A row that cannot be worked is set aside
+    for a person and does not hold up the others."""
+    with transaction(shop.id) as session:
+        rows = due.lock_due(session, model, shop.id)
+        for row in rows:
+            set_aside_on_surprise(session, shop, row, work)
+    return len(rows)
+
+
+def set_aside_on_surprise(
+    session: Session, shop: Shop, row: Any, work: Callable[[Session, Shop, Any], None]
+) -> None:
+    """Any error at all in one row's work is a fault of ours; it must not stop the rest of the shop's work, nor be lost."""
+    row_id = row.id
+    try:
+        with session.begin_nested():
+            work(session, shop, row)
+    except Exception as error:
+        log.exception("work_failed", row=row_id)
+        again = session.get_one(type(row), (shop.id, row_id))
+        again.rest(clock.now() + due.SET_ASIDE)
+        cases.open_case(session, shop.id, "work_failed", row_id, error=type(error).__name__)
+
+
+def read(shop: Shop) -> int:
+    """Deliveries become facts about carts, orders and charges."""
+    return each(shop, DeliveryRow, reading.read_one)
+
+
+def make_offers(shop: Shop) -> int:
+    """Carts whose moment has come get their offer, or a reason why not."""
+    return each(shop, Cart, _make_offer)
+
+
+def _make_offer(session: Session, shop: Shop, cart: Cart) -> None:
+    offer = offers.make(session, shop, cart)
+    if offer is not None and offer.state == "open":
+        letters.offer_made(session, shop, cart, offer)
+
+
+def expire_offers(shop: Shop) -> int:
+    return each(shop, Offer, lambda session, shop, offer: offers.expire(session, offer))
+
+
+def tidy(shop: Shop) -> int:
+    """The daily housekeeping of a shop."""
+
+    def work(session: Session, shop: Shop, row: Connection) -> None:
+        inbox.purge_bodies(session, shop.id, clock.real_now())
+        row.rest(clock.now() + due.DAY)
+
+    return each(shop, Connection, work)
+
+
+DRAINS: dict[str, Callable[[Shop], int]] = {
+    "read": read,
+    "offer": make_offers,
+    "expire": expire_offers,
+    "deliver": delivering.deliver,
+    "present": presenting.present,
+    "charge": charging.charge,
+    "reconcile": charging.reconcile,
+    "tidy": tidy,
+}
+
+
+def close_context() -> None:
+    """Give the connection of this context back."""
+    db.session.remove()

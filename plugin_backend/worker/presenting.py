@@ -1,0 +1,278 @@
+"""What is done while a customer waits: a page for the card, the order held in the shop, the first payment."""
+
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
+
+from plugin_backend.core import due
+from plugin_backend.core.db import assert_no_transaction, transaction
+from plugin_backend.core.house import house
+from plugin_backend.domain import (
+    carts,
+    cases,
+    customers,
+    merchants,
+    messages,
+    offers,
+    plans,
+    setups,
+    vault,
+)
+from plugin_backend.domain.carts import Cart
+from plugin_backend.domain.merchants import GatewayAccount, Shop
+from plugin_backend.domain.offers import Offer
+from plugin_backend.domain.plans import Plan
+from plugin_backend.domain.setups import Setup
+from plugin_backend.sdk import clock
+from plugin_backend.sdk import connector as shop_sdk
+from plugin_backend.sdk import gateway as sdk
+from plugin_backend.sdk.errors import RepriseError
+from plugin_backend.worker import charging
+
+
+def present(shop: Shop) -> int:
+    """Serve the customers who are there."""
+    with transaction(shop.id) as session:
+        setup_ids = due.take(session, Setup, shop.id)
+        plan_ids = due.take(session, Plan, shop.id)
+    for setup_id in setup_ids:
+        _serve_setup(shop, setup_id)
+    for plan_id in plan_ids:
+        _serve_plan(shop, plan_id)
+    return len(setup_ids) + len(plan_ids)
+
+
+# A card being taken.
+
+
+@dataclass(frozen=True, slots=True)
+class CardAsk:
+    """A set-up and what asking about it needs."""
+
+    setup_id: str
+    state: str
+    gateway_id: str
+    request: sdk.SetupRequest
+    gateway: sdk.Gateway
+    connector: shop_sdk.Connector | None
+    cart_key: str
+
+
+def _serve_setup(shop: Shop, setup_id: str) -> None:
+    with transaction(shop.id) as session:
+        ask = _card_ask(session, shop, session.get_one(Setup, (shop.id, setup_id), with_for_update=True))
+    if ask is None:
+        return
+    assert_no_transaction()
+    if ask.state == "begun":
+        _open_page(shop, ask)
+    else:
+        _look_for_card(shop, ask)
+
+
+def _card_ask(session: Session, shop: Shop, setup: Setup) -> CardAsk | None:
+    if setup.state not in ("begun", "waiting"):
+        setup.rest(None)
+        return None
+    offer = session.get_one(Offer, (shop.id, setup.offer_id))
+    cart = session.get_one(Cart, (shop.id, offer.cart_id))
+    customer = offers.of_customer(session, shop.id, offer)
+    account = session.get_one(GatewayAccount, (shop.id, setup.account_id))
+    connector = merchants.connector_of(shop, merchants.connection_of(session, shop.id))
+    page = "p" if setup.plan_id else "o"
+    back = messages.secret_path(page, shop.id, setup.plan_id or offer.id)
+    request = sdk.SetupRequest(
+        reference=setup.id,
+        return_url=house().url(f"{back}/back"),
+        amount=offers.first_amount(shop, offer),
+        customer=customer.id,
+        email=customer.email,
+        locale=setup.locale,
+        description=shop.name,
+        series="instalment" if offer.kind == offers.INSTALMENTS else "subscription",
+    )
+    may_read = connector.can_write and setup.plan_id is None
+    return CardAsk(
+        setup.id,
+        setup.state,
+        setup.gateway_id,
+        request,
+        merchants.gateway_of(shop, account),
+        connector if may_read else None,
+        cart.key,
+    )
+
+
+def _open_page(shop: Shop, ask: CardAsk) -> None:
+    """Look once more at the basket in the shop, then have the gateway open its page."""
+    stands: object = None
+    try:
+        if ask.connector is not None:
+            stands = ask.connector.read("cart", ask.cart_key)
+        page = None if _differs(shop, ask, stands) else ask.gateway.begin_setup(ask.request)
+    except RepriseError as error:
+        _no_page(shop, ask, "try_again", str(error))
+        return
+    if page is None:
+        _no_page(shop, ask, "basket_changed", "")
+        return
+    with transaction(shop.id) as session:
+        setup = session.get_one(Setup, (shop.id, ask.setup_id), with_for_update=True)
+        if setup.state == "begun":
+            setups.opened(session, setup, page.url, page.gateway_id)
+
+
+def _differs(shop: Shop, ask: CardAsk, stands: object) -> bool:
+    """Take in how the basket stands in the shop; True where it is not what was accepted."""
+    if not isinstance(stands, shop_sdk.CartChanged | shop_sdk.OrderPlaced):
+        return False
+    with transaction(shop.id) as session:
+        setup = session.get_one(Setup, (shop.id, ask.setup_id))
+        offer = session.get_one(Offer, (shop.id, setup.offer_id), with_for_update=True)
+        if isinstance(stands, shop_sdk.OrderPlaced):
+            carts.order_placed(session, shop, stands, clock.now())
+            return True
+        carts.cart_changed(session, shop, stands, clock.now())
+        if stands.total is None or stands.total == offer.total:
+            return False
+        offer.amount, offer.currency = stands.total.minor, stands.total.currency
+        return True
+
+
+def _no_page(shop: Shop, ask: CardAsk, reason: str, detail: str) -> None:
+    with transaction(shop.id) as session:
+        setup = session.get_one(Setup, (shop.id, ask.setup_id), with_for_update=True)
+        if setup.state != "begun":
+            return
+        setups.finish(session, setup, "failed", reason)
+        offer = session.get_one(Offer, (shop.id, setup.offer_id), with_for_update=True)
+        offers.reopen(session, offer, reason)
+        cart = session.get_one(Cart, (shop.id, offer.cart_id), with_for_update=True)
+        if carts.bought(session, cart):
+            offers.withdraw(session, offer, "bought")
+            carts.settle(session, shop, cart)
+        if detail:
+            cases.open_case(session, shop.id, "no_card_page", offer.id, reason=detail[:300])
+
+
+def _look_for_card(shop: Shop, ask: CardAsk) -> None:
+    try:
+        found = ask.gateway.complete_setup(ask.setup_id, ask.gateway_id)
+    except RepriseError:
+        found = sdk.SetupPending()
+    with transaction(shop.id) as session:
+        setup = session.get_one(Setup, (shop.id, ask.setup_id), with_for_update=True)
+        if setup.state != "waiting":
+            return
+        match found:
+            case sdk.CardStored():
+                _card_stored(session, shop, setup, found)
+            case sdk.SetupFailed(reason=reason):
+                _no_card(session, shop, setup, "failed", reason)
+            case sdk.SetupPending():
+                if not setups.wait(session, setup):
+                    _no_card(session, shop, setup, "expired", "left")
+
+
+def _card_stored(session: Session, shop: Shop, setup: Setup, card: sdk.CardStored) -> None:
+    """Seal the token, and make the plan: once, on the first evidence, in one transaction."""
+    offer = session.get_one(Offer, (shop.id, setup.offer_id), with_for_update=True)
+    customer = offers.of_customer(session, shop.id, offer)
+    method = vault.keep(session, shop.id, customer.id, setup.account_id, card)
+    setups.finish(session, setup, "completed")
+    if setup.plan_id is not None:
+        plans.change_card(session, plans.locked(session, shop.id, setup.plan_id), method)
+    elif offer.state == "accepting":
+        plans.make(session, shop, offer, setup, method)
+
+
+def _no_card(session: Session, shop: Shop, setup: Setup, state: str, reason: str) -> None:
+    setups.finish(session, setup, state, reason)
+    if setup.plan_id is None:
+        offer = session.get_one(Offer, (shop.id, setup.offer_id), with_for_update=True)
+        offers.reopen(session, offer, f"card_{reason}")
+
+
+# A plan that waits for its first payment.
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A plan whose order is to be held in the shop."""
+
+    connector: shop_sdk.Connector
+    reservation: shop_sdk.Reservation
+
+
+def _serve_plan(shop: Shop, plan_id: str) -> None:
+    with transaction(shop.id) as session:
+        plan = plans.locked(session, shop.id, plan_id)
+        hold = _hold(session, shop, plan)
+        first = plans.collection(session, shop.id, plan_id, 1)
+        chargeable = plan.state == "pending" and first.state in ("scheduled", "due")
+    if hold is not None and not _held(shop, plan_id, hold):
+        return
+    if chargeable:
+        url = house().url(messages.secret_path("o", shop.id, plan.offer_id) + "/back")
+        charging.charge_one(shop, first.id, initiator="customer", return_url=url)
+
+
+def _hold(session: Session, shop: Shop, plan: Plan) -> Hold | None:
+    """What is to be held, or None where nothing is (any more). The plan's time may be over, too."""
+    if plan.state != "pending":
+        plan.rest(None)
+        return None
+    if clock.now() >= plan.created_at + plans.FIRST_PAYMENT and not plans.under_way(session, plan):
+        plans.give_up(session, plan, "never paid")
+        return None
+    plan.rest(max(plan.created_at, clock.now()) + plans.FIRST_PAYMENT)
+    connector = merchants.connector_of(shop, merchants.connection_of(session, shop.id))
+    if plan.order_key:
+        return None
+    if not connector.can_write:
+        cases.open_case(session, shop.id, "order_by_hand", plan.id, platform=shop.platform)
+        return None
+    return Hold(connector, _reservation(session, shop, plan))
+
+
+def _reservation(session: Session, shop: Shop, plan: Plan) -> shop_sdk.Reservation:
+    cart = session.get_one(Cart, (shop.id, plan.cart_id))
+    customer = customers.get(session, shop.id, plan.customer_id)
+    return shop_sdk.Reservation(
+        key=plan.id,
+        cart_key=cart.key,
+        total=plan.agreed,
+        lines=carts.lines_of(cart.lines),
+        person=shop_sdk.Person(
+            email=customer.email,
+            name=customer.name,
+            locale=plan.locale,
+            country=plan.country,
+            platform_id=cart.platform_id,
+        ),
+        plan_words=plans.mandate_of(session, shop.id, plan.id).text,
+    )
+
+
+def _held(shop: Shop, plan_id: str, hold: Hold) -> bool:
+    """True where the shop holds the order at the total that was agreed. No answer: nothing is charged, and the
+    customer may try again."""
+    assert_no_transaction()
+    try:
+        reserved = hold.connector.reserve(hold.reservation)
+    except RepriseError as error:
+        with transaction(shop.id) as session:
+            plans.wait_for_customer(session, plans.locked(session, shop.id, plan_id), "shop_unreachable")
+            cases.open_case(session, shop.id, "order_not_held", plan_id, reason=str(error)[:300])
+        return False
+    with transaction(shop.id) as session:
+        plan = plans.locked(session, shop.id, plan_id)
+        if reserved.total != plan.agreed:
+            plan.order_key = reserved.order_key
+            plans.give_up(session, plan, "total_changed")
+            cart = session.get_one(Cart, (shop.id, plan.cart_id), with_for_update=True)
+            cart.amount, cart.currency = reserved.total.minor, reserved.total.currency
+            return False
+        plans.reserved(session, plan, reserved.order_key)
+        plan.rest(plan.created_at + plans.FIRST_PAYMENT)
+    return True

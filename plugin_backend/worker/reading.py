@@ -1,0 +1,122 @@
+"""Deliveries are read: a connector or gateway says what happened, in our words, and the domain takes it in."""
+
+from dataclasses import asdict
+from typing import Any, assert_never
+
+from sqlalchemy.orm import Session
+
+from plugin_backend.domain import (
+    billing,
+    carts,
+    cases,
+    consent,
+    customers,
+    inbox,
+    merchants,
+    moves,
+    plans,
+    setups,
+)
+from plugin_backend.domain.inbox import DeliveryRow
+from plugin_backend.domain.merchants import Connection, GatewayAccount, Shop
+from plugin_backend.domain.setups import Setup
+from plugin_backend.sdk import connector as shop_sdk
+from plugin_backend.sdk import gateway as gateway_sdk
+from plugin_backend.sdk.errors import Unreadable
+
+
+def read_one(session: Session, shop: Shop, row: DeliveryRow) -> None:
+    """Take in one delivery. Doing it again changes nothing."""
+    source = session.get(Connection, (shop.id, row.source)) or session.get(
+        GatewayAccount, (shop.id, row.source)
+    )
+    if source is None:
+        _finish(session, row, "ignored", "its connection is gone")
+        return
+    try:
+        # Reading needs no key, so it is done with the same small part of the settings that judging had.
+        events: list[Any] = list(merchants.door_of(source).parse(inbox.as_delivery(row)))
+    except Unreadable as error:
+        _finish(session, row, "unreadable", str(error)[:500])
+        return
+    for event in events:
+        if isinstance(source, Connection):
+            _from_shop(session, shop, event, row)
+        else:
+            _from_gateway(session, shop, event)
+    row.effect = [type(event).__name__ for event in events]
+    _finish(session, row, "read" if events else "ignored", "" if events else "of no interest")
+
+
+def _finish(session: Session, row: DeliveryRow, state: str, reason: str) -> None:
+    moves.move(session, row, state, reason)
+    row.rest(None)
+
+
+def _from_shop(session: Session, shop: Shop, event: shop_sdk.ShopEvent, row: DeliveryRow) -> None:
+    at = row.received_at + shop.clock_offset
+    match event:
+        case shop_sdk.CartChanged():
+            carts.cart_changed(session, shop, event, at)
+        case shop_sdk.PaymentFailed():
+            carts.payment_failed(session, shop, event, at)
+        case shop_sdk.CartRemoved():
+            plans.withdraw_if_lost(session, carts.cart_removed(session, shop, event, at))
+        case shop_sdk.CartRestored():
+            carts.cart_restored(session, shop, event, at)
+        case shop_sdk.OrderPlaced():
+            _order_placed(session, shop, event, row)
+        case shop_sdk.OrderCancelled():
+            carts.order_cancelled(session, shop, event)
+            plans.order_stopped(session, shop.id, event.order_key, "cancelled in the shop")
+        case shop_sdk.OrderRefunded():
+            carts.order_refunded(session, shop, event)
+            if event.full:
+                plans.order_stopped(session, shop.id, event.order_key, "refunded in the shop")
+        case shop_sdk.CustomerRedacted():
+            _redacted(session, shop, event)
+        case shop_sdk.CustomerDataRequested():
+            cases.open_case(session, shop.id, "data_requested", row.id, customer=event.platform_id)
+        case shop_sdk.ShopDisconnected():
+            shop_row = merchants.get_shop(session, shop.id)
+            shop_row.state = "disconnected"
+            cases.open_case(session, shop.id, "disconnected", shop.id, redact=event.redact)
+        case _:
+            assert_never(event)
+
+
+def _order_placed(session: Session, shop: Shop, event: shop_sdk.OrderPlaced, row: DeliveryRow) -> None:
+    found = carts.order_placed(session, shop, event, row.received_at + shop.clock_offset)
+    for cart in found:
+        if carts.bought(session, cart):
+            plans.bought_natively(session, cart)
+            carts.settle(session, shop, cart)
+
+
+def _redacted(session: Session, shop: Shop, event: shop_sdk.CustomerRedacted) -> None:
+    """A customer is to be forgotten: he gets no more mail from now on, and a person sees the rest done in time."""
+    email = customers.address(event.email)
+    if email:
+        consent.suppress(session, shop.id, email, "redacted")
+    cases.open_case(session, shop.id, "customer_redacted", event.platform_id or shop.id)
+
+
+def _from_gateway(session: Session, shop: Shop, event: gateway_sdk.GatewayEvent) -> None:
+    """What a gateway says is evidence: it makes us look, and is never believed by itself."""
+    match event:
+        case gateway_sdk.ChargeChanged(reference=reference):
+            attempt = billing.by_reference(session, shop.id, reference)
+            if attempt is not None:
+                billing.evidence(session, attempt)
+        case gateway_sdk.SetupChanged(reference=reference):
+            setup = session.get(Setup, (shop.id, reference))
+            if setup is not None:
+                setups.evidence(session, setup)
+        case gateway_sdk.DisputeChanged():
+            facts = {name: str(value) for name, value in asdict(event).items()}
+            cases.open_case(session, shop.id, f"dispute_{event.state}", event.dispute_id, **facts)
+        case gateway_sdk.RefundChanged() | gateway_sdk.CardUpdated():
+            # Both are read again when the refund or the card is next used.
+            return
+        case _:
+            assert_never(event)

@@ -1,0 +1,251 @@
+"""What every gateway must hold against its own fake: a real process, found by the ``*_process.py`` files beside this
+one. The fake's ledger is the judge of what was captured."""
+
+import importlib
+from collections.abc import Iterator
+from datetime import timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from plugin_backend.core.registry import gateways
+from plugin_backend.sdk import clock
+from plugin_backend.sdk.gateway import (
+    Absent,
+    CardStored,
+    ChargeChanged,
+    ChargeRequest,
+    Closed,
+    Declined,
+    Gateway,
+    InDoubt,
+    NotExecuted,
+    Pending,
+    RefundRequest,
+    RequiresAction,
+    SetupRequest,
+    Succeeded,
+)
+from plugin_backend.sdk.http import HttpClient
+from plugin_backend.sdk.money import Money
+from tests.contract.gateway_process import Receiver
+
+PRICE = Money(3334, "EUR")
+
+_PROCESSES = {
+    module.PROCESS.gateway: module.PROCESS
+    for path in sorted(Path(__file__).parent.glob("*_process.py"))
+    for module in [importlib.import_module(f"tests.contract.{path.stem}")]
+}
+
+
+@pytest.fixture(scope="module", params=list(_PROCESSES))
+def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    with _PROCESSES[request.param](tmp_path_factory.mktemp("gateway") / "ledger.jsonl") as process:
+        yield process
+
+
+@pytest.fixture
+def process(running: Any) -> Any:
+    running.another_account()
+    return running
+
+
+@pytest.mark.parametrize(
+    ("card", "kind"),
+    [
+        ("paid", Succeeded),
+        ("pending", Pending),
+        ("requires_action", RequiresAction),
+        ("declined_soft", Declined),
+        ("declined_hard", Declined),
+        ("declined_unknown_code", Declined),
+    ],
+)
+def test_a_charge_and_its_look_up_agree(process: Any, card: str, kind: type) -> None:
+    gateway = _live(process)
+    outcome = gateway.charge(_charge(_token(process, gateway, card), "col-1-1"))
+    assert isinstance(outcome, kind)
+    assert gateway.find("col-1-1") == outcome
+    assert process.captured("col-1-1") == ([Money(3334, "EUR")] if kind is Succeeded else [])
+
+
+@pytest.mark.parametrize("amount", [Money(1000, "JPY"), Money(1000, "EUR"), Money(1000, "KWD")])
+def test_an_amount_arrives_in_the_minor_units_it_left_in(process: Any, amount: Money) -> None:
+    gateway = _live(process)
+    outcome = gateway.charge(_charge(_token(process, gateway), "col-1-1", amount))
+    assert isinstance(outcome, Succeeded)
+    assert outcome.amount == amount
+    assert process.captured("col-1-1") == [amount]
+
+
+def test_the_same_reference_twice_is_one_charge(process: Any) -> None:
+    gateway = _live(process)
+    request = _charge(_token(process, gateway), "col-1-1")
+    assert gateway.charge(request) == gateway.charge(request)
+    assert process.captured("col-1-1") == [request.amount]
+
+
+def test_a_reference_with_another_amount_is_in_doubt_and_not_a_second_charge(process: Any) -> None:
+    gateway = _live(process)
+    token = _token(process, gateway)
+    gateway.charge(_charge(token, "col-1-1"))
+    assert isinstance(gateway.charge(_charge(token, "col-1-1", Money(1, "EUR"))), InDoubt)
+    assert process.captured("col-1-1") == [Money(3334, "EUR")]
+
+
+def test_a_lost_answer_is_found_again(process: Any) -> None:
+    gateway = _live(process)
+    request = _charge(_token(process, gateway), "col-1-1")
+    process.lose_the_answer()
+    assert isinstance(gateway.charge(request), InDoubt)
+    assert isinstance(gateway.find("col-1-1"), Succeeded)
+    assert isinstance(gateway.charge(request), Succeeded)
+    assert process.captured("col-1-1") == [request.amount]
+
+
+def test_a_reference_never_sent_is_absent(process: Any) -> None:
+    assert _live(process).find("never-sent") == Absent()
+    assert _live(process).find_refund("never-sent") == Absent()
+
+
+def test_a_closed_challenge_cannot_be_paid_later(process: Any) -> None:
+    gateway = _live(process)
+    token = _token(process, gateway, "requires_action")
+    outcome = gateway.charge(_charge(token, "col-1-1", initiator="customer"))
+    assert isinstance(outcome, RequiresAction)
+    assert gateway.close("col-1-1", outcome.gateway_id) == Closed()
+    process.decide(outcome.url, "approve")
+    assert not isinstance(gateway.find("col-1-1"), Succeeded)
+    assert process.captured("col-1-1") == []
+
+
+def test_closing_too_late_tells_of_the_capture(process: Any) -> None:
+    gateway = _live(process)
+    gateway.charge(_charge(_token(process, gateway), "col-1-1"))
+    assert isinstance(gateway.close("col-1-1"), Succeeded)
+    assert isinstance(gateway.close("never-sent"), InDoubt)
+
+
+@pytest.mark.parametrize(("decision", "kind"), [("approve", Succeeded), ("refuse", Declined)])
+def test_a_challenge_ends_as_the_customer_decides(process: Any, decision: str, kind: type) -> None:
+    gateway = _live(process)
+    token = _token(process, gateway, "requires_action")
+    outcome = gateway.charge(_charge(token, "col-1-1", initiator="customer"))
+    assert isinstance(outcome, RequiresAction)
+    for _ in range(2):
+        back = process.decide(outcome.url, decision)
+        assert (back.status, back.headers["location"]) == (303, "https://house.example/back")
+    assert isinstance(gateway.find("col-1-1"), kind)
+    assert len(process.captured("col-1-1")) == (kind is Succeeded)
+
+
+def test_a_refund_gives_back_once_and_never_more_than_was_captured(process: Any) -> None:
+    gateway = _live(process)
+    paid = gateway.charge(_charge(_token(process, gateway), "col-1-1"))
+    assert isinstance(paid, Succeeded)
+    part = RefundRequest("ref-1", "col-1-1", paid.gateway_id, Money(3000, "EUR"))
+    first = gateway.refund(part)
+    assert isinstance(first, Succeeded) and first.amount == part.amount
+    assert gateway.refund(part) == first == gateway.find_refund("ref-1")
+    more = gateway.refund(RefundRequest("ref-2", "col-1-1", paid.gateway_id, Money(335, "EUR")))
+    assert more == NotExecuted("refused with 422", permanent=True)
+    rest = gateway.refund(RefundRequest("ref-3", "col-1-1", paid.gateway_id, Money(334, "EUR")))
+    assert isinstance(rest, Succeeded)
+    assert process.refunded("ref-1") + process.refunded("ref-2") + process.refunded("ref-3") == [
+        Money(3000, "EUR"),
+        Money(334, "EUR"),
+    ]
+
+
+def test_what_was_captured_and_given_back_is_listed(process: Any) -> None:
+    gateway, since = _live(process), clock.real_now() - timedelta(seconds=1)
+    paid = gateway.charge(_charge(_token(process, gateway), "col-1-1"))
+    assert isinstance(paid, Succeeded)
+    gateway.refund(RefundRequest("ref-1", "col-1-1", paid.gateway_id, Money(10, "EUR")))
+    listed = [(m.kind, m.reference, m.amount) for m in gateway.list_since(since).movements]
+    assert listed == [("charge", "col-1-1", Money(3334, "EUR")), ("refund", "ref-1", Money(10, "EUR"))]
+    assert gateway.list_since(clock.real_now() + timedelta(hours=1)).movements == ()
+
+
+def test_a_detached_token_pays_nothing_any_more(process: Any) -> None:
+    gateway = _live(process)
+    token = _token(process, gateway)
+    gateway.detach(token)
+    gateway.detach(token)
+    assert isinstance(gateway.charge(_charge(token, "col-1-1")), NotExecuted | Declined)
+    assert process.captured("col-1-1") == []
+
+
+def test_a_setup_begun_twice_is_one_page(process: Any) -> None:
+    gateway = _live(process)
+    assert gateway.begin_setup(_setup()) == gateway.begin_setup(_setup())
+
+
+def test_a_gateway_that_is_not_there_executed_nothing(process: Any) -> None:
+    nobody = type(_live(process))(process.settings() | {"url": "http://127.0.0.1:9"}, _client())
+    outcome = nobody.charge(_charge("tok", "col-1-1"))
+    assert isinstance(outcome, NotExecuted) and not outcome.permanent
+    assert isinstance(nobody.find("col-1-1"), InDoubt)
+    assert nobody.checks()
+    assert list(_live(process).checks()) == []
+
+
+def test_a_live_callback_is_signed_and_leads_to_the_charge(process: Any) -> None:
+    with Receiver() as receiver:
+        gateway = type(_live(process))(process.settings(receiver.url), _client())
+        gateway.charge(_charge(_token(process, gateway), "col-1-1"))
+        callbacks = receiver.wait_for(2)
+    events = []
+    for callback in callbacks:
+        gateway.verify(callback)
+        events += gateway.parse(callback)
+    assert [e.reference for e in events if isinstance(e, ChargeChanged)] == ["col-1-1"]
+
+
+def test_killing_the_gateway_loses_no_captured_charge(process: Any) -> None:
+    gateway = _live(process)
+    token = _token(process, gateway)
+    first = gateway.charge(_charge(token, "col-1-1"))
+    process.lose_the_answer()
+    gateway.charge(_charge(token, "col-2-1"))
+    process.kill()
+    assert isinstance(gateway.charge(_charge(token, "col-3-1")), NotExecuted)
+    process.start()
+    gateway = _live(process)
+    assert gateway.find("col-1-1") == first
+    assert isinstance(gateway.find("col-2-1"), Succeeded)
+    assert gateway.find("col-3-1") == Absent()
+    assert isinstance(gateway.charge(_charge(token, "col-2-1")), Succeeded)
+    assert process.captured("col-2-1") == [Money(3334, "EUR")]
+
+
+@cache
+def _client() -> HttpClient:
+    """One for all: to make one reads the certificates of the machine."""
+    return HttpClient(allow_private=True, timeout=5.0)
+
+
+def _live(process: Any) -> Gateway:
+    return gateways()[process.gateway](process.settings(), _client())
+
+
+def _setup(reference: str = "setup-1") -> SetupRequest:
+    amount = Money(3334, "EUR")
+    back = "https://house.example/back"
+    return SetupRequest(reference, back, amount, "cus_1", "", "fr", "A chair in 3 payments", "instalment")
+
+
+def _token(process: Any, gateway: Gateway, card: str = "paid") -> str:
+    page = gateway.begin_setup(_setup())
+    process.type_card(page.url, card)
+    stored = gateway.complete_setup("setup-1", page.gateway_id)
+    assert isinstance(stored, CardStored)
+    return stored.token
+
+
+def _charge(token: str, reference: str, amount: Money = PRICE, initiator: Any = "customer") -> ChargeRequest:
+    back = "https://house.example/back"
+    return ChargeRequest(reference, amount, token, initiator, "instalment", "A chair, 1/3", "col-1", back)

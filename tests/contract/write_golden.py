@@ -1,0 +1,48 @@
+"""Writes the golden files anew: ``python -m tests.contract.write_golden``.
+
+Run it on purpose, and read the difference line by line: what it writes is what the connectors say today.
+"""
+
+import json
+from pathlib import Path
+
+from plugin_backend.sdk.errors import Unreadable
+from plugin_backend.sdk.http import Delivery, HttpClient
+from tests.contract import golden_custom, golden_shopify, golden_woocommerce
+from tests.contract.connector_golden import as_json, connector, folder, read_http, write_http
+from tests.contract.connector_shops import SHOPS
+from tests.contract.connector_writes import WRITES, exchange
+
+DELIVERIES = {
+    "custom": golden_custom.deliveries,
+    "shopify": golden_shopify.deliveries,
+    "woocommerce": golden_woocommerce.deliveries,
+}
+
+
+def expected(platform: str, delivery: Delivery) -> dict[str, object]:
+    one = connector(platform, HttpClient())
+    try:
+        said: dict[str, object] = {"events": as_json(one.parse(delivery))}
+    except Unreadable as error:
+        said = {"unreadable": str(error)}
+    return {"topic": one.topic(delivery), **said}
+
+
+def main() -> None:
+    for platform, deliveries in DELIVERIES.items():
+        where = folder(platform)
+        for name, (headers, body) in deliveries().items():
+            raw = write_http(headers, body)
+            (where / f"{name}.http").write_bytes(raw)
+            _write(where / f"{name}.json", expected(platform, read_http(raw)))
+        for name in WRITES:
+            _write(where / f"{name}.write_back.json", exchange(platform, name, SHOPS[platform]()))
+
+
+def _write(path: Path, value: object) -> None:
+    path.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n")
+
+
+if __name__ == "__main__":
+    main()

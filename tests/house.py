@@ -1,0 +1,135 @@
+"""What tests do with the house: add shops, send deliveries, let it come to rest, and let time pass."""
+
+import base64
+import hashlib
+import hmac
+import json
+from contextlib import contextmanager
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import Engine, create_engine, select, text
+
+from plugin_backend.core.config import Config
+from plugin_backend.core.db import CLOCK_ROLE, connect_args, engine_url, transaction
+from plugin_backend.domain import merchants, onboarding
+from plugin_backend.domain.merchants import Connection, Shop
+from plugin_backend.sdk import clock
+from plugin_backend.worker import clock as clock_process
+from plugin_backend.worker import jobs
+
+SECRET = "test-secret"
+
+
+class TestHouse:
+    """One test's hold on the house. Work is done by the worker's own jobs, called here instead of rung for, so that an
+    error in a job is an error in the test."""
+
+    __test__ = False
+
+    def __init__(self, web: Flask, worker: Flask, settings: Config) -> None:
+        self.web, self.worker, self.settings = web, worker, settings
+        self.shops: list[str] = []
+        self._clock: Engine | None = None
+
+    def close(self) -> None:
+        if self._clock is not None:
+            self._clock.dispose()
+
+    def client(self) -> FlaskClient:
+        return self.web.test_client()
+
+    def add_shop(
+        self,
+        platform: str = "woocommerce",
+        *,
+        settings: dict[str, str] | None = None,
+        sandbox: dict[str, str] | None = None,
+        kind: Any = "instalments",
+        **facts: Any,
+    ) -> Shop:
+        """A test shop; its clock is its own."""
+        given = {"url": "http://127.0.0.1:9/shop", "secret": SECRET, **(settings or {})}
+        shop_id = onboarding.new_shop_id()
+        with self.worker.app_context(), transaction(shop_id) as session:
+            shop = onboarding.add_shop(
+                session, shop_id, platform=platform, settings=given, mode="test", kind=kind, **facts
+            )
+            if sandbox:
+                onboarding.add_account(session, shop, "sandbox", sandbox)
+        self.shops.append(shop_id)
+        return shop
+
+    def hook(self, shop: Shop) -> str:
+        """The path of the shop's webhooks."""
+        with self.worker.app_context(), transaction(shop.id) as session:
+            row = session.scalars(select(Connection)).one()
+            return merchants.hook_path(row.id, shop.id)
+
+    def woo(self, shop: Shop, topic: str, body: dict[str, Any] | bytes, **headers: str) -> int:
+        """Send a delivery as WooCommerce would; the status it was answered with."""
+        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+        signature = base64.b64encode(hmac.new(SECRET.encode(), raw, hashlib.sha256).digest()).decode()
+        sent = {
+            "X-WC-Webhook-Topic": topic,
+            "X-WC-Webhook-Signature": signature,
+            "X-WC-Webhook-ID": "7",
+            "X-WC-Webhook-Delivery-ID": "d1",
+            **headers,
+        }
+        answer = self.client().post(self.hook(shop), data=raw, headers=sent, content_type="application/json")
+        return answer.status_code
+
+    @contextmanager
+    def of(self, shop: Shop) -> Iterator[Any]:
+        """A transaction of the worker's for the shop, in the shop's time."""
+        with self.worker.app_context():
+            with merchants.shop_time(merchants.load_shop(shop.id)), transaction(shop.id) as session:
+                yield session
+
+    def rest(self, shop: Shop) -> None:
+        """Work everything off that is due now."""
+        with self.worker.app_context():
+            for _ in range(50):
+                bells = self._due(shop)
+                if not bells:
+                    return
+                for bell in bells:
+                    jobs.drain(bell, shop.id)
+        raise AssertionError(f"the house does not come to rest: {self._due(shop)}")
+
+    def travel(self, shop: Shop, **span: float) -> None:
+        """Let the shop's time pass, from due moment to due moment, the house coming to rest at each."""
+        with self.worker.app_context():
+            goal = clock.real_now() + merchants.load_shop(shop.id).clock_offset + timedelta(**span)
+            with transaction(shop.id) as session:
+                session.execute(text("UPDATE shops SET travel_to = :at WHERE id = :id"), {"at": goal, "id": shop.id})
+        for _ in range(500):
+            self.rest(shop)
+            with self._clock_engine().connect() as connection:
+                on_its_way = clock_process.travel(connection, self._timers())
+                connection.commit()
+            if not on_its_way:
+                break
+        self.rest(shop)
+
+    def now(self, shop: Shop) -> datetime:
+        with self.worker.app_context():
+            return clock.real_now() + merchants.load_shop(shop.id).clock_offset
+
+    def _due(self, shop: Shop) -> list[str]:
+        with self._clock_engine().connect() as connection:
+            return sorted({bell for bell, shop_id in clock_process.due_shops(connection, self._timers()) if shop_id == shop.id})
+
+    def _clock_engine(self) -> Engine:
+        if self._clock is None:
+            self._clock = create_engine(
+                engine_url(self.settings.database_url), connect_args=connect_args(CLOCK_ROLE)
+            )
+        return self._clock
+
+    def _timers(self) -> list[tuple[str, str]]:
+        return [(model.__tablename__, bell) for model, bell in jobs.timers()]

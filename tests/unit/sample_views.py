@@ -1,0 +1,347 @@
+"""Every page and every mail with a view that shows all it can: what the tests of text and rendering look at."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from plugin_backend.core import i18n
+from plugin_backend.core.render import mandate_words
+from plugin_backend.core.views import (
+    Action,
+    ActionNeededMail,
+    BasketLine,
+    CancelledMail,
+    Card,
+    ClockBar,
+    CompletedMail,
+    DashboardView,
+    DetailView,
+    Difference,
+    Ending,
+    Fact,
+    FailedMail,
+    HomeView,
+    LedgerLine,
+    Link,
+    ListView,
+    Mail,
+    OfferMail,
+    OfferView,
+    Part,
+    PlanMail,
+    PlanView,
+    Reason,
+    ReceiptMail,
+    Rhythm,
+    Row,
+    Section,
+    ShopView,
+    SignInMail,
+    State,
+    Tab,
+    TourStep,
+    TourView,
+)
+from plugin_backend.sdk.money import Money
+
+AT = datetime(2026, 11, 22, 9, 4, tzinfo=UTC)
+SHOP = ShopView(
+    name="Atelier & Fils <Luna>",
+    locale="fr",
+    timezone="Europe/Paris",
+    color="#7a1f5c",
+    contact_email="bonjour@luna.example",
+    address_lines=("12 rue des Lilas", "75011 Paris"),
+    test=True,
+)
+LINES = (
+    BasketLine("Lampe « Aube »", total=Money(8000, "EUR")),
+    BasketLine("Lin (au mètre)", quantity="1.5", total=None),
+)
+
+
+def parts_of(total: Money, days: tuple[int, ...] = (0, 25, 50)) -> tuple[Part, ...]:
+    return tuple(
+        Part(number, amount, AT + timedelta(days=day), today=day == 0)
+        for number, (amount, day) in enumerate(zip(total.split(len(days)), days, strict=True), start=1)
+    )
+
+
+TOTAL = Money(10000, "EUR")
+OFFER = OfferView(
+    kind="instalments",
+    reference="ofr_01",
+    lines=LINES,
+    total=TOTAL,
+    parts=parts_of(TOTAL),
+    expires_at=AT + timedelta(days=7),
+    descriptor="REPRISE*LUNA",
+)
+SUBSCRIPTION = replace(
+    OFFER,
+    kind="subscription",
+    parts=(Part(1, TOTAL, AT, today=True),),
+    rhythm=Rhythm("month"),
+)
+PLAN = PlanView(
+    kind="instalments",
+    reference="pln_01",
+    state="active",
+    order="1042",
+    lines=LINES,
+    parts=(
+        replace(OFFER.parts[0], today=False, state="paid"),
+        replace(OFFER.parts[1], state="retry_wait", retry_at=AT + timedelta(days=26)),
+        replace(OFFER.parts[2], state="scheduled"),
+    ),
+    paid=Money(3334, "EUR"),
+    started_at=AT,
+    mandate="I allow it.",
+    total=TOTAL,
+    next=OFFER.parts[1],
+    card=Card("Visa", "4242", "11/2028"),
+    withdraw_until=AT + timedelta(days=14),
+    descriptor="REPRISE*LUNA",
+    name="Léa Martin",
+    email="lea@example.test",
+)
+SUBSCRIBED = replace(
+    PLAN, kind="subscription", total=None, rhythm=Rhythm("week", 2), name="", card=None, next=None
+)
+ENDING = Ending(
+    "cancel",
+    stopped=OFFER.parts[1:],
+    ends_at=AT + timedelta(days=9),
+    refund=Money(3334, "EUR"),
+    owed=Money(6666, "EUR"),
+    in_flight=True,
+)
+DASHBOARD = DashboardView(
+    user="lea@example.test",
+    shops_url="/shops",
+    logout_url="/logout",
+    shop="Luna",
+    timezone="Europe/Paris",
+    tabs=(Tab("home", "/s/1"), Tab("carts", "/s/1/carts"), Tab("collections", "/s/1/collections")),
+    tab="carts",
+    test=True,
+    clock=ClockBar(AT, "/s/1/clock"),
+    notice="replayed",
+)
+ROWS = (
+    Row(
+        (AT, "Zoë <b>", Money(1000, "JPY"), State("cart", "abandoned"), Reason("no_consent")), "/s/1/carts/1"
+    ),
+    Row((AT, None, Money(1000, "TND"), State("cart", "lost"), Reason("51_code"))),
+)
+COLUMNS = ("created_at", "customer", "total", "state", "reason")
+LEDGER = (LedgerLine("chg-1", Money(3334, "EUR"), AT, "succeeded"),)
+OFFER_PAGE = {
+    "shop": SHOP,
+    "offer": OFFER,
+    "mandate": mandate_words(OFFER, SHOP, "fr"),
+    "terms": "0f" * 32,
+    "countries": i18n.countries(),
+    "country": "FR",
+    "accept_url": "/o/x",
+    "stop_url": "/o/x/stop",
+    "csrf": "c5rf",
+}
+CHANGES = (
+    Difference("total", Money(9000, "EUR"), TOTAL),
+    Difference("dates", AT, AT + timedelta(days=1)),
+    Difference("basket", "1", "2"),
+    Difference("mandate", "before", "after"),
+)
+
+PAGES: list[tuple[str, str, dict[str, Any]]] = [
+    ("open", "offer/open.html", OFFER_PAGE),
+    ("open subscription", "offer/open.html", {**OFFER_PAGE, "offer": SUBSCRIPTION, "csrf": ""}),
+    ("open problems", "offer/open.html", {**OFFER_PAGE, "problems": ("mandate", "country", "not_allowed")}),
+    ("changed", "offer/changed.html", {**OFFER_PAGE, "changes": CHANGES}),
+    ("checking", "offer/checking.html", {"shop": SHOP, "check_url": "/o/x"}),
+    (
+        "action",
+        "offer/action.html",
+        {"shop": SHOP, "amount": TOTAL, "action_url": "https://bank.example/3ds"},
+    ),
+    (
+        "declined",
+        "offer/declined.html",
+        {"shop": SHOP, "amount": TOTAL, "decline": "funds", "retry_url": "/o/x/card", "csrf": "c"},
+    ),
+    ("try again", "offer/try_again.html", {"shop": SHOP, "retry_url": "/o/x?again=1", "post": False}),
+    ("try again by post", "offer/try_again.html", {"shop": SHOP, "retry_url": "/o/x/again", "post": True}),
+    (
+        "accepted",
+        "offer/accepted.html",
+        {"shop": SHOP, "plan": PLAN, "portal_url": "/p/x", "receipt_url": "/p/x/1"},
+    ),
+    ("expired", "offer/expired.html", {"shop": SHOP, "expired_at": AT}),
+    ("withdrawn", "offer/withdrawn.html", {"shop": SHOP}),
+    ("unavailable", "offer/unavailable.html", {"shop": SHOP}),
+    ("stopped", "offer/stopped.html", {"shop": SHOP}),
+    ("not found", "offer/not_found.html", {}),
+    (
+        "plan",
+        "portal/plan.html",
+        {
+            "shop": replace(SHOP, logo_url="https://luna.example/logo.png"),
+            "plan": PLAN,
+            "cancel_url": "/p/x/cancel",
+            "withdraw_url": "/p/x/withdraw",
+            "card_url": "/p/x/card",
+            "receipts": {1: "/p/x/1"},
+        },
+    ),
+    (
+        "subscription",
+        "portal/plan.html",
+        {
+            "shop": SHOP,
+            "plan": SUBSCRIBED,
+            "cancel_url": "/p/x/cancel",
+            "withdraw_url": "/p/x/withdraw",
+            "card_url": "",
+            "receipts": {},
+        },
+    ),
+    (
+        "cancel",
+        "portal/cancel.html",
+        {"shop": SHOP, "plan": PLAN, "ending": ENDING, "action_url": "/p/x/cancel", "back_url": "/p/x"},
+    ),
+    (
+        "withdraw",
+        "portal/withdraw.html",
+        {
+            "shop": SHOP,
+            "plan": PLAN,
+            "ending": replace(ENDING, kind="withdraw"),
+            "action_url": "/p/x/withdraw",
+            "back_url": "/p/x",
+        },
+    ),
+    (
+        "ended",
+        "portal/ended.html",
+        {"shop": SHOP, "plan": PLAN, "ending": ENDING, "at": AT, "portal_url": "/p/x"},
+    ),
+    (
+        "withdrawal ended",
+        "portal/ended.html",
+        {"shop": SHOP, "plan": PLAN, "ending": Ending("withdraw"), "at": AT, "portal_url": "/p/x"},
+    ),
+    (
+        "receipt",
+        "portal/receipt.html",
+        {"shop": SHOP, "plan": PLAN, "part": PLAN.parts[0], "count": 3, "paid_at": AT, "portal_url": "/p/x"},
+    ),
+    ("unsubscribe", "portal/unsubscribe.html", {"shop": SHOP, "action_url": "/u/x"}),
+    ("unsubscribed", "portal/unsubscribed.html", {"shop": SHOP}),
+    (
+        "login",
+        "dashboard/login.html",
+        {"action_url": "/login", "email": "a@b.test", "failed": True, "csrf": "c"},
+    ),
+    (
+        "shops",
+        "dashboard/list.html",
+        {
+            "dashboard": DashboardView("lea@example.test", "/shops", "/logout"),
+            "view": ListView("shops", ("name", "platform"), (Row((Link("Luna", "/s/1"), "custom")),)),
+        },
+    ),
+    (
+        "list",
+        "dashboard/list.html",
+        {"dashboard": DASHBOARD, "view": ListView("carts", COLUMNS, ROWS, "/s/1/carts?after=x"), "csrf": "c"},
+    ),
+    ("empty list", "dashboard/list.html", {"dashboard": DASHBOARD, "view": ListView("cases", ("id",), ())}),
+    (
+        "detail",
+        "dashboard/detail.html",
+        {
+            "dashboard": DASHBOARD,
+            "view": DetailView(
+                "delivery",
+                "dlv_01",
+                (Fact("received_at", AT), Fact("attempts", 3), Fact("cart", Link("crt_01", "/s/1/carts/1"))),
+                sections=(Section("moves", COLUMNS, ROWS), Section("attempts", ("id",), ())),
+                actions=(Action("replay", "/s/1/replay"), Action("refund", "/s/1/refund", danger=True)),
+                back_url="/s/1/deliveries",
+                raw='{"id": "</pre><script>"}',
+            ),
+            "csrf": "c",
+        },
+    ),
+    (
+        "home",
+        "dashboard/home.html",
+        {
+            "dashboard": DASHBOARD,
+            "view": HomeView(
+                (TOTAL, Money(5000, "JPY")),
+                (Money(1, "TND"),),
+                (),
+                (Link("Case 1", "/s/1/cases/1"),),
+                "/s/1/collections",
+            ),
+        },
+    ),
+    *(
+        (f"error {status}", "error.html", {"status": status, "reference": "req_1"})
+        for status in (400, 404, 500, 503)
+    ),
+    (
+        "tour",
+        "demo/tour.html",
+        {
+            "tour": TourView(
+                tuple(TourStep(f"/step/{n}", done=n < 3) for n in range(1, 8)),
+                "/unplug",
+                LEDGER,
+                (),
+                agree=True,
+            )
+        },
+    ),
+]
+
+MAILS: list[tuple[str, Mail]] = [
+    ("offer", OfferMail(SHOP, OFFER, "https://r.example/o/x", "https://r.example/u/x", "Léa")),
+    ("offer", OfferMail(SHOP, SUBSCRIPTION, "https://r.example/o/x", "https://r.example/u/x")),
+    ("offer_after_decline", OfferMail(SHOP, OFFER, "https://r.example/o/x", "https://r.example/u/x")),
+    ("plan_confirmed", PlanMail(SHOP, PLAN, "https://r.example/p/x")),
+    ("plan_confirmed", PlanMail(SHOP, SUBSCRIBED, "https://r.example/p/x")),
+    (
+        "receipt",
+        ReceiptMail(
+            SHOP, PLAN, PLAN.parts[0], AT, "https://r.example/p/x", "https://r.example/p/x/cancel", 3
+        ),
+    ),
+    (
+        "receipt",
+        ReceiptMail(
+            SHOP, SUBSCRIBED, PLAN.parts[0], AT, "https://r.example/p/x", "https://r.example/p/x/cancel"
+        ),
+    ),
+    ("payment_failed", FailedMail(SHOP, PLAN, PLAN.parts[1], "funds", "https://r.example/p/x")),
+    ("payment_failed", FailedMail(SHOP, PLAN, PLAN.parts[2], "fraud", "https://r.example/p/x")),
+    (
+        "payment_action_needed",
+        ActionNeededMail(
+            SHOP, PLAN, PLAN.parts[1], "card", "https://r.example/p/x/card", "https://r.example/p/x", AT
+        ),
+    ),
+    (
+        "payment_action_needed",
+        ActionNeededMail(
+            SHOP, PLAN, PLAN.parts[1], "authentication", "https://r.example/p/x/3ds", "https://r.example/p/x"
+        ),
+    ),
+    ("plan_completed", CompletedMail(SHOP, PLAN, "https://r.example/p/x")),
+    ("plan_cancelled", CancelledMail(SHOP, PLAN, ENDING, AT, "https://r.example/p/x")),
+    ("plan_cancelled", CancelledMail(SHOP, PLAN, Ending("withdraw"), AT, "https://r.example/p/x")),
+    ("sign_in", SignInMail("https://r.example/login/x", 15, "https://r.example")),
+]
