@@ -3,6 +3,7 @@
 from typing import Any, Literal
 
 from flask import Flask
+from redis.exceptions import RedisError
 from sqlalchemy import create_engine, inspect, text
 
 from plugin_backend.core import config, db, log, queue, registry, seal
@@ -10,6 +11,7 @@ from plugin_backend.core.house import House
 from plugin_backend.sdk.errors import RepriseError
 from plugin_backend.web import errors, health, offer_pages, portal, security, unsubscribe
 from plugin_backend.web.dashboard import dashboard
+from plugin_backend.web.proxies import TrustedProxies
 from plugin_backend.web.webhooks import HookDoor
 from plugin_backend.worker import clock, jobs
 
@@ -53,7 +55,8 @@ def _open_doors(app: Flask) -> None:
         app.register_blueprint(blueprint)
     errors.install(app)
     security.install(app)
-    app.wsgi_app = HookDoor(app, app.wsgi_app)  # type: ignore[method-assign]
+    settings = app.extensions["reprise"].config
+    app.wsgi_app = TrustedProxies(settings, HookDoor(app, app.wsgi_app))  # type: ignore[assignment]
 
 
 def check_ready(app: Flask) -> None:
@@ -73,7 +76,7 @@ def check_ready(app: Flask) -> None:
         raise NotReady(f"the database is at migration {found}, not {MIGRATION_HEAD}: run reprise migrate")
     try:
         queue.check_redis(queue.connect(settings.redis_url))
-    except queue.RedisError as error:
+    except RedisError as error:
         raise NotReady(f"Redis does not answer: {type(error).__name__}") from None
 
 

@@ -10,19 +10,50 @@ from sqlalchemy import create_engine
 
 from plugin_backend.app import create_app
 from plugin_backend.core.config import Config
-from plugin_backend.core.db import engine_url, transaction
+from plugin_backend.core.db import db, engine_url, transaction
 from plugin_backend.core.seal import make_keys
 from plugin_backend.domain import invariants, merchants
 from plugin_backend.migrations import upgrade
+from tests.contract.gateway_process import SandboxProcess
 from tests.house import TestHouse
+from tests.letterbox import Letterbox, letterbox
 from tests.servers import postgres_admin_url, postgres_url, redis_url, servers
 
 __all__ = ["postgres_admin_url", "postgres_url", "redis_url", "servers"]
 
 
 @pytest.fixture(scope="session")
-def settings(postgres_url: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Config:
-    """The settings of a house whose mail goes nowhere, for tests that send none."""
+def post_office() -> Iterator[Letterbox]:
+    with letterbox() as box:
+        yield box
+
+
+@pytest.fixture
+def mails(post_office: Letterbox) -> Letterbox:
+    """The mail server, emptied."""
+    post_office.messages.clear()
+    post_office.refuse = ""
+    return post_office
+
+
+@pytest.fixture(scope="session")
+def gateway_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxProcess]:
+    with SandboxProcess(tmp_path_factory.mktemp("gateway") / "ledger.jsonl") as process:
+        yield process
+
+
+@pytest.fixture
+def gateway(gateway_process: SandboxProcess) -> SandboxProcess:
+    """The sandbox gateway as a process, with an account of the test's own."""
+    gateway_process.another_account()
+    return gateway_process
+
+
+@pytest.fixture(scope="session")
+def settings(
+    postgres_url: str, redis_url: str, post_office: Letterbox, tmp_path_factory: pytest.TempPathFactory
+) -> Config:
+    """The settings of a house that is migrated and has keys."""
     keys = tmp_path_factory.mktemp("keys")
     make_keys(keys)
     engine = create_engine(engine_url(postgres_url))
@@ -34,7 +65,7 @@ def settings(postgres_url: str, redis_url: str, tmp_path_factory: pytest.TempPat
         redis_url=redis_url,
         base_url="http://reprise.test",
         keys=Path(keys),
-        mail_url="smtp://127.0.0.1:1",
+        mail_url=post_office.url,
         mail_from="shop@reprise.test",
         sandbox_url="",
         clock_grain=10.0,
@@ -43,15 +74,26 @@ def settings(postgres_url: str, redis_url: str, tmp_path_factory: pytest.TempPat
 
 
 @pytest.fixture(scope="session")
-def web_app(settings: Config) -> Flask:
+def web_app(settings: Config) -> Iterator[Flask]:
     """The web process's application, which holds no key to tokens."""
-    return create_app(settings, part="web")
+    app = create_app(settings, part="web")
+    yield app
+    close(app)
 
 
 @pytest.fixture(scope="session")
-def worker_app(settings: Config) -> Flask:
+def worker_app(settings: Config) -> Iterator[Flask]:
     """The worker's application."""
-    return create_app(settings, part="worker")
+    app = create_app(settings, part="worker")
+    yield app
+    close(app)
+
+
+def close(app: Flask) -> None:
+    """Give back what an application holds open, as the end of its process would."""
+    app.extensions["reprise"].close()
+    with app.app_context():
+        db.engine.dispose()
 
 
 @pytest.fixture
@@ -70,6 +112,12 @@ def house(web_app: Flask, worker_app: Flask, settings: Config, postgres_url: str
 def client(web_app: Flask) -> Iterator[object]:
     with web_app.test_client() as client:
         yield client
+
+
+@pytest.fixture
+def paying_shop(house: TestHouse, gateway: SandboxProcess, mails: Letterbox) -> merchants.Shop:
+    """A test shop with a sandbox account, whose mails arrive."""
+    return house.add_shop(sandbox=gateway.settings(), name="Boutique Luna", contact="luna@shop.test")
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ import base64
 import hashlib
 import hmac
 import json
-from contextlib import contextmanager
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -86,9 +86,11 @@ class TestHouse:
     @contextmanager
     def of(self, shop: Shop) -> Iterator[Any]:
         """A transaction of the worker's for the shop, in the shop's time."""
-        with self.worker.app_context():
-            with merchants.shop_time(merchants.load_shop(shop.id)), transaction(shop.id) as session:
-                yield session
+        with self.worker.app_context(), self._in_time(shop), transaction(shop.id) as session:
+            yield session
+
+    def _in_time(self, shop: Shop) -> AbstractContextManager[None]:
+        return merchants.shop_time(merchants.load_shop(shop.id))
 
     def rest(self, shop: Shop) -> None:
         """Work everything off that is due now."""
@@ -106,7 +108,9 @@ class TestHouse:
         with self.worker.app_context():
             goal = clock.real_now() + merchants.load_shop(shop.id).clock_offset + timedelta(**span)
             with transaction(shop.id) as session:
-                session.execute(text("UPDATE shops SET travel_to = :at WHERE id = :id"), {"at": goal, "id": shop.id})
+                session.execute(
+                    text("UPDATE shops SET travel_to = :at WHERE id = :id"), {"at": goal, "id": shop.id}
+                )
         for _ in range(500):
             self.rest(shop)
             with self._clock_engine().connect() as connection:
@@ -122,7 +126,13 @@ class TestHouse:
 
     def _due(self, shop: Shop) -> list[str]:
         with self._clock_engine().connect() as connection:
-            return sorted({bell for bell, shop_id in clock_process.due_shops(connection, self._timers()) if shop_id == shop.id})
+            return sorted(
+                {
+                    bell
+                    for bell, shop_id in clock_process.due_shops(connection, self._timers())
+                    if shop_id == shop.id
+                }
+            )
 
     def _clock_engine(self) -> Engine:
         if self._clock is None:

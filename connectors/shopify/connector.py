@@ -134,7 +134,7 @@ class Shopify:
         return setup.refresh(self._base(), self._settings, self._http)
 
     def checks(self) -> Sequence[Check]:
-        return setup.checks(self._asked(), self._http)
+        return setup.checks(self._asked())
 
     def facts(self) -> ShopFacts:
         return setup.facts(self._admin())

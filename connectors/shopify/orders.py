@@ -37,13 +37,16 @@ _OPTIONS = {"inventoryBehaviour": "DECREMENT_IGNORING_POLICY", "sendReceipt": Fa
 
 def reserve(admin: Admin, wanted: Reservation) -> Reserved:
     """A pending order of our own, known again by its source identifier: an abandoned checkout cannot be completed by
-    the API. ``Refused`` with the reason ``already_bought`` where Shopify's own checkout was faster."""
+    the API. ``Refused`` with the reason ``already_bought`` where Shopify's own checkout was faster, and
+    ``cancelled_in_shop`` where the shop cancelled what was held."""
     order = by_reference(admin, wanted.key)
     if order is None:
         bought = by_basket(admin, wanted.cart_key)
         if bought is not None and bought.cancelled_at is None:
             raise Refused("already_bought")
         order = _create(admin, _order(wanted, wanted.key, wanted.total) | {"financialStatus": "PENDING"})
+    if order.cancelled_at is not None:
+        raise Refused("cancelled_in_shop")
     try:
         return Reserved(order.key, order.total)
     except Unreadable as error:

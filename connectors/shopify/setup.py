@@ -45,10 +45,14 @@ def is_shopify_host(host: str) -> bool:
 
 
 def recognise(address: str, http: Client) -> bool:
-    """Every storefront of Shopify tells its permanent name at ``/meta.json``."""
+    """Every storefront of Shopify that is open tells its permanent name at ``/meta.json``; under that name any answer
+    will do, since a shop behind a password says nothing."""
     url = f"{address.rstrip('/')}/meta.json"
     try:
-        answer = raise_for_status(http.send(Request("GET", url), timeout=10), "meta")
+        answer = http.send(Request("GET", url), timeout=10)
+        if is_shopify_host(host_of(address)):
+            return True
+        raise_for_status(answer, "meta")
         return is_shopify_host(text_of(read_object(answer.body).get("myshopify_domain")).lower())
     except RepriseError:
         return False
@@ -211,17 +215,15 @@ def _after(seconds: int) -> datetime:
     return clock.real_now() + timedelta(seconds=seconds)
 
 
-def checks(admin: Admin, http: Client) -> Sequence[Check]:
+def checks(admin: Admin) -> Sequence[Check]:
     return [
-        Check(
-            "reach",
-            *_tried(lambda: recognise(admin.base, http), "Online Store > Preferences: the shop's address"),
-        ),
+        Check("reach", *_tried(lambda: _reached(admin), _ADDRESS)),
         Check("rights", *_tried(lambda: _rights(admin), _RIGHTS)),
         Check("webhooks", *_tried(lambda: _webhooks(admin), "Reprise > Connect: create the webhooks again")),
     ]
 
 
+_ADDRESS = "Settings > Domains: the address that ends in myshopify.com"
 _RIGHTS = f"Dev Dashboard > your app > Versions > Access scopes: {', '.join(SCOPES)}; then install it again"
 
 
@@ -231,6 +233,15 @@ def _tried(ask: Callable[[], bool], remedy: str) -> tuple[bool, str]:
     except RepriseError:
         good = False
     return good, "" if good else remedy
+
+
+def _reached(admin: Admin) -> bool:
+    """Whether the Admin API answers at all, be it with no."""
+    try:
+        admin.ask(SHOP_INFO)
+    except Refused as refused:
+        return refused.status in (401, 403, 429)
+    return True
 
 
 def _rights(admin: Admin) -> bool:

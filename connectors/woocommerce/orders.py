@@ -7,6 +7,7 @@ from connectors.woocommerce.api import Api
 from connectors.woocommerce.payload import (
     BASKETS,
     CART,
+    GONE,
     PAYMENT_METHOD,
     REFERENCE,
     Order,
@@ -88,7 +89,8 @@ def _readable(of: Callable[[Order], T], order: Order) -> T:
 def reserve(api: Api, wanted: Reservation) -> Reserved:
     """The basket's own order made pending and ours, or the order that an earlier call made, or a new one.
 
-    ``Refused`` with the reason ``already_bought`` where the basket was sold meanwhile.
+    ``Refused`` with the reason ``already_bought`` where the basket was sold meanwhile, and ``cancelled_in_shop`` where
+    the shop cancelled what was held.
     """
     number = number_of(wanted.cart_key)
     value = api.get_or_none(f"orders/{number}") if number else None
@@ -99,6 +101,8 @@ def reserve(api: Api, wanted: Reservation) -> Reserved:
     known = find(api, wanted.key)
     if known is None:
         known = read_order(api.post("orders", _new_order(wanted)))
+    if known.status in GONE:
+        raise Refused("cancelled_in_shop")
     return _reserved(known)
 
 
@@ -109,7 +113,7 @@ def _own_order(api: Api, order: Order, wanted: Reservation) -> Reserved | None:
         held = {"status": "pending", **_ours(), "meta_data": _meta(metas)}
         done = order.our_reference == wanted.key and order.status == "pending"
         return _reserved(order if done else read_order(api.put(f"orders/{order.id}", held)))
-    if order.status in ("cancelled", "trash", "auto-draft"):
+    if order.status in GONE:
         return None
     if order.our_reference == wanted.key:
         return _reserved(order)
@@ -192,26 +196,16 @@ def _content(lines: tuple[Line, ...], total: Money) -> dict[str, Any]:
 
 
 def _product(line: Line) -> dict[str, Any]:
+    """The API takes whole pieces: a length of cloth is one piece that names it."""
     price = line.total.decimal() if line.total is not None else "0"
+    whole = line.quantity.isascii() and line.quantity.isdecimal() and 0 < int(line.quantity[:9]) < 10**6
     return {
         "sku": line.sku,
-        "name": line.title,
-        "quantity": _quantity(line.quantity),
+        "name": line.title if whole else f"{line.quantity} × {line.title}",
+        "quantity": int(line.quantity[:9]) if whole else 1,
         "subtotal": price,
         "total": price,
     }
-
-
-def _quantity(text: str) -> int | float:
-    """The API takes a number; a length of cloth has a fraction."""
-    return int(text) if text.isascii() and text.isdecimal() else _fraction(text)
-
-
-def _fraction(text: str) -> int | float:
-    try:
-        return float(text)
-    except ValueError:
-        return 1
 
 
 def _fee(name: str, total: Money | None) -> dict[str, str]:

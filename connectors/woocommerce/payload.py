@@ -50,7 +50,7 @@ CONSENT = "_reprise_consent"
 PAYMENT_METHOD = "reprise"
 
 BASKETS = ("checkout-draft", "pending", "failed")
-PAID = ("processing", "completed")
+GONE = ("cancelled", "trash", "auto-draft")
 _TAG = re.compile(r"<[^<>]{0,300}>")
 
 
@@ -105,7 +105,7 @@ class OrderSchema(Slim):
     shipping = Part(_Address)
     line_items = Parts(_Line)
     refunds = Parts(_Refund)
-    meta_data = Parts(_Meta)
+    meta_data = Parts(_Meta, most=5000)
 
 
 _ORDER = OrderSchema()
@@ -143,7 +143,7 @@ class Order:
         """Our key in the order, ``""`` where somebody else took the payment: an order that we reserved and that was
         then paid at the shop's own checkout was bought natively."""
         method = self.read["payment_method"]
-        return text_of(self.meta(REFERENCE)) if method in ("", PAYMENT_METHOD) else ""
+        return clean(text_of(self.meta(REFERENCE)), 200) if method in ("", PAYMENT_METHOD) else ""
 
     def meta(self, key: str) -> Any:
         return next((meta["value"] for meta in self.read["meta_data"] if meta["key"] == key), None)

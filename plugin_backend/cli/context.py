@@ -43,7 +43,9 @@ def find_settings(data: Path | None) -> config.Config:
     runtime = load_runtime(data or DEFAULT_DATA)
     if runtime is None:
         if data is not None:
-            raise click.ClickException(f"nothing is running in {data}: start it with reprise up --data {data}")
+            raise click.ClickException(
+                f"nothing is running in {data}: start it with reprise up --data {data}"
+            )
         return config.load()
     return config.load({**os.environ, **runtime.environment})
 
@@ -63,3 +65,12 @@ def tell(found: Any, *, as_json: bool, lines: Callable[[Any], list[str]] | None 
     else:
         for line in lines(found):
             click.echo(line)
+
+
+def seconds(text: str) -> int:
+    """A span such as ``90s``, ``30m``, ``1h`` or ``2d`` in seconds."""
+    units = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+    number, unit = (text[:-1], text[-1:]) if text[-1:] in units else (text, "s")
+    if not number.isdecimal() or not 0 < int(number) * units[unit] <= 800 * 86400:
+        raise click.BadParameter(f"{text}: a span such as 30m, 1h or 2d, at most 800d")
+    return int(number) * units[unit]

@@ -64,7 +64,11 @@ def replay(row_id: str, shop_id: str, data: Path | None, as_json: bool) -> None:
             except ValueError as error:
                 raise click.ClickException(str(error)) from None
         house().bells.ring("read", shop_id)
-    tell({"id": row_id, "shop": shop_id, "state": "received"}, as_json=as_json, lines=lambda it: [f"{it['id']} is read again"])
+    tell(
+        {"id": row_id, "shop": shop_id, "state": "received"},
+        as_json=as_json,
+        lines=lambda it: [f"{it['id']} is read again"],
+    )
 
 
 COMMANDS = [deliveries, *(_group(noun) for noun in NOUNS[1:])]

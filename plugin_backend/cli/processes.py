@@ -2,17 +2,27 @@
 
 import signal
 import threading
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import click
 from granian import Granian
 from granian.constants import Interfaces
+from granian.log import LogLevels
 from rq import SimpleWorker
 from rq.serializers import JSONSerializer
 
 from plugin_backend.app import check_ready, clock_of, create_app, owner_engine
-from plugin_backend.cli.context import at_work, data_option, find_settings, json_option, tell
+from plugin_backend.cli.context import (
+    at_work,
+    data_option,
+    find_settings,
+    json_option,
+    seconds,
+    shop_option,
+    tell,
+)
 from plugin_backend.core import config, queue
 from plugin_backend.core.db import DatabaseError, first_line, transaction
 from plugin_backend.domain import invariants, merchants
@@ -34,7 +44,9 @@ def migrate(data: Path | None) -> None:
 
 @click.command()
 @click.option("--port", type=int, default=8000, show_default=True)
-@click.option("--host", default="127.0.0.1", show_default=True, help="Other than loopback only behind a proxy.")
+@click.option(
+    "--host", default="127.0.0.1", show_default=True, help="Other than loopback only behind a proxy."
+)
 @click.option("--workers", type=int, default=1, show_default=True, help="Processes that answer.")
 def web(port: int, host: str, workers: int) -> None:
     """Answer the outside: webhooks, offer pages, dashboard."""
@@ -49,7 +61,7 @@ def web(port: int, host: str, workers: int) -> None:
         backlog=1024,
         factory=True,
         log_access=False,
-        log_level="warning",
+        log_level=LogLevels.warning,
         respawn_failed_workers=True,
     ).serve()
 
@@ -71,7 +83,11 @@ def worker(queues: tuple[str, ...]) -> None:
     with app.app_context():
         listening = [queue.queue(connection, name) for name in queues or (queue.PRESENT, queue.DEFAULT)]
         answering = BellWorker(
-            listening, connection=connection, job_class=queue.BellJob, serializer=JSONSerializer, maintenance_interval=60
+            listening,
+            connection=connection,
+            job_class=queue.BellJob,
+            serializer=JSONSerializer,
+            maintenance_interval=60,
         )
         answering.max_connection_wait_time = 5
         answering.work(logging_level="WARNING")
@@ -82,9 +98,35 @@ class BellWorker(SimpleWorker):
     database connection is worth more than a fork's isolation."""
 
 
-@click.command()
-def clock() -> None:
+@click.group(invoke_without_command=True)
+@click.pass_context
+def clock(context: click.Context) -> None:
     """Ring for what is due. Two may run at once."""
+    if context.invoked_subcommand is None:
+        run_clock()
+
+
+@clock.command()
+@click.argument("span", metavar="SPAN")
+@shop_option
+@data_option
+@json_option
+def advance(span: str, shop_id: str, data: Path | None, as_json: bool) -> None:
+    """Let the clock of a test shop run ahead by SPAN, such as 30d or 2h: from due moment to due moment, each worked
+    off before the next. The running clock process does the travelling."""
+    with at_work(data), transaction(None) as session:
+        goal = merchants.travel(
+            session, merchants.get_shop(session, shop_id), timedelta(seconds=seconds(span))
+        )
+    tell(
+        {"shop": shop_id, "travels_to": goal.isoformat()},
+        as_json=as_json,
+        lines=lambda it: [it["travels_to"]],
+    )
+
+
+def run_clock() -> None:
+    """Be the clock process until it is asked to stop."""
     app = create_app(part="clock")
     check_ready(app)
     stop = threading.Event()

@@ -1,12 +1,13 @@
 """Shops, gateway accounts and users."""
 
 import secrets
+import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
-from plugin_backend.cli.context import at_work, data_option, json_option, shop_option, tell
+from plugin_backend.cli.context import at_work, data_option, json_option, seconds, shop_option, tell
 from plugin_backend.core.db import transaction
 from plugin_backend.core.house import house
 from plugin_backend.domain import merchants, onboarding, staff
@@ -18,18 +19,32 @@ def shop() -> None:
 
 
 @shop.command("add")
-@click.option("--platform", required=True, help="woocommerce, shopify, custom, or any connector that is there.")
+@click.option(
+    "--platform", required=True, help="woocommerce, shopify, custom, or any connector that is there."
+)
 @click.option("--url", required=True, help="The shop's address.")
 @click.option("--secret", help="The webhook secret; @FILE reads it from a file, - from standard input.")
-@click.option("--idle", default="1h", show_default=True, help="How long a basket rests before it counts as left.")
+@click.option(
+    "--idle", default="1h", show_default=True, help="How long a basket rests before it counts as left."
+)
 @click.option("--name", help="The shop's name, as customers know it.")
 @click.option("--country", default="FR", show_default=True, help="Where the shop is, as ISO 3166 alpha-2.")
 @click.option("--currency", default="EUR", show_default=True)
 @click.option("--locale", default="fr", show_default=True)
 @click.option("--timezone", default="Europe/Paris", show_default=True)
-@click.option("--kind", type=click.Choice(["instalments", "subscription"]), default="instalments", show_default=True)
-@click.option("--set", "more", multiple=True, metavar="NAME=VALUE", help="A setting of the connector; VALUE as --secret.")
-@click.option("--live", is_flag=True, help="A live shop: it begins by watching only, and plays with no sandbox.")
+@click.option(
+    "--kind", type=click.Choice(["instalments", "subscription"]), default="instalments", show_default=True
+)
+@click.option(
+    "--set",
+    "more",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="A setting of the connector; VALUE as --secret.",
+)
+@click.option(
+    "--live", is_flag=True, help="A live shop: it begins by watching only, and plays with no sandbox."
+)
 @data_option
 @json_option
 def add_shop(
@@ -66,7 +81,11 @@ def add_shop(
             "state": made.state,
             "webhook_url": hook,
         }
-    tell(found, as_json=as_json, lines=lambda it: [f"{it['id']}  {it['mode']}  {it['state']}", it["webhook_url"]])
+    tell(
+        found,
+        as_json=as_json,
+        lines=lambda it: [f"{it['id']}  {it['mode']}  {it['state']}", it["webhook_url"]],
+    )
 
 
 @shop.command("list")
@@ -87,7 +106,11 @@ def list_shops(data: Path | None, as_json: bool) -> None:
             }
             for row in merchants.all_shops(session)
         ]
-    tell(found, as_json=as_json, lines=lambda rows: [f"{r['id']}  {r['mode']:4}  {r['state']}  {r['name']}" for r in rows])
+    tell(
+        found,
+        as_json=as_json,
+        lines=lambda rows: [f"{r['id']}  {r['mode']:4}  {r['state']}  {r['name']}" for r in rows],
+    )
 
 
 @click.group()
@@ -98,7 +121,9 @@ def gateway() -> None:
 @gateway.command("add")
 @shop_option
 @click.option("--gateway", "name", required=True, help="sandbox, or any gateway that is there.")
-@click.option("--set", "more", multiple=True, metavar="NAME=VALUE", help="A setting; VALUE may be @FILE or -.")
+@click.option(
+    "--set", "more", multiple=True, metavar="NAME=VALUE", help="A setting; VALUE may be @FILE or -."
+)
 @data_option
 @json_option
 def add_gateway(shop_id: str, name: str, more: tuple[str, ...], data: Path | None, as_json: bool) -> None:
@@ -117,7 +142,9 @@ def user() -> None:
 
 @user.command("add")
 @click.option("--email", required=True)
-@click.option("--password", help="At least 12 characters; @FILE or - to read it. Without it one is made and shown once.")
+@click.option(
+    "--password", help="At least 12 characters; @FILE or - to read it. Without it one is made and shown once."
+)
 @data_option
 @json_option
 def add_user(email: str, password: str | None, data: Path | None, as_json: bool) -> None:
@@ -132,7 +159,7 @@ def add_user(email: str, password: str | None, data: Path | None, as_json: bool)
 def read_secret(given: str) -> str:
     """A secret as it is given, or read from ``@FILE`` or ``-`` (standard input), without its last line break."""
     if given == "-":
-        return click.get_text_stream("stdin").read().rstrip("\n")
+        return sys.stdin.read().rstrip("\n")
     if given.startswith("@"):
         try:
             return Path(given[1:]).read_text(encoding="utf-8").rstrip("\n")
@@ -149,15 +176,6 @@ def pairs(given: tuple[str, ...]) -> dict[str, str]:
             raise click.BadParameter(f"{name}: a setting is given as NAME=VALUE")
         found[name] = read_secret(value)
     return found
-
-
-def seconds(text: str) -> int:
-    """A span such as ``90s``, ``30m``, ``1h`` or ``2d`` in seconds."""
-    units = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-    number, unit = (text[:-1], text[-1:]) if text[-1:] in units else (text, "s")
-    if not number.isdecimal() or not 0 < int(number) * units[unit] <= 30 * 86400:
-        raise click.BadParameter(f"{text}: a span such as 30m, 1h or 2d, at most 30d")
-    return int(number) * units[unit]
 
 
 COMMANDS = [shop, gateway, user]

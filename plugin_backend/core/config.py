@@ -1,10 +1,13 @@
 """What a process needs to know, read from the environment once; every ``NAME`` may also be given as ``NAME_FILE``."""
 
+import ipaddress
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from environs import EnvValidationError, FileAwareEnv
+from environs import Env, EnvValidationError
 from marshmallow import ValidationError, validate
 
 from plugin_backend.sdk.errors import RepriseError
@@ -19,7 +22,8 @@ class ConfigError(RepriseError):
 @dataclass(frozen=True, slots=True)
 class Config:
     """``database_owner_url`` is used by migrations only and is the same as ``database_url`` unless set apart.
-    ``clock_grain`` is in seconds. ``sandbox_url`` is where the sandbox gateway answers, "" where there is none."""
+    ``clock_grain`` is in seconds. ``base_url`` is where the outside reaches us; ``trusted_proxies`` the networks whose
+    word on the visitor's address and scheme is taken. ``sandbox_url`` is where the sandbox gateway answers, "" where there is none."""
 
     database_url: str = field(repr=False)
     database_owner_url: str = field(repr=False)
@@ -31,11 +35,12 @@ class Config:
     sandbox_url: str
     clock_grain: float
     log_level: str
+    trusted_proxies: tuple[str, ...] = ()
 
 
 def load(environ: Mapping[str, str] | None = None) -> Config:
     """The settings of this process. ``ConfigError`` names all that are missing or malformed, not just the first."""
-    env = FileAwareEnv(eager=False)
+    env = _Given(os.environ if environ is None else environ)
     url = _url_of("postgresql", "postgres")
     with env.prefixed(""):
         database_url = env.str("DATABASE_URL", validate=url)
@@ -43,7 +48,7 @@ def load(environ: Mapping[str, str] | None = None) -> Config:
             database_url=database_url,
             database_owner_url=env.str("DATABASE_OWNER_URL", default=database_url, validate=url),
             redis_url=env.str("REDIS_URL", validate=_url_of("redis", "rediss", "unix")),
-            base_url=env.str("REPRISE_BASE_URL", validate=_url_of("http", "https")),
+            base_url=env.str("REPRISE_URL", validate=_url_of("http", "https")),
             keys=env.path("REPRISE_KEYS"),
             mail_url=env.str("MAIL_URL", validate=_url_of("smtp", "smtps")),
             mail_from=env.str("MAIL_FROM", default="reprise@localhost", validate=validate.Length(min=3)),
@@ -52,12 +57,30 @@ def load(environ: Mapping[str, str] | None = None) -> Config:
                 "REPRISE_CLOCK_GRAIN", default=10.0, validate=validate.Range(min=0.05, max=60)
             ),
             log_level=env.str("REPRISE_LOG_LEVEL", default="INFO", validate=validate.OneOf(_LEVELS)),
+            trusted_proxies=tuple(env.list("REPRISE_TRUSTED_PROXIES", default=[], validate=_networks)),
         )
     try:
         env.seal()
     except EnvValidationError as error:
         raise ConfigError(_all_of(error)) from None
     return config
+
+
+class _Given(Env):
+    """Reads from the mapping it is given and from nowhere else; ``NAME_FILE`` names a file that holds the value."""
+
+    def __init__(self, given: Mapping[str, str]) -> None:
+        super().__init__(eager=False)
+        self._given = given
+
+    def _get_value(self, env_key: str, default: Any) -> Any:
+        file = self._given.get(f"{env_key}_FILE")
+        if not file:
+            return self._given.get(env_key, default)
+        try:
+            return Path(file).read_text(encoding="utf-8").rstrip("\n")
+        except OSError as error:
+            raise ConfigError(f"settings: {env_key}_FILE: {error.strerror}") from None
 
 
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
@@ -67,6 +90,14 @@ def _all_of(error: EnvValidationError) -> str:
     messages = error.error_messages
     named = messages.items() if isinstance(messages, dict) else [("", messages)]
     return "settings: " + "; ".join(f"{name}: {' '.join(map(str, said))}" for name, said in sorted(named))
+
+
+def _networks(values: list[str]) -> None:
+    for value in values:
+        try:
+            ipaddress.ip_network(value.strip())
+        except ValueError:
+            raise ValidationError(f"{value} is no address or network") from None
 
 
 class _url_of(validate.Validator):

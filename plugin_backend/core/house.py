@@ -1,6 +1,7 @@
 """What a process has in hand: its settings, its keys, its bells and its doors out."""
 
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from flask import current_app
@@ -18,14 +19,24 @@ class House:
     config: Config
     keys: Keys
     bells: Bells
+    closing: ExitStack = field(default_factory=ExitStack)
 
     @cached_property
     def _public(self) -> HttpClient:
-        return HttpClient()
+        return self._closed_at_the_end(HttpClient())
 
     @cached_property
     def _private(self) -> HttpClient:
-        return HttpClient(allow_private=True)
+        return self._closed_at_the_end(HttpClient(allow_private=True))
+
+    def _closed_at_the_end(self, client: HttpClient) -> HttpClient:
+        self.closing.callback(client.close)
+        return client
+
+    def close(self) -> None:
+        """Give back what the process holds open: before its end, or in a test that had several houses."""
+        self.closing.close()
+        self.bells.close()
 
     def http(self, *, private: bool) -> HttpClient:
         """The door out. Only what belongs to a test shop may lead to private addresses."""

@@ -75,7 +75,6 @@ def _built(letter: Letter) -> EmailMessage:
     mail["From"] = Address(letter.sender_name, addr_spec=letter.sender)
     mail["To"] = Address(addr_spec=letter.to)
     mail["Subject"] = letter.subject
-    mail["Content-Language"] = letter.locale
     mail["Auto-Submitted"] = "auto-generated"
     if letter.reply_to:
         mail["Reply-To"] = Address(addr_spec=letter.reply_to)
@@ -84,4 +83,6 @@ def _built(letter: Letter) -> EmailMessage:
         mail["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     mail.set_content(letter.text)
     mail.add_alternative(letter.html, subtype="html")
+    # Last: setting the content takes away every header that speaks of content.
+    mail["Content-Language"] = letter.locale
     return mail

@@ -4,6 +4,7 @@ Losing a ring costs the time until the clock rings again, never work. A job is o
 can write to Redis can ring, and can do nothing else.
 """
 
+import threading
 import time
 from typing import Any
 
@@ -23,6 +24,7 @@ PRESENT, DEFAULT = "present", "default"
 # Which bells have a customer waiting for the answer: they have a worker of their own.
 _QUEUES = {"present": PRESENT}
 _TIMEOUT = 300
+_PAUSE = 0.05
 
 
 class NotAllowed(RepriseError):
@@ -81,6 +83,35 @@ class Bells:
         self._connection = connection
         self._queues = {name: queue(connection, name) for name in (PRESENT, DEFAULT)}
         self._down_until = 0.0
+        self._waiting: dict[tuple[str, str], None] = {}
+        self._somebody_waits = threading.Event()
+        self._ringer: threading.Thread | None = None
+        self._starting = threading.Lock()
+
+    def ring_soon(self, bell: str, shop_id: str) -> None:
+        """Ring from a thread of our own: at once, or where it has just rung within 50 ms, once for all who asked
+        meanwhile. Asking Redis for each webhook would cost as much as keeping it, and a Redis that hangs would hold up
+        the answers."""
+        self._waiting[bell, shop_id] = None
+        if not self._somebody_waits.is_set():
+            self._somebody_waits.set()
+        if self._ringer is None:
+            self._start_ringer()
+
+    def _start_ringer(self) -> None:
+        """Here and not before: the thread must be one of the process that serves, not of one that forked it."""
+        with self._starting:
+            if self._ringer is None:
+                self._ringer = threading.Thread(target=self._ring_for_all, name="bells", daemon=True)
+                self._ringer.start()
+
+    def _ring_for_all(self) -> None:
+        while self._somebody_waits.wait():
+            # Cleared before looking: who asks while we ring is rung for in the next round.
+            self._somebody_waits.clear()
+            while self._waiting:
+                self.ring(*self._waiting.popitem()[0])
+            time.sleep(_PAUSE)
 
     def ring(self, bell: str, shop_id: str) -> bool:
         """True where the ring, or one just before it, was taken. False: Redis did not answer; the clock will ring."""
@@ -103,6 +134,9 @@ class Bells:
             log.warning("bell_not_rung", bell=bell, shop=shop_id, error=type(error).__name__)
             return False
         return True
+
+    def close(self) -> None:
+        self._connection.close()
 
     def answered(self, bell: str, shop_id: str) -> None:
         """The ring is being answered: the next change may ring again."""

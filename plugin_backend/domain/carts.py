@@ -28,7 +28,8 @@ BEFORE_EVERYTHING = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 
 
 class Cart(moves.Stateful, Due, Row, Base):
-    """A basket. ``key`` is its name in the shop; ``changed_at`` (shop time) is when its newest state reached us, from
+    """A basket. ``key`` is its name in the shop and ``keys`` every name it was ever given; ``told`` keeps what only some
+    deliveries tell, each with the time of the one that told it; ``changed_at`` (shop time) is when its newest state reached us, from
     which the idle delay runs; ``failed_at`` when a payment of it was last declined; ``offer_id``
     the offer that is being accepted, or was: it locks the basket."""
 
@@ -38,6 +39,7 @@ class Cart(moves.Stateful, Due, Row, Base):
     bell = "offer"
 
     key: Mapped[str]
+    keys: Mapped[list[str]] = mapped_column(ARRAY(Text))
     customer_id: Mapped[str | None]
     amount: Mapped[int | None] = mapped_column(BigInteger)
     currency: Mapped[str | None]
@@ -49,6 +51,7 @@ class Cart(moves.Stateful, Due, Row, Base):
     updated_at: Mapped[datetime]
     version: Mapped[int] = mapped_column(BigInteger, default=0)
     content_hash: Mapped[str] = mapped_column(default="")
+    told: Mapped[dict[str, Any]] = mapped_column(default=dict)
     changed_at: Mapped[datetime]
     failed_at: Mapped[datetime | None]
     decline: Mapped[str] = mapped_column(default="")
@@ -61,6 +64,7 @@ class Cart(moves.Stateful, Due, Row, Base):
         due_index("carts"),
         UniqueConstraint("shop_id", "key"),
         Index("ix_carts_customer", "shop_id", "customer_id"),
+        Index("ix_carts_keys", "keys", postgresql_using="gin"),
     )
 
     @property
@@ -95,13 +99,14 @@ class Sale(Row, Base):
 
 def cart_changed(session: Session, shop: Shop, event: sdk.CartChanged, at: datetime) -> Cart:
     """Take in a state of a basket that reached us at ``at`` (shop time); an older one than we know changes nothing."""
-    cart = _locked(session, shop, event.key, at)
+    cart = _locked(session, shop, event.key, at, event.aliases)
     order = (event.updated_at, event.version, _content(event))
     newer = order > (cart.updated_at, cart.version, cart.content_hash)
     if newer:
-        _take_over(session, shop, cart, event, at)
+        _take_over(cart, event, at)
         cart.updated_at, cart.version, cart.content_hash = order
     customer = customers.meet(session, shop.id, event.person)
+    _note(cart, event, customer.id if customer else "")
     if customer is not None and event.consent is not None:
         consent.record(session, shop.id, customer.id, event.consent, event.updated_at)
     settle(session, shop, cart, changed=newer)
@@ -157,7 +162,7 @@ def order_placed(session: Session, shop: Shop, event: sdk.OrderPlaced, at: datet
         "our_reference": event.our_reference,
     }
     session.execute(insert(Sale).values(values).on_conflict_do_update(index_elements=_ORDER, set_=_MERGED))
-    of_the_order = select(Cart).where(Cart.shop_id == shop.id, Cart.key.in_(event.cart_keys))
+    of_the_order = select(Cart).where(Cart.shop_id == shop.id, Cart.keys.overlap(list(event.cart_keys)))
     found = list(session.scalars(of_the_order.order_by(Cart.id).with_for_update()))
     for cart in found:
         settle(session, shop, cart)
@@ -195,7 +200,7 @@ def find_sale(session: Session, shop_id: str, order_key: str) -> Sale | None:
 def bought(session: Session, cart: Cart) -> bool:
     """Was this basket bought in the shop, under any of the names it had? An order that we made ourselves is none."""
     found = select(Sale.id).where(
-        Sale.shop_id == cart.shop_id, Sale.cart_keys.contains([cart.key]), Sale.our_reference == ""
+        Sale.shop_id == cart.shop_id, Sale.cart_keys.overlap(cart.keys), Sale.our_reference == ""
     )
     return session.scalar(found.limit(1)) is not None
 
@@ -252,38 +257,69 @@ def _is_removed(cart: Cart) -> bool:
     return cart.removed_at >= max(cart.updated_at, cart.restored_at or BEFORE_EVERYTHING)
 
 
-def _locked(session: Session, shop: Shop, key: str, at: datetime) -> Cart:
-    """The cart of that key, made where it is new, locked until the transaction ends."""
+def _locked(session: Session, shop: Shop, key: str, at: datetime, aliases: tuple[str, ...] = ()) -> Cart:
+    """The cart of that name, made where it is new, locked until the transaction ends. Two rows that turn out to be one
+    basket become one: the older stands, the other is lost."""
+    names = [key, *aliases]
     row = {
         "shop_id": shop.id,
         "id": new_id(Cart.prefix),
         "key": key,
+        "keys": names,
         "state": "",
         "reason": "",
         "created_at": at,
         "updated_at": BEFORE_EVERYTHING,
         "changed_at": at,
         "lines": [],
+        "told": {},
     }
-    session.execute(insert(Cart).values(row).on_conflict_do_nothing(index_elements=["shop_id", "key"]))
-    return session.scalars(
-        select(Cart)
-        .where(Cart.shop_id == shop.id, Cart.key == key)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    ).one()
+    found = _by_names(session, shop, names)
+    if not found:
+        session.execute(insert(Cart).values(row).on_conflict_do_nothing(index_elements=["shop_id", "key"]))
+        found = _by_names(session, shop, names)
+    cart, *others = found
+    cart.keys = sorted({*names, *cart.keys, *(name for other in others for name in other.keys)})
+    for other in others:
+        if other.state not in ("lost", "ordered", "recovered") and other.offer_id is None:
+            moves.move(session, other, "lost", "the same basket under another name")
+            other.rest(None)
+    return cart
 
 
-def _take_over(session: Session, shop: Shop, cart: Cart, event: sdk.CartChanged, at: datetime) -> None:
-    customer = customers.meet(session, shop.id, event.person)
-    cart.customer_id = customer.id if customer else cart.customer_id
+def _by_names(session: Session, shop: Shop, names: list[str]) -> list[Cart]:
+    found = select(Cart).where(Cart.shop_id == shop.id, Cart.keys.overlap(names))
+    return list(
+        session.scalars(found.order_by(Cart.id).with_for_update().execution_options(populate_existing=True))
+    )
+
+
+def _take_over(cart: Cart, event: sdk.CartChanged, at: datetime) -> None:
     cart.amount, cart.currency = (event.total.minor, event.total.currency) if event.total else (None, None)
     cart.lines = lines_as_json(event.lines)
-    cart.platform_id = event.person.platform_id or cart.platform_id
-    cart.locale = event.person.locale or cart.locale
-    cart.country = event.person.country or cart.country
     cart.empty = event.empty
     cart.changed_at = max(at, cart.changed_at)
+
+
+def _note(cart: Cart, event: sdk.CartChanged, customer_id: str) -> None:
+    """Take what the delivery tells beside the basket itself. Of two tellings the later one counts, and silence tells
+    nothing: a shop's order does not know the language that its plugin knew."""
+    person = event.person
+    values = {
+        "customer_id": customer_id,
+        "locale": person.locale,
+        "country": person.country,
+        "platform_id": person.platform_id,
+    }
+    when = event.updated_at.isoformat()
+    later = {
+        name: [when, value]
+        for name, value in values.items()
+        if value and [when, value] > cart.told.get(name, ["", ""])
+    }
+    cart.told = {**cart.told, **later}
+    for name, (_, value) in later.items():
+        setattr(cart, name, value)
 
 
 def lines_as_json(lines: tuple[sdk.Line, ...]) -> list[dict[str, Any]]:

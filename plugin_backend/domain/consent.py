@@ -27,7 +27,15 @@ class ConsentRecord(Row, Base):
     given_at: Mapped[datetime]
 
     __table_args__ = (
-        UniqueConstraint("shop_id", "customer_id", "granted", "source", "text_version", "given_at"),
+        UniqueConstraint(
+            "shop_id",
+            "customer_id",
+            "granted",
+            "source",
+            "text_version",
+            "given_at",
+            name="uq_consents_answer",
+        ),
     )
 
 

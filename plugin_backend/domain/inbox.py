@@ -18,8 +18,11 @@ from plugin_backend.sdk.http import Delivery
 KEEP_BODIES = timedelta(days=30)
 # Headers that prove nothing any more once the signature was judged, or that name the sender's machine.
 _DROPPED = frozenset({"authorization", "cookie", "x-forwarded-for", "x-real-ip"})
-# Twelve digits and more, or digits in disguise.
-_DIGITS = re.compile(rb"[2-6](?:[ -]?[0-9]){12}|\\u003[0-9]")
+# For telling at a glance that a body holds no card number: every digit becomes "0", every other byte a letter, once
+# blanks and dashes are gone. A regular expression takes thirty times as long, on every body there is.
+_GLANCE = bytes(0x30 if 0x30 <= byte <= 0x39 else 0x78 for byte in range(256))
+_SHORTEST = b"0" * 13
+_DISGUISED = rb"\u003"
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _COLON = re.compile(rb"\s*:")
 _EXEMPT = re.compile(rb"(^|_)(id|ids|token|tokens|key|gid|hash)$", re.IGNORECASE)
@@ -99,7 +102,7 @@ def _without_cards(body: bytes) -> bytes:
 
     A body without a run of digits that could be one, which is nearly every body, is given back as it came.
     """
-    if not _DIGITS.search(body):
+    if _SHORTEST not in body.translate(_GLANCE, b" -") and _DISGUISED not in body:
         return body
     masked, at, key = [], 0, b""
     for token in _STRING.finditer(body):

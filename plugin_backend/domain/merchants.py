@@ -30,6 +30,12 @@ class Unknown(RepriseError):
     permanent = True
 
 
+class NotATestShop(RepriseError):
+    """Only a test shop's clock can be moved."""
+
+    permanent = True
+
+
 class Merchant(Base):
     """Whoever runs shops here."""
 
@@ -141,6 +147,17 @@ def load_shop(shop_id: str) -> Shop:
 
 def all_shops(session: Session) -> list[Shop]:
     return list(session.scalars(select(Shop).order_by(Shop.id)))
+
+
+def travel(session: Session, shop: Shop, span: timedelta) -> datetime:
+    """Send a test shop's clock ahead; the clock process moves it from due moment to due moment. ``NotATestShop`` for a
+    live one, whose time is everybody's."""
+    if not shop.test:
+        raise NotATestShop(f"{shop.id} is a live shop")
+    goal = max(clock.real_now() + shop.clock_offset, shop.travel_to or clock.real_now()) + span
+    shop.travel_to = goal
+    session.flush()
+    return goal
 
 
 def open_door(session: Session, kind: str, secret: str, shop_id: str, row_id: str) -> None:

@@ -41,6 +41,8 @@ def begin(session: Session, row: Any, state: str, reason: str = "") -> Any:
     row.id = row.id or new_id(row.prefix)
     session.add(row)
     move(session, row, state, reason)
+    # Written now, since nothing tells the ORM that what hangs on this row must be written after it.
+    session.flush()
     return row
 
 

@@ -157,7 +157,7 @@ def _carts(session: Session, shop: Shop, rows: list[Any]) -> list[Json]:
     newest = select(Offer.cart_id, func.max(Offer.id)).where(
         Offer.shop_id == shop.id, Offer.cart_id.in_([row.id for row in rows])
     )
-    offered = dict(session.execute(newest.group_by(Offer.cart_id)).tuples())
+    offered = dict(session.execute(newest.group_by(Offer.cart_id)).all())
     return [
         _common(row)
         | {
@@ -182,7 +182,7 @@ def _offers(session: Session, shop: Shop, rows: list[Any]) -> list[Json]:
     made = select(Plan.offer_id, Plan.id).where(
         Plan.shop_id == shop.id, Plan.offer_id.in_([row.id for row in rows])
     )
-    plan_of = dict(session.execute(made).tuples())
+    plan_of = dict(session.execute(made).all())
     return [
         _common(row)
         | {
@@ -207,9 +207,14 @@ def _offers(session: Session, shop: Shop, rows: list[Any]) -> list[Json]:
 def _parts(shop: Shop, offer: Offer) -> list[Json]:
     """What was accepted, else what accepting now would mean."""
     if offer.terms is not None:
-        agreed = ((part["number"], part["amount"], datetime.fromisoformat(part["due"])) for part in offer.terms["parts"])
+        agreed = (
+            (part["number"], part["amount"], datetime.fromisoformat(part["due"]))
+            for part in offer.terms["parts"]
+        )
     else:
-        agreed = ((part.number, part.amount.minor, part.due) for part in offers.parts_of(shop, offer, clock.now()))
+        agreed = (
+            (part.number, part.amount.minor, part.due) for part in offers.parts_of(shop, offer, clock.now())
+        )
     return [
         {"number": number, "amount": _money(amount, offer.currency), "due_at": _at(due)}
         for number, amount, due in agreed
@@ -327,7 +332,10 @@ def _more(session: Session, row: Any) -> Json:
             sent = row.state != "not_sent"
             return {"link": messages.secret_path("o", row.shop_id, row.id) if sent else None}
         case Plan():
-            return {"card": _card(session, row), "mandate": _mandate(plans.mandate_of(session, row.shop_id, row.id))}
+            return {
+                "card": _card(session, row),
+                "mandate": _mandate(plans.mandate_of(session, row.shop_id, row.id)),
+            }
         case _:
             return {}
 
@@ -336,7 +344,11 @@ def _card(session: Session, plan: Plan) -> Json | None:
     method = session.get(PaymentMethod, (plan.shop_id, plan.method_id))
     if method is None:
         return None
-    return {"brand": method.brand, "last4": method.last4, "expires": f"{method.expiry_month:02d}/{method.expiry_year}"}
+    return {
+        "brand": method.brand,
+        "last4": method.last4,
+        "expires": f"{method.expiry_month:02d}/{method.expiry_year}",
+    }
 
 
 def _mandate(row: Mandate) -> Json:

@@ -140,6 +140,7 @@ def make(session: Session, shop: Shop, offer: Offer, setup: Setup, method: Payme
     plan = _plan(shop, offer, method)
     moves.begin(session, plan, "pending")
     plan.rest(clock.now())
+    session.flush()
     session.add(_mandate(plan, offer, setup))
     for part in (offer.terms or {})["parts"]:
         _collection(session, plan, part["number"], part["amount"], datetime.fromisoformat(part["due"]))

@@ -11,11 +11,13 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from plugin_backend.core.db import Base
 from plugin_backend.core.ids import new_id
 from plugin_backend.core.seal import hash_key
+from plugin_backend.domain import merchants
 from plugin_backend.sdk import clock
 from plugin_backend.sdk.errors import RepriseError
 
 SHORTEST_PASSWORD = 12
 IDLE, LONGEST = timedelta(minutes=30), timedelta(hours=12)
+LINK_LASTS = timedelta(minutes=15)
 
 
 class User(Base):
@@ -94,6 +96,25 @@ def find_session(session: Session, token: str) -> tuple[StaffSession, User] | No
 
 def end_session(session: Session, token: str) -> None:
     session.execute(delete(StaffSession).where(StaffSession.token_hash == hash_key(token)))
+
+
+def sign_in_link(session: Session, user: User, *, lasts: timedelta = LINK_LASTS) -> str:
+    """The path of a link that signs the user in, once, within ``lasts``. When it ends is part of its secret, of which
+    only the hash is kept, so nobody can put that off."""
+    ends = int((clock.real_now() + lasts).timestamp())
+    secret = f"{ends}-{secrets.token_urlsafe(32)}"
+    merchants.open_door(session, "sign_in", secret, "", user.id)
+    return f"/login/{secret}"
+
+
+def use_link(session: Session, secret: str) -> User | None:
+    """The user whom a sign-in link is for; None where it was used before, is over, or never was."""
+    door = session.get(merchants.Door, hash_key(secret), with_for_update=True)
+    if door is None or door.kind != "sign_in":
+        return None
+    session.delete(door)
+    over = clock.real_now().timestamp() >= int(secret.partition("-")[0])
+    return None if over else session.get(User, door.row_id)
 
 
 def _hash(password: str) -> str:

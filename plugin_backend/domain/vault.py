@@ -69,6 +69,7 @@ def keep(
     secret = {"t": card.token, "c": card.gateway_customer, "n": card.network_transaction_id}
     row.sealed = house().keys.seal("vault", json.dumps(secret).encode(), *_place(row))
     session.add(row)
+    session.flush()
     return row
 
 

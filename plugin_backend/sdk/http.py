@@ -154,6 +154,10 @@ class HttpClient:
         except httpx2.TransportError as error:
             raise NoAnswer(_short(error)) from None
 
+    def close(self) -> None:
+        """Close the connections that idle."""
+        self._client.close()
+
     def _check(self, url: str) -> None:
         parsed = httpx2.URL(url)
         if parsed.scheme not in ("http", "https") or not parsed.host:

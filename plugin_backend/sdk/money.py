@@ -44,11 +44,7 @@ class Money:
         """
         if currency not in EXPONENTS:
             raise ValueError("not a currency of ISO 4217 that can be charged")
-        if (
-            not isinstance(text, str)
-            or len(text) > 32
-            or not text.lstrip("-").replace(".", "", 1).isdecimal()
-        ):
+        if len(text) > 32 or not text.lstrip("-").replace(".", "", 1).isdecimal():
             raise ValueError("not a decimal amount")
         try:
             value = Decimal(text).scaleb(EXPONENTS[currency])

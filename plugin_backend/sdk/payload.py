@@ -221,14 +221,16 @@ class Part(Read):
 
 
 class Parts(Read):
-    """A list of objects; what is no object in it is passed over, and what is no list is an empty one."""
+    """A list of objects; what is no object in it is passed over, and what is no list is an empty one. No more than
+    ``most`` are read: a body of nothing but brackets must not keep a worker busy for minutes."""
 
-    def __init__(self, schema: type[Schema]) -> None:
+    def __init__(self, schema: type[Schema], *, most: int = 1000) -> None:
         super().__init__()
         self.schema = schema()
+        self.most = most
 
     def read(self, value: Any) -> list[dict[str, Any]]:
-        items = value if isinstance(value, list) else []
+        items = value[: self.most] if isinstance(value, list) else []
         return [self.schema.load(item) for item in items if isinstance(item, dict)]
 
 

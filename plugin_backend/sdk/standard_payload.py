@@ -41,6 +41,7 @@ from plugin_backend.sdk.payload import (
     Text,
     WebAddress,
     Whole,
+    clean,
     load,
     money,
     read_object,
@@ -148,7 +149,7 @@ def standard_events(body: bytes) -> list[ShopEvent]:
 def standard_type(body: bytes) -> str:
     """What the body says it is about, ``""`` where it does not; never raises."""
     try:
-        return text_of(read_object(body).get("type"))[:100]
+        return clean(text_of(read_object(body).get("type")), 100)
     except Unreadable:
         return ""
 

@@ -8,13 +8,13 @@ from plugin_backend.core.db import DatabaseError, transaction
 pages = Blueprint("health", __name__)
 
 
-@pages.get("/health/live")
+@pages.get("/healthz")
 def live() -> tuple[str, int, dict[str, str]]:
     """The process answers."""
     return "ok\n", 200, {"Content-Type": "text/plain"}
 
 
-@pages.get("/health/ready")
+@pages.get("/readyz")
 def ready() -> tuple[str, int, dict[str, str]]:
     """It can do its work: the database answers. Redis may be away; webhooks are kept all the same."""
     try:

@@ -307,7 +307,7 @@ def _nowhere() -> Response:
     return reader.shown("offer/not_found.html", reader.locale(), code=404)
 
 
-def _lang() -> dict[str, str]:
+def _lang() -> dict[str, Any]:
     """The language chosen on the page goes along."""
     chosen = request.args.get("lang", "")
     return {"lang": chosen} if chosen in i18n.LANGUAGES else {}

@@ -10,6 +10,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,7 +56,7 @@ class HookDoor:
         self._behind = behind
         self._house: House = app.extensions["reprise"]
         self._entrances: dict[str, Entrance] = {}
-        self._keeper = Keeper(self._house.config.database_url)
+        self._keeper = Keeper(self._house.config.database_url, self._house.closing)
 
     def __call__(self, environ: dict[str, Any], start: Start) -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "")
@@ -92,7 +93,7 @@ class HookDoor:
         if entrance is None:
             return "401 Unauthorized", "no such path, or not signed by its shop"
         self._keeper.keep(entrance, delivery)
-        self._house.bells.ring("read", entrance.shop_id)
+        self._house.bells.ring_soon("read", entrance.shop_id)
         return "200 OK", ""
 
     def _entrance(self, path: str) -> Entrance | None:
@@ -118,14 +119,17 @@ class HookDoor:
                 return None
             with transaction(door.shop_id) as session:
                 adapter = merchants.door_at(session, door.shop_id, door.row_id)
-        return adapter and Entrance(door.shop_id, door.row_id, adapter, time.monotonic() + _REMEMBER)
+        if adapter is None:
+            return None
+        return Entrance(door.shop_id, door.row_id, adapter, time.monotonic() + _REMEMBER)
 
 
 class Keeper:
     """Keeps deliveries: a connection for each thread, one statement and one commit for each delivery."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, closing: ExitStack) -> None:
         self._url = url
+        self._closing = closing
         self._local = threading.local()
 
     def keep(self, entrance: Entrance, delivery: Delivery) -> None:
@@ -140,10 +144,11 @@ class Keeper:
     def _connection(self, *, fresh: bool = False) -> "psycopg.Connection[Any]":
         connection: psycopg.Connection[Any] | None = getattr(self._local, "connection", None)
         if connection is None or fresh or connection.closed:
-            arguments = connect_args(APP_ROLE)
+            arguments: dict[str, Any] = dict(connect_args(APP_ROLE))
             connection = psycopg.connect(
                 self._url, autocommit=True, prepare_threshold=1, connect_timeout=3, **arguments
             )
+            self._closing.callback(connection.close)
             self._local.connection = connection
         return connection
 

@@ -103,7 +103,6 @@ def _busy(timers: list[tuple[str, str]]) -> TextClause:
 
 
 def _soonest(timers: list[tuple[str, str]]) -> TextClause:
-    each = " UNION ALL ".join(
-        f"SELECT min(due_at) AS due_at FROM {table} WHERE shop_id = :shop" for table, _ in timers
-    )  # noqa: S608
-    return text(f"SELECT min(due_at) FROM ({each}) moments")  # noqa: S608
+    own = "WHERE shop_id = :shop"
+    moments = " UNION ALL ".join(f"SELECT min(due_at) AS due_at FROM {table} {own}" for table, _ in timers)  # noqa: S608
+    return text(f"SELECT min(due_at) FROM ({moments}) moments")  # noqa: S608

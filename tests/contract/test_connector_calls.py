@@ -130,6 +130,17 @@ def test_a_basket_that_was_bought_meanwhile_is_not_reserved(platform: str) -> No
     assert len(shop.orders) == before
 
 
+@pytest.mark.parametrize("platform", ["shopify", "woocommerce"])
+def test_what_the_shop_cancelled_is_not_held_again(platform: str) -> None:
+    shop = SHOPS[platform]()
+    one = connector(platform, shop)
+    number = one.reserve(reservation("cart:elsewhere")).order_key.partition(":")[2]
+    shop.orders[number] |= {"status": "cancelled", "cancelledAt": "2026-03-02T11:00:00Z"}
+    with pytest.raises(Refused, match="cancelled_in_shop"):
+        one.reserve(reservation("cart:elsewhere"))
+    assert len(shop.orders) == 1
+
+
 @EACH_PLATFORM
 def test_what_was_reserved_is_seen_in_the_shop(platform: str) -> None:
     shop = SHOPS[platform]()

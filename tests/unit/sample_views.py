@@ -244,6 +244,7 @@ PAGES: list[tuple[str, str, dict[str, Any]]] = [
         "dashboard/login.html",
         {"action_url": "/login", "email": "a@b.test", "failed": True, "csrf": "c"},
     ),
+    ("sign-in link", "dashboard/sign_in_link.html", {"action_url": "/login/x"}),
     (
         "shops",
         "dashboard/list.html",

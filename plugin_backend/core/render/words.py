@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from plugin_backend.core.i18n import N_, Translator
-from plugin_backend.core.render.codes import CASES, REASONS, STATES
+from plugin_backend.core.render.codes import CASES, KINDS, REASONS, STATES
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +62,16 @@ LISTS: Mapping[str, ListWords] = {
 }
 
 LABELS: Mapping[str, str] = {
+    "about": N_("About"),
+    "accepted_at": N_("Accepted"),
     "amount": N_("Amount"),
     "at": N_("When"),
     "attempts": N_("Attempts"),
     "card": N_("Card"),
+    "card_expires": N_("Card valid until"),
     "cart": N_("Cart"),
+    "cause": N_("Cause"),
+    "changed_at": N_("Last news of it"),
     "code": N_("Code of the gateway"),
     "collection": N_("Collection"),
     "collections": N_("Collections"),
@@ -75,13 +80,18 @@ LABELS: Mapping[str, str] = {
     "created_at": N_("Created"),
     "currency": N_("Currency"),
     "customer": N_("Customer"),
+    "decision": N_("Decision"),
     "decline": N_("Refusal"),
+    "declines": N_("Refusals"),
     "delivery_id": N_("Delivery id"),
     "due_at": N_("Next move"),
+    "effect": N_("What it said"),
     "email": N_("E-mail"),
     "ended_at": N_("Ended"),
     "error": N_("Error"),
     "expires_at": N_("Expires"),
+    "failed_at": N_("Last refusal"),
+    "first_sent_at": N_("First sent"),
     "from_state": N_("State before"),
     "gateway": N_("Gateway"),
     "gateway_id": N_("Id at the gateway"),
@@ -90,7 +100,9 @@ LABELS: Mapping[str, str] = {
     "key": N_("Key in the shop"),
     "kind": N_("Kind"),
     "language": N_("Language"),
+    "last4": N_("Last four digits"),
     "mandate": N_("Mandate"),
+    "mode": N_("Mode"),
     "name": N_("Name"),
     "next_payment": N_("Next payment"),
     "number": N_("Number"),
@@ -107,7 +119,9 @@ LABELS: Mapping[str, str] = {
     "received_at": N_("Received"),
     "reference": N_("Reference"),
     "refunded": N_("Refunded"),
+    "scheduled_at": N_("Agreed for"),
     "sent_at": N_("Sent"),
+    "sha256": N_("SHA-256 of the body"),
     "shop": N_("Shop"),
     "source": N_("Source"),
     "started_at": N_("Begun"),
@@ -119,8 +133,12 @@ LABELS: Mapping[str, str] = {
     "to_state": N_("State after"),
     "topic": N_("Topic"),
     "total": N_("Total"),
+    "tries": N_("Tries"),
     "updated_at": N_("Last change"),
     "url": N_("Address"),
+    "value": N_("Value"),
+    "verdict": N_("The law says"),
+    "viewed_at": N_("First seen by the customer"),
     "webhook_url": N_("Webhook address"),
 }
 
@@ -129,10 +147,12 @@ SECTIONS: Mapping[str, str] = {
     "cases": N_("Cases"),
     "collections": N_("Collections"),
     "deliveries": N_("Webhooks received"),
+    "headers": N_("Headers"),
     "lines": N_("Basket"),
     "messages": N_("Messages"),
     "moves": N_("History"),
     "offers": N_("Offers"),
+    "outbox": N_("To be told to the outside"),
     "payments": N_("Payments"),
     "plans": N_("Plans"),
     "refunds": N_("Refunds"),
@@ -199,7 +219,7 @@ class Words:
         return self._said.pgettext(noun, STATES[noun][state])
 
     def reason(self, code: str) -> str:
-        """The reason, or the kind of a case, in words; the code itself where none are kept: an adapter may have brought
+        """The reason, or the kind of a thing, in words; the code itself where none are kept: an adapter may have brought
         it. ``a: b`` is a reason within a reason."""
         return ": ".join(self._known(part) for part in code.split(": "))
 
@@ -232,5 +252,5 @@ class Words:
         return self._said.gettext(title), self._said.gettext(advice)
 
     def _known(self, code: str) -> str:
-        message = REASONS.get(code) or CASES.get(code)
+        message = REASONS.get(code) or CASES.get(code) or KINDS.get(code)
         return self._said.gettext(message) if message else code

@@ -84,7 +84,8 @@ class Action:
 @dataclass(frozen=True, slots=True)
 class DetailView:
     """One object. ``noun`` is the singular, a key of ``render.words.NOUNS``; ``title`` what tells it from others (its
-    id); ``raw`` is shown as it is in a box (the body of a delivery, the text of a message), "" for none."""
+    id); ``raw`` is shown as it is in a box (the body of a delivery, the text of a message), "" for none. ``preview_url`` is shown in a frame that can run and
+    send nothing, "" for none."""
 
     noun: str
     title: str
@@ -93,6 +94,7 @@ class DetailView:
     actions: tuple[Action, ...] = ()
     back_url: str = ""
     raw: str = ""
+    preview_url: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,6 +76,7 @@ def make_tables() -> None:
     op.create_table(
         "carts",
         sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("keys", ARRAY(sa.Text()), nullable=False),
         sa.Column("customer_id", sa.Text(), nullable=True),
         sa.Column("amount", sa.BigInteger(), nullable=True),
         sa.Column("currency", sa.Text(), nullable=True),
@@ -87,6 +88,7 @@ def make_tables() -> None:
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("version", sa.BigInteger(), nullable=False),
         sa.Column("content_hash", sa.Text(), nullable=False),
+        sa.Column("told", JSONB(), nullable=False),
         sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("failed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("decline", sa.Text(), nullable=False),
@@ -108,6 +110,7 @@ def make_tables() -> None:
     op.create_index(
         "ix_carts_due", "carts", ["shop_id", "due_at"], unique=False, postgresql_where="due_at IS NOT NULL"
     )
+    op.create_index("ix_carts_keys", "carts", ["keys"], unique=False, postgresql_using="gin")
     op.create_table(
         "cases",
         sa.Column("kind", sa.Text(), nullable=False),
@@ -164,7 +167,7 @@ def make_tables() -> None:
             "source",
             "text_version",
             "given_at",
-            name="uq_consents_shop_id_customer_id_granted_source_text_version_given_at",
+            name="uq_consents_answer",
         ),
     )
     op.create_index("ix_consents_customer_id", "consents", ["customer_id"], unique=False)
@@ -311,7 +314,7 @@ def make_tables() -> None:
     op.create_table(
         "sales",
         sa.Column("order_key", sa.Text(), nullable=False),
-        sa.Column("cart_keys", ARRAY(Text()), nullable=False),
+        sa.Column("cart_keys", ARRAY(sa.Text()), nullable=False),
         sa.Column("customer_id", sa.Text(), nullable=True),
         sa.Column("amount", sa.BigInteger(), nullable=True),
         sa.Column("currency", sa.Text(), nullable=True),
@@ -346,7 +349,7 @@ def make_tables() -> None:
         sa.Column("idle_seconds", sa.Integer(), nullable=False),
         sa.Column("smallest_offer", sa.Integer(), nullable=False),
         sa.Column("mail_pause_hours", sa.Integer(), nullable=False),
-        sa.Column("retry_days", ARRAY(Integer()), nullable=False),
+        sa.Column("retry_days", ARRAY(sa.Integer()), nullable=False),
         sa.Column("clock_offset", sa.Interval(), nullable=False),
         sa.Column("travel_to", sa.DateTime(timezone=True), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
@@ -376,7 +379,7 @@ def make_tables() -> None:
         "templates",
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
-        sa.Column("days", ARRAY(Integer()), nullable=False),
+        sa.Column("days", ARRAY(sa.Integer()), nullable=False),
         sa.Column("unit", sa.Text(), nullable=False),
         sa.Column("every", sa.Integer(), nullable=False),
         sa.Column("ship", sa.Text(), nullable=False),
@@ -406,7 +409,7 @@ def make_tables() -> None:
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("amount", sa.BigInteger(), nullable=False),
         sa.Column("currency", sa.Text(), nullable=False),
-        sa.Column("days", ARRAY(Integer()), nullable=False),
+        sa.Column("days", ARRAY(sa.Integer()), nullable=False),
         sa.Column("unit", sa.Text(), nullable=False),
         sa.Column("every", sa.Integer(), nullable=False),
         sa.Column("ship", sa.Text(), nullable=False),
@@ -498,7 +501,7 @@ def make_tables() -> None:
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("amount", sa.BigInteger(), nullable=False),
         sa.Column("currency", sa.Text(), nullable=False),
-        sa.Column("days", ARRAY(Integer()), nullable=False),
+        sa.Column("days", ARRAY(sa.Integer()), nullable=False),
         sa.Column("unit", sa.Text(), nullable=False),
         sa.Column("every", sa.Integer(), nullable=False),
         sa.Column("ship", sa.Text(), nullable=False),

@@ -1,0 +1,111 @@
+"""``reprise up`` and ``reprise demo``: everything in one folder, from the first process to the last."""
+
+import contextlib
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TextIO
+
+from plugin_backend.demo import places, seed
+from plugin_backend.demo.places import Places
+from plugin_backend.demo.seed import Seed
+from plugin_backend.demo.stage import Stage
+from plugin_backend.demo.story import live
+from plugin_backend.launcher.data import wipe
+from plugin_backend.launcher.errors import CannotStart, StopAsked
+from plugin_backend.launcher.stack import Service, Stack
+
+# How often the demo's clock looks; a person who moves the shop's clock wants to see something at once.
+_GRAIN, _SMOKE_GRAIN = 1.0, 0.1
+
+Say = Callable[[str], None]
+
+
+def up(data: Path, port: int | None, say: Say, follow: TextIO) -> None:
+    """Run the product until Ctrl-C or SIGTERM. ``CannotStart`` says in one line what is in the way."""
+
+    def prepare(stack: Stack) -> Sequence[Service]:
+        found = places.of_product(stack.data, port)
+        stack.environment |= places.product_environment(found)
+        stack.addresses |= {"dashboard": stack.environment["REPRISE_URL"], "gateway": found.url("gateway")}
+        if not found.has_mail_server:
+            say("MAIL_URL is not set: mails wait in the outbox until there is a mail server.")
+        return places.product_services(found)
+
+    def announce(stack: Stack) -> None:
+        operator = seed.first_operator(stack.environment)
+        _say_addresses(stack, say)
+        if operator is not None:
+            say(f"Sign in as {operator[0]} with the password {operator[1]} (it is shown this once).")
+
+    with Stack(data, environment={}, follow=follow) as stack, contextlib.suppress(StopAsked):
+        _start(stack, prepare)
+        announce(stack)
+        stack.stay()
+
+
+def demo(data: Path, port: int | None, say: Say) -> None:
+    """Run the demo until Ctrl-C or SIGTERM."""
+    begun = time.monotonic()
+    with Stack(data, environment={}) as stack, contextlib.suppress(StopAsked):
+        _, sown = _play(stack, port, anywhere=False, grain=_GRAIN)
+        _say_addresses(stack, say)
+        say(f"Sign in as {seed.OPERATOR} with the password {sown.password}")
+        say(f"Ready after {time.monotonic() - begun:.1f} s. Ctrl-C stops everything.")
+        stack.stay()
+
+
+def smoke() -> dict[str, Any]:
+    """Live the whole story in a demo of its own, which is gone afterwards. What was seen; ``ok`` False and ``failed``
+    name the first step that went wrong. ``StopAsked`` where somebody stops it."""
+    begun = time.monotonic()
+    home = Path(tempfile.mkdtemp(prefix="reprise-smoke-"))
+    home.chmod(0o711 if os.geteuid() == 0 else 0o700)
+    data = home / "demo"
+    try:
+        with Stack(data, environment={}, own_servers=True) as stack:
+            found, sown = _play(stack, None, anywhere=True, grain=_SMOKE_GRAIN)
+            ready = time.monotonic() - begun
+            told = live(Stage(found, seed.OPERATOR, sown.password, lambda: _pulse(stack)))
+        seconds = {"seconds": round(time.monotonic() - begun, 1), "ready_after": round(ready, 1)}
+        return {"ok": told.failed is None, **seconds, **told.as_json()}
+    finally:
+        wipe(data)
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def _play(stack: Stack, port: int | None, *, anywhere: bool, grain: float) -> tuple[Places, Seed]:
+    """The whole demo, started and sown."""
+    found = places.of_demo(stack.data, port, anywhere=anywhere)
+    stack.environment |= places.demo_environment(found, clock_grain=grain)
+    stack.addresses |= {
+        "fake shop": found.url("shop", "/"),
+        "mailbox": found.url("mailbox", "/"),
+        "dashboard": found.url("web", "/"),
+        "tour": found.url("tour", "/"),
+        "gateway": found.url("gateway", "/"),
+    }
+    _start(stack, lambda _: places.demo_services(found))
+    return found, seed.sow(found, stack.environment)
+
+
+def _start(stack: Stack, prepare: Callable[[Stack], Sequence[Service]]) -> None:
+    services = prepare(stack)
+    stack.start_servers()
+    stack.start(services)
+
+
+def _pulse(stack: Stack) -> None:
+    """While nobody watches over the processes: ``StopAsked`` where we are to stop, ``CannotStart`` where one ended."""
+    stack.supervisor.check()
+    for child in stack.supervisor.children.values():
+        if not child.is_running:
+            raise CannotStart(f"{child.name} ended: {child.last_line()}")
+
+
+def _say_addresses(stack: Stack, say: Say) -> None:
+    for name, url in stack.addresses.items():
+        say(f"{name + ':':<11} {url}")

@@ -1,0 +1,1 @@
+"""The steps of the story. Each begins where those before it ended; addresses and names are invented."""

@@ -1,0 +1,228 @@
+"""Details: one object with everything that is known of it and what may be done about it."""
+
+import json
+from typing import Any
+
+from flask import Blueprint, Response
+from werkzeug.exceptions import NotFound
+
+from plugin_backend.core.db import transaction
+from plugin_backend.core.render.words import LABELS
+from plugin_backend.core.views import Action, DetailView, Fact, Row, Section
+from plugin_backend.domain import merchants, objects
+from plugin_backend.domain.merchants import Shop
+from plugin_backend.domain.messages import Message
+from plugin_backend.domain.objects import Json
+from plugin_backend.web.dashboard import actions, frame, lists
+from plugin_backend.web.dashboard.cells import SINGULAR, cell
+
+pages = Blueprint("details", __name__)
+
+_FIRST = (("id", "id"), ("state", "state"), ("reason", "reason"), ("created_at", "created_at"))
+# What each page tells, beside what every page tells: the name of a value, and its label.
+FACTS: dict[str, tuple[tuple[str, str], ...]] = {
+    "carts": (
+        ("key", "key"),
+        ("customer", "customer"),
+        ("total", "total"),
+        ("country", "country"),
+        ("locale", "language"),
+        ("decline", "decline"),
+        ("failed_at", "failed_at"),
+        ("updated_at", "updated_at"),
+        ("changed_at", "changed_at"),
+        ("due_at", "due_at"),
+        ("offer", "offer"),
+    ),
+    "offers": (
+        ("cause", "cause"),
+        ("kind", "kind"),
+        ("customer", "customer"),
+        ("total", "total"),
+        ("country", "country"),
+        ("verdict.reason", "verdict"),
+        ("verdict.source", "source"),
+        ("locale", "language"),
+        ("expires_at", "expires_at"),
+        ("viewed_at", "viewed_at"),
+        ("accepted_at", "accepted_at"),
+        ("link", "url"),
+        ("cart", "cart"),
+        ("plan", "plan"),
+    ),
+    "plans": (
+        ("kind", "kind"),
+        ("customer", "customer"),
+        ("agreed", "total"),
+        ("received", "paid"),
+        ("order_key", "order"),
+        ("country", "country"),
+        ("locale", "language"),
+        ("started_at", "started_at"),
+        ("ended_at", "ended_at"),
+        ("due_at", "due_at"),
+        ("card.brand", "card"),
+        ("card.last4", "last4"),
+        ("card.expires", "card_expires"),
+        ("offer", "offer"),
+        ("cart", "cart"),
+        ("mandate.accepted_at", "accepted_at"),
+        ("mandate.text", "mandate"),
+    ),
+    "collections": (
+        ("number", "number"),
+        ("amount", "amount"),
+        ("scheduled_at", "scheduled_at"),
+        ("due_at", "due_at"),
+        ("paid_at", "paid_at"),
+        ("declines", "declines"),
+        ("plan", "plan"),
+    ),
+    "deliveries": (
+        ("received_at", "received_at"),
+        ("topic", "topic"),
+        ("identity", "delivery_id"),
+        ("source", "source"),
+        ("sha256", "sha256"),
+        ("effect", "effect"),
+        ("due_at", "due_at"),
+    ),
+    "messages": (
+        ("kind", "kind"),
+        ("to", "to"),
+        ("subject", "subject"),
+        ("locale", "language"),
+        ("about", "about"),
+        ("not_after", "expires_at"),
+        ("sent_at", "sent_at"),
+    ),
+    "cases": (("kind", "question"), ("subject", "about")),
+}
+_MOVE = (("at", "at"), ("before", "from_state"), ("after", "to_state"), ("reason", "reason"))
+# The tables within a page: the name of the values, and the heading.
+SECTIONS: dict[str, tuple[str, ...]] = {"plans": ("collections",), "collections": ("attempts",)}
+_PREVIEW_POLICY = (
+    "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src https: data:; frame-ancestors 'self'"
+)
+
+
+@pages.get("/shops/<shop_id>/<noun>/<row_id>")
+def show(shop_id: str, noun: str, row_id: str) -> Response:
+    """One object of the shop; 404 where there is none."""
+    shop = frame.shop_at(shop_id)
+    shown = _object(shop, noun, row_id)
+    view = DetailView(
+        SINGULAR[noun],
+        shown["id"],
+        facts=_facts(shop, noun, shown),
+        sections=tuple(_sections(shop, noun, shown)),
+        actions=tuple(_actions(shop, noun, shown)),
+        back_url=f"/shops/{shop.id}/{noun}",
+        raw=_raw(noun, shown),
+        preview_url=f"/shops/{shop.id}/messages/{row_id}/preview" if noun == "messages" else "",
+    )
+    return frame.shown("dashboard/detail.html", view, shop=shop, tab=noun)
+
+
+@pages.get("/shops/<shop_id>/messages/<row_id>/preview")
+def preview(shop_id: str, row_id: str) -> Response:
+    """A mail as it looks, for a frame of ours: it can run nothing, send nothing and load nothing but pictures."""
+    shop = frame.shop_at(shop_id)
+    with transaction(shop.id) as session:
+        message = session.get(Message, (shop.id, row_id))
+        if message is None:
+            raise NotFound(f"no message {row_id}")
+        response = Response(message.html, mimetype="text/html")
+    response.headers["Content-Security-Policy"] = _PREVIEW_POLICY
+    response.headers["X-Frame-Options"] = "SAMEORIGIN"
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _object(shop: Shop, noun: str, row_id: str) -> Json:
+    if noun not in objects.NOUNS:
+        raise NotFound(f"no page of {noun}")
+    with transaction(shop.id) as session:
+        try:
+            return objects.show_object(session, shop.id, noun, row_id)
+        except merchants.Unknown as error:
+            raise NotFound(str(error)) from None
+
+
+def _facts(shop: Shop, noun: str, shown: Json) -> tuple[Fact, ...]:
+    told = [
+        Fact(label, cell(shop.id, SINGULAR[noun], shown, name)) for name, label in (*_FIRST, *FACTS[noun])
+    ]
+    if noun == "cases":
+        known = (name for name in shown["facts"] if name in LABELS)
+        told += [Fact(name, cell(shop.id, SINGULAR[noun], shown["facts"], name)) for name in known]
+    return tuple(told)
+
+
+def _sections(shop: Shop, noun: str, shown: Json) -> list[Section]:
+    own = [_table(shop, name, shown[name]) for name in SECTIONS.get(noun, ())]
+    if noun == "carts":
+        own.append(
+            _listed(
+                shop,
+                "lines",
+                (("title", "item"), ("quantity", "quantity"), ("total", "price")),
+                shown["lines"],
+            )
+        )
+    if noun == "offers":
+        columns = (("number", "number"), ("due_at", "scheduled_at"), ("amount", "amount"))
+        own.append(_listed(shop, "payments", columns, shown["parts"]))
+    if noun == "deliveries":
+        headers = [{"name": name, "value": value} for name, value in sorted(shown["headers"].items())]
+        own.append(_listed(shop, "headers", (("name", "name"), ("value", "value")), headers))
+    linked = [_table(shop, name, shown[name]) for name in ("cases", "outbox") if shown[name]]
+    return [*own, *linked, _listed(shop, "moves", _MOVE, shown["history"], noun=SINGULAR[noun])]
+
+
+def _table(shop: Shop, name: str, found: list[Json]) -> Section:
+    return Section(name, lists.labels(name), lists.rows(shop.id, name, found))
+
+
+def _listed(
+    shop: Shop, title: str, columns: tuple[tuple[str, str], ...], found: list[Json], *, noun: str = ""
+) -> Section:
+    """A table of values that have no page of their own."""
+    rows = tuple(Row(tuple(cell(shop.id, noun, shown, name) for name, _ in columns)) for shown in found)
+    return Section(title, tuple(label for _, label in columns), rows)
+
+
+def _actions(shop: Shop, noun: str, shown: Json) -> list[Action]:
+    here = f"/shops/{shop.id}"
+    parked = [out for out in shown["outbox"] if out["state"] == "parked"]
+    again = [Action("retry", f"{here}/outbox/{out['id']}/retry") for out in parked]
+    match noun:
+        case "deliveries" if shown["body"] is not None:
+            return [Action("replay", f"{here}/deliveries/{shown['id']}/replay")]
+        case "plans":
+            verbs = actions.plan_verbs(shown)
+            return [*again, *(_button(verb, f"{here}/plans/{shown['id']}/{verb}") for verb in verbs)]
+        case "cases" if shown["state"] == "open":
+            decisions = actions.decisions(shown["kind"])
+            return [_button(word, f"{here}/cases/{shown['id']}/resolve/{word}") for word in decisions]
+        case _:
+            return again
+
+
+def _button(verb: str, url: str) -> Action:
+    return Action(verb, url, danger=verb == "cancel")
+
+
+def _raw(noun: str, shown: Json) -> str:
+    match noun:
+        case "deliveries":
+            return str(shown["body"] or "")
+        case "messages":
+            return str(shown["text"])
+        case "cases":
+            other: dict[str, Any] = {
+                name: value for name, value in shown["facts"].items() if name not in LABELS
+            }
+            return json.dumps(other, indent=2, ensure_ascii=False, default=str) if other else ""
+        case _:
+            return ""

@@ -1,0 +1,73 @@
+"""A plan, told in the domain's own verbs: a basket that was left, its offer, the card, and what the gateway said. Nobody
+outside is asked."""
+
+from datetime import timedelta
+from typing import Any
+
+from plugin_backend.domain import billing, carts, letters, merchants, offers, plans, setups, vault
+from plugin_backend.domain.merchants import Shop
+from plugin_backend.domain.plans import Plan
+from plugin_backend.sdk import clock
+from plugin_backend.sdk import connector as shop_sdk
+from plugin_backend.sdk import gateway as sdk
+from plugin_backend.sdk.money import Money
+from tests.house import TestHouse
+
+ACCOUNT = {"url": "http://127.0.0.1:9/gateway", "api_key": "k"}
+TOKEN = "tok_never_shown"
+
+
+def add_paying_shop(house: TestHouse) -> Shop:
+    """A test shop with a gateway account."""
+    return house.add_shop(sandbox=ACCOUNT)
+
+
+def open_offer(session: Any, shop: Shop, total: Money, email: str = "ana@example.test") -> offers.Offer:
+    """A basket of somebody who agreed to reminders was left, and its offer was made and written."""
+    now = clock.now()
+    event = shop_sdk.CartChanged(
+        key=f"order:{email}",
+        total=total,
+        updated_at=now,
+        lines=(shop_sdk.Line("Lamp <b>", total=total),),
+        person=shop_sdk.Person(email=email, name="Ana", locale="fr", country="FR"),
+        consent=shop_sdk.Consent(granted=True, source="checkout", at=now),
+    )
+    cart = carts.cart_changed(session, shop, event, now - timedelta(hours=2))
+    offer = offers.make(session, shop, cart)
+    assert offer is not None
+    assert offer.state == "open", offer.reason
+    letters.offer_made(session, shop, cart, offer)
+    session.flush()
+    return offer
+
+
+def accepted_plan(session: Any, shop: Shop, total: Money, email: str = "ana@example.test") -> Plan:
+    """The offer was accepted as shown, a card is stored, and the shop holds the order."""
+    offer = open_offer(session, shop, total, email)
+    cart = session.get_one(carts.Cart, (shop.id, offer.cart_id))
+    terms = offers.terms_of(shop, cart, offer, country="FR", locale="fr")
+    offers.accept(session, shop, offer, shown=terms.digest, country="FR", locale="fr")
+    account = merchants.active_account(session, shop.id)
+    setup = setups.begin(session, shop.id, offer.id, account.id, locale="fr", ip="192.0.2.0/24")
+    setups.opened(session, setup, "https://gateway.test/page", "gw_setup")
+    card = sdk.CardStored(TOKEN, "Visa", "4242", 11, 2028)
+    method = vault.keep(session, shop.id, str(offer.customer_id), account.id, card)
+    setups.finish(session, setup, "completed")
+    session.flush()
+    plan = plans.make(session, shop, offer, setup, method)
+    plans.reserved(session, plan, "order:1042")
+    plan.rest(clock.now() + plans.FIRST_PAYMENT)
+    session.flush()
+    return plan
+
+
+def charged(session: Any, shop: Shop, plan_id: str, number: int, outcome: sdk.Outcome | None = None) -> str:
+    """A collection's next attempt was made, and the gateway said ``outcome`` (None: paid). The collection's id."""
+    row = plans.collection(session, shop.id, plan_id, number)
+    prepared = billing.prepare(session, shop, row.id, initiator="customer" if number == 1 else "merchant")
+    assert prepared is not None
+    session.flush()
+    billing.record(session, shop, prepared.attempt_id, outcome or sdk.Succeeded("gw_1", row.money))
+    session.flush()
+    return row.id
