@@ -56,7 +56,9 @@ def _settled(data: Path, wishes: Mapping[str, int | None], web: int | None) -> P
     ports = dict(zip(wished, free_ports(list(wished.values())), strict=True))
     for name, port in fixed.items():
         if ports[name] != port:
-            raise CannotStart(f"port {port}, which {name} of {data} listens on, is taken; free it or wipe the folder")
+            raise CannotStart(
+                f"port {port}, which {name} of {data} listens on, is taken; free it or wipe the folder"
+            )
     file.write_text(json.dumps(kept | ports, indent=2))
     return Places(data, ports)
 
@@ -105,7 +107,13 @@ def _gateway(places: Places) -> Service:
 
 def _neighbours(places: Places) -> Iterator[Service]:
     yield _module(places, "shop", ["--data", str(places.data / "fake-shop.json")], ready="/_control/idle")
-    command = [sys.executable, "-m", "plugin_backend.demo.mailbox", "--file", str(places.data / "mailbox.jsonl")]
+    command = [
+        sys.executable,
+        "-m",
+        "plugin_backend.demo.mailbox",
+        "--file",
+        str(places.data / "mailbox.jsonl"),
+    ]
     ports = ["--http-port", str(places.ports["mailbox"]), "--smtp-port", str(places.ports["smtp"])]
     yield Service("mailbox", [*command, *ports], ready_url=places.url("mailbox", "/health"))
 
@@ -117,3 +125,8 @@ def _tour(places: Places) -> Service:
 def _module(places: Places, name: str, more: list[str], *, ready: str) -> Service:
     command = [sys.executable, "-m", f"plugin_backend.demo.{name}", "--port", str(places.ports[name]), *more]
     return Service(name, command, ready_url=places.url(name, ready))
+
+
+def kept(data: Path) -> Places:
+    """Where the processes of a folder that runs listen."""
+    return Places(data, json.loads((data / _PORTS).read_text()))

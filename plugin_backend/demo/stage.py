@@ -114,7 +114,9 @@ class Stage:
 
     def row(self, shop: str, noun: str, *parts: str, seconds: float = _PATIENCE) -> str:
         """A row of a list of the dashboard that holds all of these, waited for."""
-        return self.until(lambda: self.look(shop, noun).row(*parts), f"{noun} with {' and '.join(parts)}", seconds)
+        return self.until(
+            lambda: self.look(shop, noun).row(*parts), f"{noun} with {' and '.join(parts)}", seconds
+        )
 
     def open_row(self, shop: str, noun: str, number: int = 0) -> Page:
         """The page of the ``number``-th object of a list."""
@@ -129,7 +131,9 @@ class Stage:
         for _ in range(times):
             goal += _STEPS[step]
             self._operator.send(self.look(shop, "").form("/clock", step=step))
-        self.until(lambda: self._shop_time(shop) >= goal - _GRACE, f"the clock of {shop} moves by {step}", 60.0)
+        self.until(
+            lambda: self._shop_time(shop) >= goal - _GRACE, f"the clock of {shop} moves by {step}", 60.0
+        )
         return {"from": before.isoformat(), "to": self._shop_time(shop).isoformat()}
 
     def _shop_time(self, shop: str) -> datetime:

@@ -143,8 +143,8 @@ def _may_charge(session: Session, plan: Plan, row: Collection, initiator: Initia
     states = ("pending", "active") if initiator == "customer" else ("active",)
     if plan.state not in states or row.state not in CHARGEABLE:
         if row.state in CHARGEABLE:
-            # A paused plan keeps its due moments; it is looked at again tomorrow.
-            row.rest(clock.now() + timedelta(days=1) if plan.state == "paused" else None)
+            # A plan that is paused, or not yet begun, keeps its due moments; it is looked at again tomorrow.
+            row.rest(None if plan.state in plans.ENDED else clock.now() + timedelta(days=1))
         return False
     if cases.open_about(session, plan.shop_id, row.id):
         row.rest(clock.now() + timedelta(days=1))
@@ -385,7 +385,8 @@ def _not_executed(
     if plan.state == "pending":
         plans.wait_for_customer(session, plan, "gateway_unreachable")
         return
-    row.rest(clock.now() + (timedelta(days=1) if permanent else NOT_EXECUTED_AGAIN))
+    again = min(NOT_EXECUTED_AGAIN * 2 ** min(attempt.number - 1, 8), timedelta(hours=6))
+    row.rest(clock.now() + (timedelta(days=1) if permanent else again))
     if permanent:
         cases.open_case(session, plan.shop_id, "gateway_refuses", plan.account_id, reason=reason)
 
@@ -488,8 +489,6 @@ def stop(
     plans.end(session, plan, state, reason)
     session.flush()
     letters.plan_ended(session, shop, plan, ending)
-    if plan.order_key:
-        outbox.post(session, shop.id, "write_back", subject=plan.order_key, what=plan.id, change="ended")
     if ending.refund is not None:
         cases.open_case(session, shop.id, "refund_due", plan.id, amount=ending.refund.as_json())
     return plan

@@ -216,6 +216,16 @@ def active_account(session: Session, shop_id: str) -> GatewayAccount:
     return row
 
 
+def why_not_able(session: Session, shop: Shop) -> str:
+    """Why this shop could not keep what an offer promises, "" where it can: there must be an account that charges, and
+    a live shop must be told of orders."""
+    if session.scalar(select(GatewayAccount.id).where(GatewayAccount.shop_id == shop.id).limit(1)) is None:
+        return "no_gateway"
+    if not shop.test and not connector_of(shop, connection_of(session, shop.id)).can_write:
+        return "shop_not_writable"
+    return ""
+
+
 def connector_of(shop: Shop, row: Connection) -> Connector:
     """The shop's connector, with its settings opened: for workers."""
     return registry.connectors()[row.platform](_open_settings(row, "vault"), house().http(private=shop.test))

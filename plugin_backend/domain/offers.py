@@ -17,7 +17,7 @@ from plugin_backend.core.due import Due, Row, due_index
 from plugin_backend.core.ids import new_id
 from plugin_backend.core.render import mandate_words
 from plugin_backend.core.views import BasketLine, OfferView, Part, Rhythm, ShopView
-from plugin_backend.domain import carts, consent, customers, moves, regimes, schedules
+from plugin_backend.domain import carts, consent, customers, merchants, moves, regimes, schedules
 from plugin_backend.domain.carts import Cart
 from plugin_backend.domain.customers import Customer
 from plugin_backend.domain.merchants import Shop
@@ -202,7 +202,9 @@ def _why_not(session: Session, shop: Shop, cart: Cart, customer: Customer | None
     else:
         bought_before = carts.bought_before(session, cart)
         word = consent.why_not(session, shop.id, customer.id, customer.email, bought_before=bought_before)
-    return word or ("mailed_lately" if _mailed_lately(session, shop, customer, offer.cause) else "")
+    if not word and _mailed_lately(session, shop, customer, offer.cause):
+        word = "mailed_lately"
+    return word or merchants.why_not_able(session, shop)
 
 
 def _another_open(session: Session, customer: Customer) -> bool:

@@ -12,7 +12,7 @@ from sqlalchemy.types import Integer, Text
 from plugin_backend.core.db import Base
 from plugin_backend.core.due import Due, Row, due_index
 from plugin_backend.core.render import MANDATE_VERSION
-from plugin_backend.domain import cases, moves, offers, schedules
+from plugin_backend.domain import cases, moves, offers, outbox, schedules
 from plugin_backend.domain.carts import Cart
 from plugin_backend.domain.merchants import Shop
 from plugin_backend.domain.offers import INSTALMENTS, Offer
@@ -274,6 +274,8 @@ def end(session: Session, plan: Plan, state: str, reason: str) -> Ended:
     moves.move(session, plan, state, reason)
     plan.rest(None)
     plan.ended_at = clock.now()
+    if plan.order_key:
+        outbox.post(session, plan.shop_id, "write_back", subject=plan.order_key, what=plan.id, change="ended")
     rows = collections_of(session, plan.shop_id, plan.id)
     stopped = [row for row in rows if row.state in UNSENT]
     for row in stopped:

@@ -50,7 +50,8 @@ class Stack:
     """Use it as a context: inside, the data folder is ours alone; after it, nothing of it runs.
 
     ``environment`` is what every service gets beside our own environment, DATABASE_URL and REDIS_URL, and
-    ``addresses`` are for people; both may be added to until ``start``. ``follow`` gets what the services write.
+    ``addresses`` are for people; both may be added to until ``start``. ``follow`` gets what the services write. With
+    ``own_servers`` no server is used that we did not start, whatever the environment names.
     """
 
     def __init__(
@@ -60,11 +61,13 @@ class Stack:
         environment: Mapping[str, str],
         addresses: Mapping[str, str] | None = None,
         follow: TextIO | None = None,
+        own_servers: bool = False,
     ) -> None:
         self.data = data.resolve()
         self.environment = dict(environment)
         self.addresses = dict(addresses or {})
         self._follow = follow
+        self._own_servers = own_servers
         self._stack = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
@@ -106,6 +109,8 @@ class Stack:
         self.supervisor.watch(lambda child: self._tell())
 
     def _named(self, variable: str) -> str:
+        if self._own_servers:
+            return ""
         return self.environment.get(variable) or os.environ.get(variable, "")
 
     def _start_postgres(self) -> str:

@@ -68,6 +68,8 @@ def _accept(session: Session, shop: Shop, offer: Offer, secret: str) -> Response
             session, shop, offer, secret, code=409, template="offer/changed.html", country=country, changes=()
         )
     except offers.Over as over:
+        if str(over) == "bought":
+            offers.withdraw(session, offer, "bought")
         return _over(session, shop, offer, str(over))
     account = merchants.active_account(session, shop.id)
     setups.begin(

@@ -5,10 +5,12 @@ from collections.abc import Callable
 from typing import Any
 
 import structlog
+from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from plugin_backend.core import due
-from plugin_backend.core.db import Base, db, transaction
+from plugin_backend.core.db import Base, transaction
 from plugin_backend.core.house import house
 from plugin_backend.domain import cases, inbox, letters, merchants, offers
 from plugin_backend.domain.carts import Cart
@@ -22,6 +24,7 @@ log = structlog.get_logger(__name__)
 
 # A drain that is never done (rows come in faster than they are worked off) lets the other bells have their turn.
 ROUNDS = 40
+_ALONE = text("SELECT pg_advisory_xact_lock(hashtextextended(:work, 0))")
 
 
 def drain(bell: str, shop_id: str) -> None:
@@ -60,6 +63,8 @@ def each(shop: Shop, model: type[Any], work: Callable[[Session, Shop, Any], None
     """Do ``work`` for a batch of due rows in one transaction, asking nobody. A row that cannot be worked is set aside
     for a person and does not hold up the others."""
     with transaction(shop.id) as session:
+        # One after the other within a shop: two batches would lock the same carts in different orders.
+        session.execute(_ALONE, {"work": f"{model.__tablename__} {shop.id}"})
         rows = due.lock_due(session, model, shop.id)
         for row in rows:
             set_aside_on_surprise(session, shop, row, work)
@@ -74,6 +79,9 @@ def set_aside_on_surprise(
     try:
         with session.begin_nested():
             work(session, shop, row)
+    except OperationalError:
+        # A deadlock or a lost connection is nobody's fault: the whole batch comes again.
+        raise
     except Exception as error:
         log.exception("work_failed", row=row_id)
         again = session.get_one(type(row), (shop.id, row_id))
@@ -121,8 +129,3 @@ DRAINS: dict[str, Callable[[Shop], int]] = {
     "reconcile": charging.reconcile,
     "tidy": tidy,
 }
-
-
-def close_context() -> None:
-    """Give the connection of this context back."""
-    db.session.remove()

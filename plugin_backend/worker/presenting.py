@@ -177,12 +177,16 @@ def _look_for_card(shop: Shop, ask: CardAsk) -> None:
 def _card_stored(session: Session, shop: Shop, setup: Setup, card: sdk.CardStored) -> None:
     """Seal the token, and make the plan: once, on the first evidence, in one transaction."""
     offer = session.get_one(Offer, (shop.id, setup.offer_id), with_for_update=True)
+    if setup.plan_id is None and offer.state != "accepting":
+        # Bought meanwhile: a card that nobody needs is not kept.
+        setups.finish(session, setup, "failed", f"the offer is {offer.state}")
+        return
     customer = offers.of_customer(session, shop.id, offer)
     method = vault.keep(session, shop.id, customer.id, setup.account_id, card)
     setups.finish(session, setup, "completed")
     if setup.plan_id is not None:
         plans.change_card(session, plans.locked(session, shop.id, setup.plan_id), method)
-    elif offer.state == "accepting":
+    else:
         plans.make(session, shop, offer, setup, method)
 
 

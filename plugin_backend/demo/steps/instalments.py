@@ -109,7 +109,9 @@ def last_payment_completes(stage: Stage) -> Json:
     """Another month later: the third payment is there and the plan is complete."""
     clock = stage.later(LUNA, "month")
     plan = stage.row(LUNA, "plans", ANA, stage.words.state("plan", "completed"))
-    stage.row(LUNA, "messages", ANA, stage.words.reason("plan_completed"), stage.words.state("message", "sent"))
+    stage.row(
+        LUNA, "messages", ANA, stage.words.reason("plan_completed"), stage.words.state("message", "sent")
+    )
     stage.until(lambda: len(stage.mails(ANA)) == 7, f"seven mails to {ANA}")
     amounts = [entry["moved"]["amount"] for entry in stage.captures()]
     expect(amounts == [3334, 3333, 3333], f"the gateway captured {amounts}")
