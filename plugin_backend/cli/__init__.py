@@ -22,7 +22,8 @@ for room in (processes, shops, objects, demo):
 def main() -> None:
     """The command. Whatever stops it is told in one line."""
     try:
-        reprise(standalone_mode=False)
+        # Not standing alone, click gives an ``Exit`` back as a number instead of leaving with it.
+        sys.exit(reprise(standalone_mode=False) or 0)
     except click.exceptions.Abort:
         sys.exit(130)
     except click.ClickException as error:

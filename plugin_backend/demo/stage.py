@@ -21,7 +21,7 @@ Found = TypeVar("Found")
 Json = dict[str, Any]
 _PATIENCE = 20.0
 _LOOK_AGAIN = 0.1
-_STEPS = {"hour": timedelta(hours=1), "month": relativedelta(months=1)}
+_STEPS: dict[str, timedelta | relativedelta] = {"hour": timedelta(hours=1), "month": relativedelta(months=1)}
 # What the shop's clock may show less than it was moved by: it is read and moved by two requests.
 _GRACE = timedelta(seconds=5)
 
@@ -144,7 +144,7 @@ class Stage:
     def command(self, *words: str) -> "subprocess.Popen[str]":
         """A command of ours about the running demo, started."""
         asked = [sys.executable, "-m", "plugin_backend.cli", *words, "--data", str(self.places.data)]
-        return subprocess.Popen(asked, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        return subprocess.Popen(asked, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)  # noqa: S603
 
 
 def mail_text(mail: Json) -> str:

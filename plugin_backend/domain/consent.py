@@ -90,10 +90,13 @@ def latest(session: Session, shop_id: str, customer_id: str) -> ConsentRecord | 
 
 def why_not(session: Session, shop_id: str, customer_id: str, email: str, *, bought_before: bool) -> str:
     """Why a reminder may not be sent, "" where it may: consent, or an earlier sale that was not followed by a refusal
-    (Directive 2002/58/EC art. 13(2); Code des postes L. 34-5)."""
+    (Directive 2002/58/EC art. 13(2); Code des postes L. 34-5). A box that was left unticked is no consent; only where
+    an earlier sale would have allowed the reminder is it a refusal."""
     if suppressed(session, shop_id, email):
         return "unsubscribed"
     word = latest(session, shop_id, customer_id)
     if word is None:
         return "" if bought_before else "no_consent"
-    return "" if word.granted else "consent_refused"
+    if word.granted:
+        return ""
+    return "consent_refused" if bought_before else "no_consent"

@@ -356,6 +356,17 @@ def withdraw(session: Session, offer: Offer, reason: str) -> None:
         offer.rest(None)
 
 
+def not_interested(session: Session, offer: Offer) -> None:
+    """The customer wants to hear no more of this basket."""
+    if offer.state != "open":
+        return
+    withdraw(session, offer, "not interested")
+    cart = session.get_one(Cart, (offer.shop_id, offer.cart_id), with_for_update=True)
+    if cart.state in ("offered", "active", "abandoned", "declined"):
+        moves.move(session, cart, "lost", "not interested")
+        cart.rest(None)
+
+
 def withdraw_for_cart(session: Session, cart: Cart, reason: str) -> None:
     """The basket was bought or lost: whatever was offered for it no longer stands."""
     for offer in session.scalars(

@@ -12,13 +12,14 @@ from sqlalchemy.types import Integer, Text
 from plugin_backend.core.db import Base
 from plugin_backend.core.due import Due, Row, due_index
 from plugin_backend.core.render import MANDATE_VERSION
-from plugin_backend.domain import cases, moves, offers, outbox, schedules
+from plugin_backend.domain import cases, customers, moves, offers, outbox, schedules
 from plugin_backend.domain.carts import Cart
 from plugin_backend.domain.merchants import Shop
 from plugin_backend.domain.offers import INSTALMENTS, Offer
 from plugin_backend.domain.setups import Setup
 from plugin_backend.domain.vault import PaymentMethod
 from plugin_backend.sdk import clock
+from plugin_backend.sdk.connector import Person
 from plugin_backend.sdk.money import Money
 
 # How long a plan waits for its first payment before it comes to nothing.
@@ -203,6 +204,19 @@ def _collection(session: Session, plan: Plan, number: int, amount: int, due: dat
     row.rest(due)
     session.flush()
     return row
+
+
+def person(session: Session, plan: Plan) -> Person:
+    """The customer of a plan as connectors know him."""
+    customer = customers.get(session, plan.shop_id, plan.customer_id)
+    cart = session.get_one(Cart, (plan.shop_id, plan.cart_id))
+    return Person(
+        email=customer.email,
+        name=customer.name,
+        locale=plan.locale,
+        country=plan.country,
+        platform_id=cart.platform_id,
+    )
 
 
 def of_offer(session: Session, shop_id: str, offer_id: str) -> Plan | None:

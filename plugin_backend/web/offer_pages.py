@@ -6,10 +6,8 @@ from flask import Blueprint, Response, redirect, request, url_for
 from sqlalchemy.orm import Session
 
 from plugin_backend.core import i18n
-from plugin_backend.core.db import transaction
-from plugin_backend.core.house import house
 from plugin_backend.core.views import Difference
-from plugin_backend.domain import billing, merchants, messages, moves, offers, plans, setups, showing
+from plugin_backend.domain import billing, merchants, messages, offers, plans, setups, showing
 from plugin_backend.domain.carts import Cart
 from plugin_backend.domain.merchants import Shop
 from plugin_backend.domain.offers import Offer
@@ -24,32 +22,20 @@ pages = Blueprint("offer", __name__, url_prefix="/o")
 @pages.get("/<secret>")
 def show(secret: str) -> Any:
     """How the offer stands now."""
-    way = _way(secret)
-    if way is None:
-        return _nowhere()
-    with transaction(way.shop_id) as session:
-        shop = merchants.get_shop(session, way.shop_id)
-        with merchants.shop_time(shop):
-            offer = session.get_one(Offer, (way.shop_id, way.row_id))
-            return _standing(session, shop, offer, secret)
+    return links.visit("offer", secret, lambda session, shop, offer_id: _standing(session, shop, offer_id, secret))
 
 
 @pages.post("/<secret>/accept")
 def accept(secret: str) -> Any:
     """Accept exactly what was shown: once, however often and however parallel it is asked."""
-    way = _way(secret)
-    if way is None or not links.same_site():
-        return _nowhere()
-    with transaction(way.shop_id) as session:
-        shop = merchants.get_shop(session, way.shop_id)
-        with merchants.shop_time(shop):
-            # The lock lets one of several clicks through; the others find the offer accepting and are led on.
-            offer = session.get_one(Offer, (way.shop_id, way.row_id), with_for_update=True)
-            answer = _accept(session, shop, offer, secret) if offer.state == "open" else None
-    if answer is not None:
-        return answer
-    house().bells.ring("present", way.shop_id)
-    return redirect(url_for("offer.show", secret=secret, wait="1", **_lang()), 303)
+
+    def work(session: Session, shop: Shop, offer_id: str) -> Any:
+        # The lock lets one of several clicks through; the others find the offer accepting and are led on.
+        offer = session.get_one(Offer, (shop.id, offer_id), with_for_update=True)
+        answer = _accept(session, shop, offer, secret) if offer.state == "open" else None
+        return answer or _on_the_way(secret)
+
+    return links.visit("offer", secret, work, post=True, bells=("present",))
 
 
 def _accept(session: Session, shop: Shop, offer: Offer, secret: str) -> Response | None:
@@ -81,48 +67,31 @@ def _accept(session: Session, shop: Shop, offer: Offer, secret: str) -> Response
 @pages.post("/<secret>/stop")
 def stop(secret: str) -> Any:
     """Not interested: the offer is withdrawn, and nobody writes about this basket again."""
-    way = _way(secret)
-    if way is None or not links.same_site():
-        return _nowhere()
-    with transaction(way.shop_id) as session:
-        shop = merchants.get_shop(session, way.shop_id)
-        with merchants.shop_time(shop):
-            offer = session.get_one(Offer, (way.shop_id, way.row_id), with_for_update=True)
-            if offer.state == "open":
-                offers.withdraw(session, offer, "not interested")
-                cart = session.get_one(Cart, (shop.id, offer.cart_id), with_for_update=True)
-                if cart.state in ("offered", "active", "abandoned", "declined"):
-                    moves.move(session, cart, "lost", "not interested")
-                    cart.rest(None)
-            return reader.shown(
-                "offer/stopped.html", reader.locale(offer.locale), shop=offers.shop_view(shop)
-            )
+
+    def work(session: Session, shop: Shop, offer_id: str) -> Response:
+        offer = session.get_one(Offer, (shop.id, offer_id), with_for_update=True)
+        offers.not_interested(session, offer)
+        return _page("offer/stopped.html", shop, offer)
+
+    return links.visit("offer", secret, work, post=True)
 
 
 @pages.get("/<secret>/back")
 def back(secret: str) -> Any:
     """The browser comes back from the gateway: a reason to look, and no proof of anything."""
-    way = _way(secret)
-    if way is None:
-        return _nowhere()
-    with transaction(way.shop_id) as session:
-        shop = merchants.get_shop(session, way.shop_id)
-        with merchants.shop_time(shop):
-            _look_now(session, shop, way.row_id)
-    for bell in ("present", "reconcile"):
-        house().bells.ring(bell, way.shop_id)
-    return redirect(url_for("offer.show", secret=secret, checking="1", **_lang()), 303)
 
+    def work(session: Session, shop: Shop, offer_id: str) -> Any:
+        setup = setups.latest(session, shop.id, offer_id, lock=True)
+        if setup is not None:
+            setups.evidence(session, setup)
+        plan = plans.of_offer(session, shop.id, offer_id)
+        if plan is not None:
+            first = plans.collection(session, shop.id, plan.id, 1)
+            for attempt in billing.attempts_of(session, shop.id, first.id):
+                billing.evidence(session, attempt)
+        return redirect(url_for("offer.show", secret=secret, checking="1", **_lang()), 303)
 
-def _look_now(session: Session, shop: Shop, offer_id: str) -> None:
-    setup = setups.latest(session, shop.id, offer_id, lock=True)
-    if setup is not None:
-        setups.evidence(session, setup)
-    plan = plans.of_offer(session, shop.id, offer_id)
-    if plan is not None:
-        first = plans.collection(session, shop.id, plan.id, 1)
-        for attempt in billing.attempts_of(session, shop.id, first.id):
-            billing.evidence(session, attempt)
+    return links.visit("offer", secret, work, bells=("present", "reconcile"))
 
 
 @pages.post("/<secret>/card")
@@ -138,17 +107,17 @@ def again(secret: str) -> Any:
 
 
 def _go_on(secret: str, *, new_card: bool) -> Any:
-    way = _way(secret)
-    if way is None or not links.same_site():
-        return _nowhere()
-    with transaction(way.shop_id) as session:
-        shop = merchants.get_shop(session, way.shop_id)
-        with merchants.shop_time(shop):
-            made = plans.of_offer(session, shop.id, way.row_id)
-            plan = plans.locked(session, shop.id, made.id) if made else None
-            if plan is not None and plan.state == "pending" and not plans.under_way(session, plan):
-                _another_try(session, shop, plan, new_card=new_card)
-    house().bells.ring("present", way.shop_id)
+    def work(session: Session, shop: Shop, offer_id: str) -> Any:
+        made = plans.of_offer(session, shop.id, offer_id)
+        plan = plans.locked(session, shop.id, made.id) if made else None
+        if plan is not None and plan.state == "pending" and not plans.under_way(session, plan):
+            _another_try(session, shop, plan, new_card=new_card)
+        return _on_the_way(secret)
+
+    return links.visit("offer", secret, work, post=True, bells=("present",))
+
+
+def _on_the_way(secret: str) -> Any:
     return redirect(url_for("offer.show", secret=secret, wait="1", **_lang()), 303)
 
 
@@ -171,7 +140,8 @@ def _another_try(session: Session, shop: Shop, plan: Plan, *, new_card: bool) ->
         )
 
 
-def _standing(session: Session, shop: Shop, offer: Offer, secret: str) -> Any:
+def _standing(session: Session, shop: Shop, offer_id: str, secret: str) -> Any:
+    offer = session.get_one(Offer, (shop.id, offer_id))
     match offer.state:
         case "open" if clock.now() >= offer.expires_at:
             return _over(session, shop, offer, "expired")
@@ -299,14 +269,6 @@ def _page(template: str, shop: Shop, offer: Offer, *, code: int = 200, **context
     return reader.shown(
         template, reader.locale(offer.locale), code=code, shop=offers.shop_view(shop), **context
     )
-
-
-def _way(secret: str) -> links.Way | None:
-    return links.follow("offer", secret)
-
-
-def _nowhere() -> Response:
-    return reader.shown("offer/not_found.html", reader.locale(), code=404)
 
 
 def _lang() -> dict[str, Any]:

@@ -1,14 +1,13 @@
 """The customer's page of a plan: see every payment, change the card, cancel, withdraw. No login, no account."""
 
+from collections.abc import Callable
 from typing import Any, Literal
 
 from flask import Blueprint, Response, redirect, request, url_for
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import NotFound
 
-from plugin_backend.core.db import transaction
-from plugin_backend.core.house import house
-from plugin_backend.domain import billing, merchants, offers, plans, setups, showing
+from plugin_backend.domain import billing, offers, plans, setups, showing
 from plugin_backend.domain.merchants import Shop
 from plugin_backend.domain.plans import Plan
 from plugin_backend.sdk import clock
@@ -197,18 +196,18 @@ def pay(secret: str) -> Any:
     return _with_plan(secret, draw)
 
 
-def _with_plan(secret: str, work: Any, *, post: bool = False, bell: str = "") -> Any:
-    """Do ``work`` with the plan behind a link, in the shop's time and one transaction."""
-    way = links.follow("plan", secret)
-    if way is None or (post and not links.same_site()):
-        return reader.shown("offer/not_found.html", reader.locale(), code=404)
-    with transaction(way.shop_id) as session:
-        shop = merchants.get_shop(session, way.shop_id)
-        with merchants.shop_time(shop):
-            answer = work(session, shop, session.get_one(Plan, (way.shop_id, way.row_id)))
-    for rung in (bell,) if bell else ("deliver",) if post else ():
-        house().bells.ring(rung, way.shop_id)
-    return answer
+def _with_plan(
+    secret: str, work: Callable[[Session, Shop, Plan], Any], *, post: bool = False, bell: str = ""
+) -> Any:
+    """Do ``work`` with the plan behind a link. What a form changes, the customer and the shop are told at once."""
+    rung = (bell,) if bell else ("deliver",) if post else ()
+    return links.visit(
+        "plan",
+        secret,
+        lambda session, shop, plan_id: work(session, shop, session.get_one(Plan, (shop.id, plan_id))),
+        post=post,
+        bells=rung,
+    )
 
 
 def _page(template: str, shop: Shop, row: Plan, **context: Any) -> Response:

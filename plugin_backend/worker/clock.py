@@ -15,7 +15,9 @@ from plugin_backend.sdk import clock
 
 log = structlog.get_logger(__name__)
 
-TRAVEL_GRAIN = 0.15
+TRAVEL_GRAIN = 0.05
+# A travelling shop does not stop every day for its housekeeping: that is done once, wherever it next halts.
+_PASSED_BY = "tidy"
 
 
 class Clock:
@@ -104,5 +106,6 @@ def _busy(timers: list[tuple[str, str]]) -> TextClause:
 
 def _soonest(timers: list[tuple[str, str]]) -> TextClause:
     own = "WHERE shop_id = :shop"
-    moments = " UNION ALL ".join(f"SELECT min(due_at) AS due_at FROM {table} {own}" for table, _ in timers)  # noqa: S608
+    stops = [table for table, bell in timers if bell != _PASSED_BY]
+    moments = " UNION ALL ".join(f"SELECT min(due_at) AS due_at FROM {table} {own}" for table in stops)  # noqa: S608
     return text(f"SELECT min(due_at) FROM ({moments}) moments")  # noqa: S608

@@ -9,7 +9,7 @@ from plugin_backend.core import mail
 from plugin_backend.core.db import assert_no_transaction, transaction
 from plugin_backend.core.house import house
 from plugin_backend.core.i18n import money, translator
-from plugin_backend.domain import carts, cases, consent, customers, merchants, messages, moves, outbox, plans
+from plugin_backend.domain import carts, cases, consent, merchants, messages, moves, outbox, plans
 from plugin_backend.domain.billing import Attempt, attempts_of
 from plugin_backend.domain.carts import Cart
 from plugin_backend.domain.customers import Customer
@@ -189,7 +189,6 @@ def _renewal(
     session: Session, shop: Shop, plan: Plan, row: Collection, attempt: Attempt
 ) -> sdk.RenewalBooked:
     cart = session.get_one(Cart, (shop.id, plan.cart_id))
-    customer = customers.get(session, shop.id, plan.customer_id)
     return sdk.RenewalBooked(
         key=row.id,
         plan_key=plan.id,
@@ -197,13 +196,7 @@ def _renewal(
         number=row.number,
         amount=row.money,
         lines=carts.lines_of(cart.lines),
-        person=sdk.Person(
-            email=customer.email,
-            name=customer.name,
-            locale=plan.locale,
-            country=plan.country,
-            platform_id=cart.platform_id,
-        ),
+        person=plans.person(session, plan),
         transaction_id=attempt.gateway_id or attempt.reference,
         paid_at=row.paid_at or clock.now(),
         words=_words(shop, plan, row),

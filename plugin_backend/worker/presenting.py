@@ -10,7 +10,6 @@ from plugin_backend.core.house import house
 from plugin_backend.domain import (
     carts,
     cases,
-    customers,
     merchants,
     messages,
     offers,
@@ -241,19 +240,12 @@ def _hold(session: Session, shop: Shop, plan: Plan) -> Hold | None:
 
 def _reservation(session: Session, shop: Shop, plan: Plan) -> shop_sdk.Reservation:
     cart = session.get_one(Cart, (shop.id, plan.cart_id))
-    customer = customers.get(session, shop.id, plan.customer_id)
     return shop_sdk.Reservation(
         key=plan.id,
         cart_key=cart.key,
         total=plan.agreed,
         lines=carts.lines_of(cart.lines),
-        person=shop_sdk.Person(
-            email=customer.email,
-            name=customer.name,
-            locale=plan.locale,
-            country=plan.country,
-            platform_id=cart.platform_id,
-        ),
+        person=plans.person(session, plan),
         plan_words=plans.mandate_of(session, shop.id, plan.id).text,
     )
 

@@ -21,7 +21,7 @@ from tests.bench.orders import Orders
 
 PROCESSES = 2
 CONNECTIONS = 16  # of each process: together as many as the bare server has threads
-_AHEAD = 20_000
+_AHEAD = 10_000
 _PATIENCE = 20.0
 _LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 
@@ -128,7 +128,8 @@ class _Stretch:
         self._sockets: dict[int, socket.socket] = {}
         self._since: dict[int, float] = {}
         self._partial: dict[int, bytes] = {}
-        self._idle: list[int] = []
+        # The one that has been idle longest goes first: a server closes a connection that nobody uses.
+        self._idle: deque[int] = deque()
         self.more = lambda sent: b""
         self.seen = Seen()
 
@@ -147,7 +148,7 @@ class _Stretch:
     def saturate(self, until: float) -> None:
         """Every connection sends its next request as soon as it has an answer."""
         while self._idle:
-            self._send(self._idle.pop(), time.monotonic())
+            self._send(self._idle.popleft(), time.monotonic())
         while (now := time.monotonic()) < until:
             for number in self._answered(until - now, until):
                 self._send(number, time.monotonic())
@@ -158,7 +159,7 @@ class _Stretch:
         turn = 0
         while (now := time.monotonic()) < until:
             while self._idle and began + turn * step <= now:
-                self._send(self._idle.pop(), began + turn * step)
+                self._send(self._idle.popleft(), began + turn * step)
                 turn += 1
             self._idle += self._answered(max(0.0, began + turn * step - now), until)
 
@@ -223,4 +224,6 @@ class _Stretch:
         self._partial.pop(number, None)
         if self._since.pop(number, None) is not None:
             self.seen.lost += 1
+        elif number in self._idle:
+            self._idle.remove(number)
         return self._connect()

@@ -221,7 +221,10 @@ class Words:
     def reason(self, code: str) -> str:
         """The reason, or the kind of a thing, in words; the code itself where none are kept: an adapter may have brought
         it. ``a: b`` is a reason within a reason."""
-        return ": ".join(self._known(part) for part in code.split(": "))
+        what, inside, why = code.partition(": ")
+        if not inside:
+            return self._known(code)
+        return self._said.gettext("%(what)s: %(why)s") % {"what": self._known(what), "why": self.reason(why)}
 
     def decline(self, decline: str) -> str:
         """Why a bank refused, for the customer. It never tells him that fraud is suspected."""

@@ -96,7 +96,7 @@ def second_payment_declined_then_paid(stage: Stage) -> Json:
     """A month later: refused for the card's limit, told, tried again on the ladder, paid."""
     clock = stage.later(LUNA, "month")
     mails = [stage.mail(ANA, number)["subject"] for number in (4, 5)]
-    row = stage.row(LUNA, "collections", "33,33", stage.words.state("collection", "paid"))
+    row = stage.row(LUNA, "collections", "€33.33", stage.words.state("collection", "paid"))
     failed = stage.row(LUNA, "messages", ANA, stage.words.reason("payment_failed"))
     tries = [(entry["state"], entry["code"]) for entry in stage.ledger("charge.made")]
     expect(

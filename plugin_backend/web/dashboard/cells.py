@@ -56,5 +56,7 @@ def _text(shop_id: str, noun: str, name: str, value: str) -> Cell:
         return Reason(value)
     if name == "at" or name.endswith("_at"):
         return datetime.fromisoformat(value)
+    if name == "link":
+        return Link(value, value)
     url = "" if name == "id" else page_of(shop_id, value)
     return Link(value, url) if url else value

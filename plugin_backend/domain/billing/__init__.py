@@ -1,0 +1,31 @@
+"""Attempts: one try at one collection each. Prepare and commit, ask with nothing open, record under locks."""
+
+from plugin_backend.domain.billing.attempts import (
+    Attempt,
+    Initiator,
+    Prepared,
+    ask,
+    attempts_of,
+    by_reference,
+    prepare,
+    reference_of,
+)
+from plugin_backend.domain.billing.recording import record
+from plugin_backend.domain.billing.resolving import absent, evidence, must_close, note_question, stop
+
+__all__ = [
+    "Attempt",
+    "Initiator",
+    "Prepared",
+    "absent",
+    "ask",
+    "attempts_of",
+    "by_reference",
+    "evidence",
+    "must_close",
+    "note_question",
+    "prepare",
+    "record",
+    "reference_of",
+    "stop",
+]

@@ -1,0 +1,235 @@
+"""The only way by which any result reaches the books.
+
+The first settlement stands; a later capture that contradicts it is booked to suspense and opens a case.
+"""
+
+from datetime import timedelta
+from typing import assert_never
+
+from sqlalchemy.orm import Session
+
+from plugin_backend.domain import (
+    cases,
+    dunning,
+    ledger,
+    letters,
+    moves,
+    outbox,
+    plans,
+)
+from plugin_backend.domain.billing.attempts import ASK_AGAIN, NOT_EXECUTED_AGAIN, OPEN, Attempt
+from plugin_backend.domain.merchants import Shop
+from plugin_backend.domain.plans import Collection, Plan
+from plugin_backend.sdk import clock
+from plugin_backend.sdk import gateway as sdk
+
+
+def record(session: Session, shop: Shop, attempt_id: str, outcome: sdk.Outcome | sdk.Closed) -> None:
+    """Enter what became of an attempt, from whatever source: answer, callback or look-up. Entering it again changes
+    nothing. Locks are taken in the order plan, collection, attempt."""
+    attempt = session.get_one(Attempt, (shop.id, attempt_id))
+    plan = plans.locked(session, shop.id, attempt.plan_id)
+    row = session.get_one(
+        Collection, (shop.id, attempt.collection_id), with_for_update=True, populate_existing=True
+    )
+    attempt = session.get_one(Attempt, (shop.id, attempt_id), with_for_update=True, populate_existing=True)
+    if attempt.state not in OPEN:
+        _after_the_end(session, plan, attempt, outcome)
+        return
+    match outcome:
+        case sdk.Succeeded():
+            _succeeded(session, shop, plan, row, attempt, outcome)
+        case sdk.Declined():
+            _declined(session, shop, plan, row, attempt, outcome)
+        case sdk.RequiresAction():
+            _requires_action(session, shop, plan, row, attempt, outcome)
+        case sdk.Pending():
+            _pending(session, row, attempt, outcome)
+        case sdk.NotExecuted():
+            _not_executed(session, plan, row, attempt, outcome.reason, permanent=outcome.permanent)
+        case sdk.Closed():
+            _closed(session, shop, plan, row, attempt)
+        case sdk.InDoubt():
+            _in_doubt(session, row, attempt, outcome.reason)
+        case _:
+            assert_never(outcome)
+
+
+def _after_the_end(session: Session, plan: Plan, attempt: Attempt, outcome: sdk.Outcome | sdk.Closed) -> None:
+    """The attempt was settled before. Only a capture that contradicts the settlement means anything."""
+    if isinstance(outcome, sdk.Succeeded) and attempt.state != "succeeded":
+        ledger.book(
+            session,
+            attempt.shop_id,
+            "unexpected_capture",
+            attempt.id,
+            plan.id,
+            outcome.amount,
+            debit=ledger.GATEWAY,
+            credit=ledger.SUSPENSE,
+        )
+        cases.open_case(
+            session, attempt.shop_id, "captured_after_all", attempt.collection_id, attempt=attempt.id
+        )
+
+
+def _succeeded(
+    session: Session, shop: Shop, plan: Plan, row: Collection, attempt: Attempt, outcome: sdk.Succeeded
+) -> None:
+    if outcome.amount != attempt.money:
+        # Another amount than we asked for is nothing we may call paid; the money is real, so a person must look.
+        cases.open_case(session, shop.id, "amount_differs", attempt.id, captured=outcome.amount.as_json())
+        _in_doubt(session, row, attempt, "amount differs")
+        attempt.rest(clock.now() + timedelta(days=1))
+        return
+    moves.move(session, attempt, "succeeded")
+    attempt.gateway_id = outcome.gateway_id or attempt.gateway_id
+    _settled(attempt)
+    moves.move(session, row, "paid")
+    row.paid_at = clock.now()
+    row.rest(None)
+    ledger.book(
+        session,
+        shop.id,
+        "capture",
+        attempt.id,
+        plan.id,
+        row.money,
+        debit=ledger.GATEWAY,
+        credit=ledger.CUSTOMER,
+    )
+    ended, first = plan.state in plans.ENDED, plan.state == "pending"
+    plans.paid(session, shop, plan, row.number)
+    session.flush()
+    outbox.post(
+        session, shop.id, "write_back", subject=plan.order_key or plan.id, what=row.id, change="payment"
+    )
+    if first:
+        letters.plan_confirmed(session, shop, plan)
+    letters.receipt(session, shop, plan, row)
+    if plan.state == "completed":
+        letters.plan_completed(session, shop, plan)
+    if ended:
+        cases.open_case(session, shop.id, "charged_after_end", row.id, plan=plan.id, attempt=attempt.id)
+
+
+def _declined(
+    session: Session, shop: Shop, plan: Plan, row: Collection, attempt: Attempt, outcome: sdk.Declined
+) -> None:
+    moves.move(session, attempt, "declined", outcome.decline.value)
+    attempt.decline, attempt.code = outcome.decline.value, outcome.code
+    attempt.gateway_id = outcome.gateway_id or attempt.gateway_id
+    _settled(attempt)
+    row.declines += 1
+    if plan.state in plans.ENDED:
+        _out_of(session, row, "void", "the plan has ended")
+    elif plan.state == "pending":
+        _out_of(session, row, "retry_wait", outcome.decline.value)
+        plans.wait_for_customer(session, plan, f"declined: {outcome.decline.value}")
+    else:
+        _dun(session, shop, plan, row, outcome)
+
+
+def _dun(session: Session, shop: Shop, plan: Plan, row: Collection, outcome: sdk.Declined) -> None:
+    step = dunning.next_step(
+        outcome.decline,
+        row.declines,
+        clock.now(),
+        shop.zone,
+        ladder=tuple(shop.retry_days),
+        not_before=outcome.retry_not_before,
+    )
+    match step:
+        case dunning.Retry(at=at):
+            _out_of(session, row, "retry_wait", outcome.decline.value)
+            row.rest(at)
+            session.flush()
+            letters.payment_failed(session, shop, plan, row, outcome.decline.value)
+        case dunning.Stop(customer=customer):
+            if row.state != "retry_wait":
+                _out_of(session, row, "exhausted", outcome.decline.value)
+            plans.pause(session, plan, f"declined: {outcome.decline.value}")
+            cases.open_case(session, shop.id, "collection_exhausted", row.id, plan=plan.id)
+            session.flush()
+            if customer:
+                needs = outcome.decline is sdk.Decline.AUTHENTICATION
+                letters.action_needed(session, shop, plan, row, authentication=needs)
+
+
+def _requires_action(
+    session: Session, shop: Shop, plan: Plan, row: Collection, attempt: Attempt, outcome: sdk.RequiresAction
+) -> None:
+    first_time = attempt.state != "requires_action"
+    if first_time:
+        moves.move(session, attempt, "requires_action")
+    if row.state != "requires_action":
+        moves.move(session, row, "requires_action")
+    attempt.action_url = outcome.url
+    attempt.gateway_id = outcome.gateway_id or attempt.gateway_id
+    _ask_later(attempt)
+    if first_time and attempt.initiator == "merchant":
+        session.flush()
+        letters.action_needed(session, shop, plan, row, authentication=True)
+
+
+def _pending(session: Session, row: Collection, attempt: Attempt, outcome: sdk.Pending) -> None:
+    if attempt.state != "pending":
+        moves.move(session, attempt, "pending")
+    if row.state != "in_flight":
+        moves.move(session, row, "in_flight")
+    attempt.gateway_id = outcome.gateway_id or attempt.gateway_id
+    _ask_later(attempt)
+
+
+def _not_executed(
+    session: Session, plan: Plan, row: Collection, attempt: Attempt, reason: str, *, permanent: bool
+) -> None:
+    moves.move(session, attempt, "not_executed", reason)
+    _settled(attempt)
+    if plan.state in plans.ENDED:
+        _out_of(session, row, "void", "the plan has ended")
+        return
+    _out_of(session, row, "due", "not executed")
+    if plan.state == "pending":
+        plans.wait_for_customer(session, plan, "gateway_unreachable")
+        return
+    again = min(NOT_EXECUTED_AGAIN * 2 ** min(attempt.number - 1, 8), timedelta(hours=6))
+    row.rest(clock.now() + (timedelta(days=1) if permanent else again))
+    if permanent:
+        cases.open_case(session, plan.shop_id, "gateway_refuses", plan.account_id, reason=reason)
+
+
+def _closed(session: Session, shop: Shop, plan: Plan, row: Collection, attempt: Attempt) -> None:
+    """The customer did not confirm in time, and can no longer."""
+    moves.move(session, attempt, "closed", "not confirmed in time")
+    _settled(attempt)
+    if plan.state in plans.ENDED:
+        _out_of(session, row, "void", "the plan has ended")
+    elif plan.state == "pending":
+        _out_of(session, row, "retry_wait", "not confirmed")
+        plans.wait_for_customer(session, plan, "not_confirmed")
+    else:
+        _dun(session, shop, plan, row, sdk.Declined(sdk.Decline.AUTHENTICATION, "not_confirmed"))
+
+
+def _in_doubt(session: Session, row: Collection, attempt: Attempt, reason: str) -> None:
+    if attempt.state != "in_doubt":
+        moves.move(session, attempt, "in_doubt", reason)
+    if row.state != "in_doubt":
+        moves.move(session, row, "in_doubt", reason)
+    _ask_later(attempt)
+
+
+def _out_of(session: Session, row: Collection, state: str, reason: str) -> None:
+    moves.move(session, row, state, reason)
+    row.rest(None)
+
+
+def _settled(attempt: Attempt) -> None:
+    attempt.action_url = ""
+    attempt.rest(None)
+
+
+def _ask_later(attempt: Attempt) -> None:
+    step = ASK_AGAIN[min(attempt.asked, len(ASK_AGAIN) - 1)]
+    attempt.rest(clock.now() + step)
