@@ -86,10 +86,10 @@ class TestHouse:
     @contextmanager
     def of(self, shop: Shop) -> Iterator[Any]:
         """A transaction of the worker's for the shop, in the shop's time."""
-        with self.worker.app_context(), self._in_time(shop), transaction(shop.id) as session:
+        with self.worker.app_context(), self.in_time(shop), transaction(shop.id) as session:
             yield session
 
-    def _in_time(self, shop: Shop) -> AbstractContextManager[None]:
+    def in_time(self, shop: Shop) -> AbstractContextManager[None]:
         return merchants.shop_time(merchants.load_shop(shop.id))
 
     def rest(self, shop: Shop) -> None:
@@ -118,6 +118,16 @@ class TestHouse:
                 connection.commit()
             if not on_its_way:
                 break
+        else:
+            raise AssertionError("the shop did not arrive: something is taken, or due again and again")
+        self.rest(shop)
+
+    def leases_run_out(self, shop: Shop) -> None:
+        """What a worker held that died is due again, as it would be two minutes later."""
+        with self.of(shop) as session:
+            for table, _ in self._timers():
+                own = {"at": clock.now(), "shop": shop.id}
+                session.execute(text(f"UPDATE {table} SET due_at = :at WHERE taken AND shop_id = :shop"), own)
         self.rest(shop)
 
     def now(self, shop: Shop) -> datetime:

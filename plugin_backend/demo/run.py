@@ -1,6 +1,7 @@
 """``reprise up`` and ``reprise demo``: everything in one folder, from the first process to the last."""
 
 import contextlib
+import dataclasses
 import os
 import shutil
 import tempfile
@@ -13,13 +14,15 @@ from plugin_backend.demo import places, seed
 from plugin_backend.demo.places import Places
 from plugin_backend.demo.seed import Seed
 from plugin_backend.demo.stage import Stage
-from plugin_backend.demo.story import live
+from plugin_backend.demo.story import Told, live
 from plugin_backend.launcher.data import wipe
 from plugin_backend.launcher.errors import CannotStart, StopAsked
 from plugin_backend.launcher.stack import Service, Stack
+from plugin_backend.sdk.errors import RepriseError
 
 # How often the demo's clock looks; a person who moves the shop's clock wants to see something at once.
 _GRAIN, _SMOKE_GRAIN = 1.0, 0.1
+_STARTS = "everything starts"
 
 Say = Callable[[str], None]
 
@@ -41,6 +44,7 @@ def up(data: Path, port: int | None, say: Say, follow: TextIO) -> None:
         if operator is not None:
             say(f"Sign in as {operator[0]} with the password {operator[1]} (it is shown this once).")
 
+    _keep_private()
     with Stack(data, environment={}, follow=follow) as stack, contextlib.suppress(StopAsked):
         _start(stack, prepare)
         announce(stack)
@@ -50,6 +54,7 @@ def up(data: Path, port: int | None, say: Say, follow: TextIO) -> None:
 def demo(data: Path, port: int | None, say: Say) -> None:
     """Run the demo until Ctrl-C or SIGTERM."""
     begun = time.monotonic()
+    _keep_private()
     with Stack(data, environment={}) as stack, contextlib.suppress(StopAsked):
         _, sown = _play(stack, port, anywhere=False, grain=_GRAIN)
         _say_addresses(stack, say)
@@ -59,22 +64,34 @@ def demo(data: Path, port: int | None, say: Say) -> None:
 
 
 def smoke() -> dict[str, Any]:
-    """Live the whole story in a demo of its own, which is gone afterwards. What was seen; ``ok`` False and ``failed``
-    name the first step that went wrong. ``StopAsked`` where somebody stops it."""
+    """Live the whole story in a demo of its own, which is gone afterwards. What was seen; where ``ok`` is False,
+    ``failed`` names the first step that went wrong. ``StopAsked`` where somebody stops it."""
     begun = time.monotonic()
     home = Path(tempfile.mkdtemp(prefix="reprise-smoke-"))
     home.chmod(0o711 if os.geteuid() == 0 else 0o700)
     data = home / "demo"
     try:
-        with Stack(data, environment={}, own_servers=True) as stack:
-            found, sown = _play(stack, None, anywhere=True, grain=_SMOKE_GRAIN)
-            ready = time.monotonic() - begun
-            told = live(Stage(found, seed.OPERATOR, sown.password, lambda: _pulse(stack)))
-        seconds = {"seconds": round(time.monotonic() - begun, 1), "ready_after": round(ready, 1)}
-        return {"ok": told.failed is None, **seconds, **told.as_json()}
+        told = _live_in(data)
     finally:
         wipe(data)
-        shutil.rmtree(home, ignore_errors=True)
+        shutil.rmtree(home)
+    return {"ok": told.failed is None, "seconds": round(time.monotonic() - begun, 1), **told.as_json()}
+
+
+def _live_in(data: Path) -> Told:
+    begun = time.monotonic()
+    _keep_private()
+    try:
+        with Stack(data, environment={}, own_servers=True) as stack:
+            found, sown = _play(stack, None, anywhere=True, grain=_SMOKE_GRAIN)
+            started = time.monotonic() - begun
+            told = live(Stage(found, seed.OPERATOR, sown.password, lambda: _pulse(stack)))
+    except StopAsked:
+        raise
+    except RepriseError as error:
+        return Told((), _STARTS, f"{type(error).__name__}: {error}")
+    first = {"step": _STARTS, "seconds": round(started, 1), "saw": dict(stack.addresses)}
+    return dataclasses.replace(told, steps=(first, *told.steps))
 
 
 def _play(stack: Stack, port: int | None, *, anywhere: bool, grain: float) -> tuple[Places, Seed]:
@@ -90,6 +107,12 @@ def _play(stack: Stack, port: int | None, *, anywhere: bool, grain: float) -> tu
     }
     _start(stack, lambda _: places.demo_services(found))
     return found, seed.sow(found, stack.environment)
+
+
+def _keep_private() -> None:
+    """What our processes write is for our own account. Others may pass through folders, as PostgreSQL's account must
+    where we are root, and see nothing in them."""
+    os.umask(0o066)
 
 
 def _start(stack: Stack, prepare: Callable[[Stack], Sequence[Service]]) -> None:

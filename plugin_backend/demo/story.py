@@ -5,10 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from plugin_backend.demo.expecting import Unexpected
 from plugin_backend.demo.stage import Json, Stage
 from plugin_backend.demo.steps import books, instalments, others, subscription
-from plugin_backend.sdk.errors import NoAnswer, NotSent, Refused
+from plugin_backend.launcher.errors import StopAsked
+from plugin_backend.sdk.errors import RepriseError
 
 Step = tuple[str, Callable[[Stage], Json]]
 STEPS: tuple[Step, ...] = (*instalments.STEPS, *others.STEPS, *subscription.STEPS, *books.STEPS)
@@ -34,7 +34,9 @@ def live(stage: Stage) -> Told:
         begun = time.monotonic()
         try:
             saw = step(stage)
-        except (Unexpected, NotSent, NoAnswer, Refused, LookupError, ValueError) as error:
+        except StopAsked:
+            raise
+        except (RepriseError, LookupError, ValueError) as error:
             return Told(tuple(told), name, f"{type(error).__name__}: {error}")
         told.append({"step": name, "seconds": round(time.monotonic() - begun, 1), "saw": saw})
     return Told(tuple(told))

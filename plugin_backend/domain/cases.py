@@ -45,6 +45,15 @@ def resolve(session: Session, case: Case, decision: str) -> None:
     moves.move(session, case, "resolved", decision)
 
 
+def settle(session: Session, shop_id: str, kind: str, subject: str, decision: str) -> None:
+    """What a person was to decide about this row has been settled by somebody else: the customer."""
+    found = select(Case).where(
+        Case.shop_id == shop_id, Case.kind == kind, Case.subject == subject, Case.state == "open"
+    )
+    for case in session.scalars(found):
+        resolve(session, case, decision)
+
+
 def open_about(session: Session, shop_id: str, subject: str) -> bool:
     """Is there an open case about this row?"""
     found = select(Case.id).where(Case.shop_id == shop_id, Case.subject == subject, Case.state == "open")

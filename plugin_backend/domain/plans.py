@@ -315,6 +315,7 @@ def change_card(session: Session, plan: Plan, method: PaymentMethod) -> None:
     rows = collections_of(session, plan.shop_id, plan.id)
     for row in (row for row in rows if row.state in ("retry_wait", "exhausted")):
         moves.move(session, row, "due", "another card was given")
+        cases.settle(session, plan.shop_id, "collection_exhausted", row.id, "another card was given")
         row.declines = 0
         row.rest(None if plan.state == "pending" else clock.now())
     if plan.state == "pending":

@@ -44,12 +44,14 @@ def judge(country: str, *, company: Literal["small", "large"], terms: PlanTerms)
         return Verdict(True, "continuing_supply", "Directive (EU) 2023/2225 art. 3")
     if not terms.free:
         return Verdict(False, "fees_make_it_credit", "Directive (EU) 2023/2225 art. 2(2)")
-    if len(terms.days) == 1 and terms.days[0] == 0:
+    if not terms.days:
+        return Verdict(False, "no_dates")
+    if terms.days == (0,):
         return Verdict(True, "paid_at_once")
     if country in EU:
         return _european(company, terms)
     if country == "GB":
-        good = len(terms.days) <= 12 and terms.days[-1] <= 365
+        good = len(terms.days) <= 12 and max(terms.days) <= 365
         return Verdict(
             good, "own_plan_12_in_12_months", "Financial Services and Markets Act RAO art. 60F, PS26/1"
         )
@@ -63,6 +65,6 @@ def _european(company: str, terms: PlanTerms) -> Verdict:
     # distance: Directive (EU) 2023/2225 art. 2(2)(h); Code de la consommation L. 312-4 4°.
     longest = 14 if company == "large" else 50
     source = "Directive (EU) 2023/2225 art. 2(2)(h)"
-    if terms.days[-1] > longest:
+    if max(terms.days) > longest:
         return Verdict(False, f"longer_than_{longest}_days", source)
     return Verdict(True, f"own_deferral_{longest}_days", source)

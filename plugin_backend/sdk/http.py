@@ -149,6 +149,7 @@ class HttpClient:
             httpx2.ConnectTimeout,
             httpx2.PoolTimeout,
             httpx2.UnsupportedProtocol,
+            httpx2.LocalProtocolError,
         ) as error:
             raise NotSent(_short(error)) from None
         except httpx2.TransportError as error:

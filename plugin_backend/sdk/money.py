@@ -5,7 +5,7 @@ Exponents are ISO 4217's, kept here because the display digits of the CLDR are w
 """
 
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, InvalidOperation
 
 _TWO = """AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BGN BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF CHF CNY COP
 CRC CUP CVE CZK DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GTQ GYD HKD HNL HTG HUF IDR ILS INR IRR JMD KES
@@ -19,6 +19,8 @@ _FOUR = "CLF UYW".split()
 EXPONENTS: dict[str, int] = {
     code: exponent for exponent, codes in ((0, _ZERO), (2, _TWO), (3, _THREE), (4, _FOUR)) for code in codes
 }
+# Python's own 28 digits would round a longer amount without a word.
+_EXACT = Context(prec=100)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ class Money:
         if len(text) > 32 or not text.lstrip("-").replace(".", "", 1).isdecimal():
             raise ValueError("not a decimal amount")
         try:
-            value = Decimal(text).scaleb(EXPONENTS[currency])
+            value = Decimal(text).scaleb(EXPONENTS[currency], _EXACT)
         except InvalidOperation as error:
             raise ValueError("not a decimal amount") from error
         if value != value.to_integral_value():
@@ -60,7 +62,7 @@ class Money:
 
     def decimal(self) -> str:
         """The amount as a plain decimal with exactly the currency's digits: ``"33.34"``, ``"1000"``, ``"1.000"``."""
-        return f"{Decimal(self.minor).scaleb(-self.exponent):.{self.exponent}f}"
+        return f"{Decimal(self.minor).scaleb(-self.exponent, _EXACT):.{self.exponent}f}"
 
     def split(self, parts: int) -> list["Money"]:
         """``parts`` amounts that differ by a remainder only, which the first carries; they sum to this exactly."""

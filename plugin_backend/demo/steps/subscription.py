@@ -65,7 +65,7 @@ def _captured(stage: Stage, wanted: int) -> list[int] | None:
 
 
 def _paid_orders(stage: Stage, wanted: int) -> list[str] | None:
-    orders = [one for one in stage.shop_state("shopify")["orders"] if one["financial_status"] == "PAID"]
+    orders = [one for one in stage.shop_state("shopify")["orders"] if one["financial_status"] == "paid"]
     expect(len(orders) <= wanted, f"the shop has {len(orders)} paid orders")
     return [str(one.get("name") or one["id"]) for one in orders] if len(orders) == wanted else None
 

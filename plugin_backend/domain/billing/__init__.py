@@ -1,6 +1,7 @@
 """Attempts: one try at one collection each. Prepare and commit, ask with nothing open, record under locks."""
 
 from plugin_backend.domain.billing.attempts import (
+    OPEN,
     Attempt,
     Initiator,
     Prepared,
@@ -14,6 +15,7 @@ from plugin_backend.domain.billing.recording import record
 from plugin_backend.domain.billing.resolving import absent, evidence, must_close, note_question, stop
 
 __all__ = [
+    "OPEN",
     "Attempt",
     "Initiator",
     "Prepared",

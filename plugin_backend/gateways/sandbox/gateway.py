@@ -58,6 +58,7 @@ class Sandbox:
 
     name: ClassVar[str] = "sandbox"
     title: ClassVar[str] = "Sandbox"
+    test_only = True
     settings: ClassVar[type[Schema]] = SandboxSettings
     capabilities: ClassVar[GatewayCapabilities] = GatewayCapabilities(
         idempotency_window=timedelta(hours=24),

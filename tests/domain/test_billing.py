@@ -1,0 +1,221 @@
+"""The books: what is recorded twice counts once, and what may not be charged is not."""
+
+from sqlalchemy import select, text
+
+from plugin_backend.domain import billing, ledger
+from plugin_backend.domain.cases import Case
+from plugin_backend.domain.merchants import Shop
+from plugin_backend.domain.plans import Collection
+from plugin_backend.sdk.gateway import (
+    Decline,
+    Declined,
+    InDoubt,
+    NotExecuted,
+    Pending,
+    RequiresAction,
+    Succeeded,
+)
+from plugin_backend.sdk.money import Money
+from plugin_backend.worker import charging
+from tests import story
+from tests.contract.gateway_process import SandboxProcess
+from tests.house import TestHouse
+
+
+def second(house: TestHouse, shop: Shop) -> Collection:
+    return story.collections(house, shop)[1]
+
+
+def prepare(house: TestHouse, shop: Shop, collection_id: str) -> billing.Prepared | None:
+    with house.of(shop) as session:
+        return billing.prepare(session, shop, collection_id, initiator="merchant")
+
+
+def record(house: TestHouse, shop: Shop, attempt_id: str, outcome: object) -> None:
+    with house.of(shop) as session:
+        billing.record(session, shop, attempt_id, outcome)  # type: ignore[arg-type]
+
+
+def open_cases(house: TestHouse, shop: Shop) -> list[str]:
+    with house.of(shop) as session:
+        return sorted(
+            session.scalars(select(Case.kind).where(Case.state == "open", Case.kind != "order_by_hand"))
+        )
+
+
+def test_a_result_that_is_recorded_twice_is_booked_once(
+    house: TestHouse, paying_shop: Shop, gateway: SandboxProcess
+) -> None:
+    plan = story.begin_plan(house, paying_shop, gateway)
+    [attempt] = story.attempts(house, paying_shop)
+
+    for _ in range(2):
+        record(house, paying_shop, attempt.id, Succeeded(attempt.gateway_id, attempt.money))
+
+    with house.of(paying_shop) as session:
+        assert ledger.received(session, paying_shop.id, plan.id) == 3334
+    assert open_cases(house, paying_shop) == []
+
+
+def test_a_capture_that_contradicts_a_settled_attempt_is_shown_to_a_person(
+    house: TestHouse, paying_shop: Shop, gateway: SandboxProcess
+) -> None:
+    story.begin_plan(house, paying_shop, gateway)
+    prepared = prepare(house, paying_shop, second(house, paying_shop).id)
+    assert prepared is not None
+    record(house, paying_shop, prepared.attempt_id, Declined(Decline.FUNDS, "limit"))
+
+    record(house, paying_shop, prepared.attempt_id, Succeeded("ch_1", Money(3333, "EUR")))
+
+    assert open_cases(house, paying_shop) == ["captured_after_all"]
+    assert prepare(house, paying_shop, second(house, paying_shop).id) is None
+
+
+def test_another_amount_than_was_asked_for_is_never_called_paid(
+    house: TestHouse, paying_shop: Shop, gateway: SandboxProcess
+) -> None:
+    story.begin_plan(house, paying_shop, gateway)
+    prepared = prepare(house, paying_shop, second(house, paying_shop).id)
+    assert prepared is not None
+
+    record(house, paying_shop, prepared.attempt_id, Succeeded("ch_1", Money(1, "EUR")))
+
+    assert second(house, paying_shop).state == "in_doubt"
+    assert open_cases(house, paying_shop) == ["amount_differs"]
+
+
+def test_while_an_attempt_is_open_no_other_begins(
+    house: TestHouse, paying_shop: Shop, gateway: SandboxProcess
+) -> None:
+    story.begin_plan(house, paying_shop, gateway)
+    collection = second(house, paying_shop)
+    prepared = prepare(house, paying_shop, collection.id)
+    assert prepared is not None
+
+    for outcome in (None, InDoubt("no answer"), Pending("ch_1"), RequiresAction("https://bank.test", "ch_1")):
+        if outcome is not None:
+            record(house, paying_shop, prepared.attempt_id, outcome)
+        assert prepare(house, paying_shop, collection.id) is None
+
+
+def test_a_plan_that_was_cancelled_between_claim_and_charge_is_not_charged(
+    house: TestHouse, paying_shop: Shop, gateway: SandboxProcess
+) -> None:
+    plan = story.begin_plan(house, paying_shop, gateway)
+    collection = second(house, paying_shop)
+    with house.of(paying_shop) as session:
+        session.execute(text("UPDATE plans SET state = 'cancelled' WHERE id = :id"), {"id": plan.id})
+
+    charged = prepare(house, paying_shop, collection.id)
+
+    with house.of(paying_shop) as session:
+        session.execute(text("UPDATE plans SET state = 'active' WHERE id = :id"), {"id": plan.id})
+        session.get_one(Collection, (paying_shop.id, collection.id)).rest(collection.scheduled_at)
+    assert charged is None
+
+
+def test_a_payment_that_had_left_when_the_plan_was_cancelled_is_shown_to_a_person(
+    house: TestHouse, paying_shop: Shop, gateway: SandboxProcess
+) -> None:
+    plan = story.begin_plan(house, paying_shop, gateway)
+    prepared = prepare(house, paying_shop, second(house, paying_shop).id)
+    assert prepared is not None
+    with house.of(paying_shop) as session:
+        billing.stop(session, paying_shop, plan.id, "cancelled", "by the customer")
+
+    record(house, paying_shop, prepared.attempt_id, Succeeded("ch_1", Money(3333, "EUR")))
+
+    assert story.states(house, paying_shop) == ["paid", "paid", "void"]
+    assert open_cases(house, paying_shop) == ["charged_after_end"]
+
+
+def test_what_was_not_executed_is_tried_again_under_a_new_reference(
+    house: TestHouse, paying_shop: Shop, gateway: SandboxProcess
+) -> None:
+    story.begin_plan(house, paying_shop, gateway)
+    collection = second(house, paying_shop)
+    first = prepare(house, paying_shop, collection.id)
+    assert first is not None
+    record(house, paying_shop, first.attempt_id, NotExecuted("refused before a byte was sent"))
+    house.travel(paying_shop, minutes=6)
+
+    assert second(house, paying_shop).state == "paid"
+    references = {attempt.reference for attempt in story.attempts(house, paying_shop)}
+    assert len(references) == 3
+    assert all(len(reference) <= 40 for reference in references)
+
+
+def test_silence_of_the_gateway_proves_nothing_until_it_is_old_and_said_twice(
+    house: TestHouse, paying_shop: Shop, gateway: SandboxProcess
+) -> None:
+    story.begin_plan(house, paying_shop, gateway)
+    prepared = prepare(house, paying_shop, second(house, paying_shop).id)
+    assert prepared is not None
+    house.leases_run_out(paying_shop)
+    assert second(house, paying_shop).state == "in_doubt"
+    house.travel(paying_shop, minutes=9)
+    assert len(story.attempts(house, paying_shop)) == 2
+    house.travel(paying_shop, hours=2)
+
+    assert [a.state for a in story.attempts(house, paying_shop)] == ["succeeded", "not_executed", "succeeded"]
+    assert story.captured(house, paying_shop, gateway) == [3334, 3333]
+
+
+def test_a_worker_that_died_before_asking_leaves_an_attempt_that_is_asked_about(
+    house: TestHouse, paying_shop: Shop, gateway: SandboxProcess
+) -> None:
+    story.begin_plan(house, paying_shop, gateway)
+    prepared = prepare(house, paying_shop, second(house, paying_shop).id)
+    assert prepared is not None
+    with house.worker.app_context():
+        billing.ask(prepared)  # The answer is never recorded: the worker is dead.
+
+    house.leases_run_out(paying_shop)
+
+    assert second(house, paying_shop).state == "paid"
+    assert story.captured(house, paying_shop, gateway) == [3334, 3333]
+
+
+def test_never_more_than_was_agreed(house: TestHouse, paying_shop: Shop, gateway: SandboxProcess) -> None:
+    story.begin_plan(house, paying_shop, gateway)
+    collection = second(house, paying_shop)
+    with house.of(paying_shop) as session:
+        session.get_one(Collection, (paying_shop.id, collection.id)).amount = 9000
+
+    assert prepare(house, paying_shop, collection.id) is None
+    assert open_cases(house, paying_shop) == ["more_than_agreed"]
+    with house.of(paying_shop) as session:
+        session.get_one(Collection, (paying_shop.id, collection.id)).amount = 3333
+
+
+def test_a_card_lost_for_good_pauses_the_plan_and_another_card_takes_it_up(
+    house: TestHouse, paying_shop: Shop, gateway: SandboxProcess
+) -> None:
+    plan = story.begin_plan(house, paying_shop, gateway)
+    gateway.switch(next_decline="lost_card", next_decline_count=1)
+    house.travel(paying_shop, days=26)
+    assert story.plan_of(house, paying_shop).state == "paused"
+    assert second(house, paying_shop).state == "exhausted"
+
+    portal = story.link(house, paying_shop, "p", plan.id)
+    assert house.client().post(f"{portal}/card").status_code == 303
+    house.rest(paying_shop)
+    answer = house.client().get(f"{portal}/card")
+    gateway.type_card(answer.headers["Location"], "ok")
+    house.client().get(f"{portal}/back")
+    house.rest(paying_shop)
+
+    assert second(house, paying_shop).state == "paid"
+    assert story.plan_of(house, paying_shop).state == "active"
+
+
+def test_charging_twice_at_once_is_one_charge(
+    house: TestHouse, paying_shop: Shop, gateway: SandboxProcess
+) -> None:
+    story.begin_plan(house, paying_shop, gateway)
+    collection = second(house, paying_shop)
+    with house.worker.app_context(), house.in_time(paying_shop):
+        for _ in range(2):
+            charging.charge_one(paying_shop, collection.id, initiator="merchant")
+
+    assert story.captured(house, paying_shop, gateway) == [3334, 3333]
