@@ -320,7 +320,7 @@ def change_card(session: Session, plan: Plan, method: PaymentMethod) -> None:
         row.rest(None if plan.state == "pending" else clock.now())
     if plan.state == "pending":
         plan.rest(clock.now())
-    elif plan.state == "paused" and not cases.open_about(session, plan.shop_id, plan.id):
+    elif plan.state == "paused" and plan.reason.startswith("declined"):
         resume(session, plan, "another card was given")
 
 
