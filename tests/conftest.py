@@ -13,6 +13,7 @@ from plugin_backend.core.config import Config
 from plugin_backend.core.db import db, engine_url, transaction
 from plugin_backend.core.seal import make_keys
 from plugin_backend.domain import invariants, merchants
+from plugin_backend.launcher.ports import free_port
 from plugin_backend.migrations import upgrade
 from tests.contract.gateway_process import SandboxProcess
 from tests.house import TestHouse
@@ -63,7 +64,7 @@ def settings(
         database_url=postgres_url,
         database_owner_url=postgres_url,
         redis_url=redis_url,
-        base_url="http://reprise.test",
+        base_url=f"http://127.0.0.1:{free_port()}",
         keys=Path(keys),
         mail_url=post_office.url,
         mail_from="shop@reprise.test",

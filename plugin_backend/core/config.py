@@ -57,7 +57,7 @@ def load(environ: Mapping[str, str] | None = None) -> Config:
                 "REPRISE_CLOCK_GRAIN", default=10.0, validate=validate.Range(min=0.05, max=60)
             ),
             log_level=env.str("REPRISE_LOG_LEVEL", default="INFO", validate=validate.OneOf(_LEVELS)),
-            trusted_proxies=tuple(env.list("REPRISE_TRUSTED_PROXIES", default=[], validate=_networks)),
+            trusted_proxies=tuple(env.list("REPRISE_TRUSTED_PROXIES", default=[], validate=_networks) or ()),
         )
     try:
         env.seal()
@@ -80,7 +80,10 @@ class _Given(Env):
         try:
             return Path(file).read_text(encoding="utf-8").rstrip("\n")
         except OSError as error:
-            raise ConfigError(f"settings: {env_key}_FILE: {error.strerror}") from None
+            self._errors[f"{env_key}_FILE"].append(f"{error.strerror}.")
+        except UnicodeError:
+            self._errors[f"{env_key}_FILE"].append("Not a text in UTF-8.")
+        return default
 
 
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")

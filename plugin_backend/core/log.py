@@ -10,6 +10,9 @@ import structlog
 
 _RUN = re.compile(r"[0-9]+(?:[ -][0-9]+)*")
 _GROUP = re.compile(r"[0-9]+")
+# Mastercard's and Mir's numbers that begin with 2. Any other long number that does is a date: 20261122100005.
+_TWO_SERIES = re.compile(r"220[0-4]|222[1-9]|22[3-9]|2[3-6]|27[01]|2720")
+_LINK = re.compile(r"/(o|p|u|hooks|login)/[A-Za-z0-9_-]{20,}")
 _SECRET = re.compile(
     r"(whsec_|whsk_|ck_|cs_|sk_(?:test|live)_|shpat_|shpss_|tok_|pm_|Bearer |Basic )[A-Za-z0-9+/=_\-.]{6,}"
 )
@@ -20,6 +23,8 @@ def looks_like_card(digits: str) -> bool:
     """True for 13 to 19 digits (blanks and dashes aside) that pass Luhn's check and begin as card numbers do."""
     plain = digits.replace(" ", "").replace("-", "")
     if not plain.isascii() or not plain.isdecimal() or not 13 <= len(plain) <= 19 or plain[0] not in "23456":
+        return False
+    if plain[0] == "2" and not (len(plain) == 16 and _TWO_SERIES.match(plain)):
         return False
     doubled = [int(d) * 2 - 9 * (int(d) > 4) if i % 2 else int(d) for i, d in enumerate(reversed(plain))]
     return sum(doubled) % 10 == 0 and len(set(plain)) > 1
@@ -57,12 +62,27 @@ def mask_cards(text: str) -> str:
 
 
 def scrub(text: str) -> str:
-    """The text without card numbers, keys, tokens and e-mail addresses."""
-    return _EMAIL.sub("(e-mail)", _SECRET.sub(r"\1...", mask_cards(text)))
+    """The text without card numbers, keys, tokens, secret ends of links and e-mail addresses."""
+    return _EMAIL.sub("(e-mail)", _SECRET.sub(r"\1...", _LINK.sub(r"/\1/...", mask_cards(text))))
 
 
 def _scrub_event(logger: Any, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    return {key: scrub(value) if isinstance(value, str) else value for key, value in event.items()}
+    # What begins with "_" is structlog's own and never printed.
+    return {key: value if key.startswith("_") else _scrubbed(value) for key, value in event.items()}
+
+
+def _scrubbed(value: Any) -> Any:
+    match value:
+        case str():
+            return scrub(value)
+        case None | bool() | int() | float():
+            return value
+        case dict():
+            return {str(key): _scrubbed(inner) for key, inner in value.items()}
+        case list() | tuple() | set():
+            return [_scrubbed(inner) for inner in value]
+        case _:
+            return scrub(repr(value))
 
 
 def configure(level: str) -> None:

@@ -22,6 +22,7 @@ from plugin_backend.sdk.errors import RepriseError
 
 # How often the demo's clock looks; a person who moves the shop's clock wants to see something at once.
 _GRAIN, _SMOKE_GRAIN = 1.0, 0.1
+_LOG_LINES = 20
 _STARTS = "everything starts"
 
 Say = Callable[[str], None]
@@ -72,10 +73,12 @@ def smoke() -> dict[str, Any]:
     data = home / "demo"
     try:
         told = _live_in(data)
+        logs = {} if told.failed is None else {"logs": _last_lines(data / "logs")}
     finally:
         wipe(data)
         shutil.rmtree(home)
-    return {"ok": told.failed is None, "seconds": round(time.monotonic() - begun, 1), **told.as_json()}
+    seconds = round(time.monotonic() - begun, 1)
+    return {"ok": told.failed is None, "seconds": seconds, **told.as_json(), **logs}
 
 
 def _live_in(data: Path) -> Told:
@@ -92,6 +95,14 @@ def _live_in(data: Path) -> Told:
         return Told((), _STARTS, f"{type(error).__name__}: {error}")
     first = {"step": _STARTS, "seconds": round(started, 1), "saw": dict(stack.addresses)}
     return dataclasses.replace(told, steps=(first, *told.steps))
+
+
+def _last_lines(logs: Path) -> dict[str, list[str]]:
+    """What the processes said last: it is gone with the folder, and somebody must find out what went wrong."""
+    return {
+        log.stem: log.read_text(errors="replace").splitlines()[-_LOG_LINES:]
+        for log in sorted(logs.glob("*.log"))
+    }
 
 
 def _play(stack: Stack, port: int | None, *, anywhere: bool, grain: float) -> tuple[Places, Seed]:

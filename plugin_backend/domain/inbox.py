@@ -22,10 +22,12 @@ _DROPPED = frozenset({"authorization", "cookie", "x-forwarded-for", "x-real-ip"}
 # blanks and dashes are gone. A regular expression takes thirty times as long, on every body there is.
 _GLANCE = bytes(0x30 if 0x30 <= byte <= 0x39 else 0x78 for byte in range(256))
 _SHORTEST = b"0" * 13
-_DISGUISED = rb"\u003"
-_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+# A digit, a blank or a dash as JSON may write it, too.
+_DISGUISES = (rb"\u003", rb"\u0020", rb"\u002d", rb"\u002D")
+_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[][{}]', re.DOTALL)
 _COLON = re.compile(rb"\s*:")
 _EXEMPT = re.compile(rb"(^|_)(id|ids|token|tokens|key|gid|hash)$", re.IGNORECASE)
+_EXEMPT_HEADER = re.compile(r"-id$|signature|hmac")
 
 
 class DeliveryRow(moves.Stateful, Due, Row, Base):
@@ -64,9 +66,12 @@ KEEP = """
 
 def kept_form(delivery: Delivery) -> tuple[str, bytes, str]:
     """A delivery's headers as JSON, its body with card numbers masked, and the hash of the body as it came."""
-    headers = {name: value for name, value in delivery.headers.items() if name not in _DROPPED}
-    shown = json.dumps(headers).replace("\\u0000", "")
-    return shown, _without_cards(delivery.body), hashlib.sha256(delivery.body).hexdigest()
+    headers = {
+        name: value.replace("\0", "") if _EXEMPT_HEADER.search(name) else mask_cards(value.replace("\0", ""))
+        for name, value in delivery.headers.items()
+        if name not in _DROPPED
+    }
+    return json.dumps(headers), _without_cards(delivery.body), hashlib.sha256(delivery.body).hexdigest()
 
 
 def as_delivery(row: DeliveryRow) -> Delivery:
@@ -98,26 +103,42 @@ def purge_bodies(session: Session, shop_id: str, now: datetime) -> None:
 
 
 def _without_cards(body: bytes) -> bytes:
-    """The body with the digits of card numbers masked in string values; ids, tokens and numbers are left alone.
+    """The body with the digits of card numbers masked in string values; ids, tokens and numbers are left alone. In a
+    body that is no JSON they are masked wherever they stand.
 
     A body without a run of digits that could be one, which is nearly every body, is given back as it came.
     """
-    if _SHORTEST not in body.translate(_GLANCE, b" -") and _DISGUISED not in body:
+    if _SHORTEST not in body.translate(_GLANCE, b" -") and not any(sign in body for sign in _DISGUISES):
         return body
-    masked, at, key = [], 0, b""
-    for token in _STRING.finditer(body):
-        if _COLON.match(body, token.end()):
-            key = token.group()[1:-1]
-        elif not _EXEMPT.search(key):
-            masked += [body[at : token.start()], _masked_string(token.group())]
-            at = token.end()
+    try:
+        json.loads(body)
+    except (ValueError, RecursionError):
+        return mask_cards(body.decode("latin-1")).encode("latin-1")
+    return _masked_json(body)
+
+
+def _masked_json(body: bytes) -> bytes:
+    masked, at = [], 0
+    # The name under which a value stands, for each object or list that we are inside of; a list lends its own to what
+    # it holds.
+    names = [b""]
+    for token in _TOKEN.finditer(body):
+        match token.group():
+            case b"{":
+                names.append(b"")
+            case b"[":
+                names.append(names[-1])
+            case b"}" | b"]":
+                names.pop()
+            case string if _COLON.match(body, token.end()):
+                names[-1] = string[1:-1]
+            case string if not _EXEMPT.search(names[-1]):
+                masked += [body[at : token.start()], _masked_string(string)]
+                at = token.end()
     return b"".join([*masked, body[at:]])
 
 
 def _masked_string(literal: bytes) -> bytes:
     """A JSON string literal, written anew where the text it stands for holds a card number."""
-    try:
-        value = json.loads(literal)
-    except ValueError:
-        value = literal.decode("utf-8", "replace")[1:-1]
+    value = json.loads(literal)
     return json.dumps(mask_cards(value)).encode() if find_cards(value) else literal

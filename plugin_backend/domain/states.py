@@ -133,6 +133,7 @@ ATTEMPT = {
     ("pending", "declined"): "declined",
     ("pending", "requires_action"): "the customer must confirm",
     ("pending", "in_doubt"): "no longer known",
+    ("pending", "not_executed"): "nothing happened",
     ("requires_action", "succeeded"): "confirmed and captured",
     ("requires_action", "declined"): "refused",
     ("requires_action", "pending"): "under way at the gateway",

@@ -4,6 +4,7 @@
 redirects never, no hidden retry, and every failure is either ``NotSent`` or ``NoAnswer``.
 """
 
+import contextlib
 import ipaddress
 import socket
 import ssl
@@ -18,12 +19,12 @@ import httpx2
 
 from plugin_backend.sdk.errors import NoAnswer, NotSent, Refused
 
-# Ranges that ``ipaddress`` calls global although they lead inside: NAT64 and 6to4 wrap private IPv4 addresses,
-# Teredo tunnels, 192.0.0.0/24 holds a cloud's metadata service.
-_WRAPPED = [
-    ipaddress.ip_network(n)
-    for n in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32", "192.0.0.0/24")
-]
+# Of IPv6 only this part is given out to the outside. What lies beyond it wraps IPv4 addresses (NAT64, IPv4-mapped and
+# -compatible ones) or is local (fec0::/10), and ``ipaddress`` calls much of that global.
+_GIVEN_OUT = ipaddress.ip_network("2000::/3")
+# Ranges that ``ipaddress`` calls global although they lead inside: 6to4 wraps private IPv4 addresses, Teredo tunnels,
+# 192.0.0.0/24 holds a cloud's metadata service, 3fff::/20 is for documentation.
+_WRAPPED = [ipaddress.ip_network(n) for n in ("2002::/16", "2001::/32", "3fff::/20", "192.0.0.0/24")]
 _PORTS = {80, 443, 8080, 8443}
 
 
@@ -78,6 +79,7 @@ def is_public(address: str) -> bool:
     return (
         ip.is_global
         and not ip.is_multicast
+        and (ip.version == 4 or ip in _GIVEN_OUT)
         and not any(ip in net for net in _WRAPPED if net.version == ip.version)
     )
 
@@ -100,7 +102,8 @@ class _Pinned(httpcore2.SyncBackend):
     ) -> httpcore2.NetworkStream:
         try:
             answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except OSError as error:
+        except (OSError, UnicodeError) as error:
+            # A UnicodeError for a name that no name server could be asked for: a label too long, or empty.
             raise httpcore2.ConnectError(f"no address for {host}") from error
         addresses = [str(answer[4][0]) for answer in answers]
         if not self._allow_private and not all(is_public(address) for address in addresses):
@@ -130,18 +133,11 @@ class HttpClient:
         self._client = httpx2.Client(transport=transport, follow_redirects=False, trust_env=False)
 
     def send(self, request: Request, *, timeout: float | None = None) -> Response:
-        self._check(request.url)
         limit = self._timeout if timeout is None else timeout
         deadline = time.monotonic() + limit
-        timeouts = httpx2.Timeout(limit, connect=min(3.0, limit), pool=min(3.0, limit))
+        asked = self._built(request, limit)
         try:
-            with self._client.stream(
-                request.method,
-                request.url,
-                headers=dict(request.headers),
-                content=request.body or None,
-                timeout=timeouts,
-            ) as answer:
+            with contextlib.closing(self._client.send(asked, stream=True)) as answer:
                 body = self._read(answer, deadline)
                 return Response(answer.status_code, {k.lower(): v for k, v in answer.headers.items()}, body)
         except (
@@ -152,15 +148,31 @@ class HttpClient:
             httpx2.LocalProtocolError,
         ) as error:
             raise NotSent(_short(error)) from None
-        except httpx2.TransportError as error:
+        except httpx2.RequestError as error:
+            # Broken off, late, no HTTP, or packed in a way that cannot be unpacked.
             raise NoAnswer(_short(error)) from None
+
+    def _built(self, request: Request, limit: float) -> httpx2.Request:
+        """The request as it will be sent; ``NotSent`` where its address may not be asked or it cannot be written."""
+        try:
+            self._check(httpx2.URL(request.url))
+            return self._client.build_request(
+                request.method,
+                request.url,
+                headers=dict(request.headers),
+                content=request.body or None,
+                timeout=httpx2.Timeout(limit, connect=min(3.0, limit), pool=min(3.0, limit)),
+            )
+        except httpx2.InvalidURL:
+            raise NotSent("not an address that can be asked") from None
+        except UnicodeError:
+            raise NotSent("a header that cannot be written") from None
 
     def close(self) -> None:
         """Close the connections that idle."""
         self._client.close()
 
-    def _check(self, url: str) -> None:
-        parsed = httpx2.URL(url)
+    def _check(self, parsed: httpx2.URL) -> None:
         if parsed.scheme not in ("http", "https") or not parsed.host:
             raise NotSent("only http and https addresses can be asked")
         if parsed.userinfo:

@@ -252,8 +252,15 @@ def _show_pending(session: Session, shop: Shop, offer: Offer, plan: Plan, secret
 
 
 def _checking(shop: Shop, offer: Offer, secret: str) -> Response:
-    return _page(
-        "offer/checking.html", shop, offer, check_url=url_for("offer.show", secret=secret, **_lang())
+    """The page that renews itself: on the way to the gateway it leads there as soon as it can, on the way back it waits
+    for what became of the payment."""
+    plain = url_for("offer.show", secret=secret, **_lang())
+    on_the_way_back = url_for("offer.show", secret=secret, checking="1", **_lang())
+    return reader.renewing(
+        reader.locale(offer.locale),
+        to=on_the_way_back if "checking" in request.args else plain,
+        shop=offers.shop_view(shop),
+        check_url=plain,
     )
 
 

@@ -22,6 +22,7 @@ from plugin_backend.core import registry
 from plugin_backend.core.db import APP_ROLE, DatabaseError, connect_args, transaction
 from plugin_backend.core.house import House
 from plugin_backend.core.ids import new_id
+from plugin_backend.core.log import mask_cards
 from plugin_backend.domain import inbox, merchants
 from plugin_backend.domain.inbox import DeliveryRow
 from plugin_backend.sdk import clock
@@ -165,7 +166,7 @@ def _row(entrance: Entrance, delivery: Delivery) -> dict[str, Any]:
         "identity": entrance.adapter.identify(delivery).replace("\0", "")[:500],
         "topic": entrance.adapter.topic(delivery).replace("\0", "")[:200],
         "headers": headers,
-        "query": delivery.query.replace("\0", "")[:2000],
+        "query": mask_cards(delivery.query.replace("\0", ""))[:2000],
         "body": body,
         "sha256": digest,
         "received": now,

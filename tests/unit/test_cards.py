@@ -1,0 +1,264 @@
+"""Card numbers: found wherever they stand, masked in what is kept and logged, and nothing else touched."""
+
+import json
+import logging
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+import structlog
+from hypothesis import given
+from hypothesis import strategies as st
+
+from plugin_backend.core import log
+from plugin_backend.core.ids import new_id
+from plugin_backend.core.log import find_cards, looks_like_card, mask_cards, scrub
+from plugin_backend.domain.inbox import kept_form
+from plugin_backend.sdk.http import Delivery
+
+# The test numbers that the card schemes and gateways publish.
+CARDS = [
+    "4242424242424242",
+    "4000056655665556",
+    "4222222222222",
+    "4000000000000000006",
+    "5555555555554444",
+    "5105105105105100",
+    "2223003122003222",
+    "378282246310005",
+    "371449635398431",
+    "6011111111111117",
+    "3056930009020004",
+    "36227206271667",
+    "3566002020360505",
+    "6200000000000005",
+    "6759649826438453",
+    "2200000000000004",
+]
+NOT_CARDS = [
+    "4242424242424243",
+    "1234567812345670",
+    "0000000000000000",
+    "9999999999999995",
+    "42424242",
+    "4242424242424242424242",
+    "20261122100000",
+    "20261122103007",
+    "20261122100000123",
+    "20261122100005",
+    "20261122100007123",
+    "20270101000008",
+    "1732269600000",
+    "2026-11-22 10:00:00",
+    "2026-11-22T10:00:00.123456Z",
+    "00336 12 34 56 78",
+    "FR7630006000011234567890189",
+]
+
+
+def spaced(number: str, gap: str = " ") -> str:
+    return gap.join(number[at : at + 4] for at in range(0, len(number), 4))
+
+
+def kept(body: bytes | Any) -> bytes:
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return kept_form(Delivery({}, raw, datetime(2026, 11, 22, tzinfo=UTC)))[1]
+
+
+def kept_json(body: Any) -> Any:
+    return json.loads(kept(body))
+
+
+@pytest.mark.parametrize("number", CARDS)
+def test_a_card_number_is_found_however_it_is_written(number: str) -> None:
+    assert looks_like_card(number)
+    for text in (number, spaced(number), spaced(number, "-"), f"no {number}!", f"x{number}y", f"№{number}, 12/28"):
+        (found,) = find_cards(text)
+        assert [c for c in text[slice(*found)] if c.isdigit()] == list(number)
+        masked = mask_cards(text)
+        assert len(masked) == len(text)
+        assert find_cards(masked) == []
+        assert number[:6] not in masked
+
+
+@pytest.mark.parametrize("number", CARDS)
+@pytest.mark.parametrize("behind", [" 12 28 123", " 1228", " 12/28", " 123", "-2028", " 0"])
+def test_a_card_number_is_found_before_its_expiry(number: str, behind: str) -> None:
+    for written in (number, spaced(number)):
+        text = written + behind
+        ((start, end),) = find_cards(text)
+        assert start == 0
+        assert end >= len(written)
+        assert find_cards(mask_cards(text)) == []
+
+
+@pytest.mark.parametrize("text", NOT_CARDS)
+def test_what_only_looks_like_a_card_number_is_left_alone(text: str) -> None:
+    assert find_cards(text) == []
+    assert mask_cards(text) == text
+
+
+@given(st.text(alphabet="0123456789- ab", max_size=60))
+def test_masking_twice_is_masking_once_and_keeps_the_length(text: str) -> None:
+    masked = mask_cards(text)
+    assert len(masked) == len(text)
+    assert mask_cards(masked) == masked
+
+
+def test_finding_takes_no_time_in_a_text_of_digits_only() -> None:
+    for text in ("4 " * 50_000, "4" * 100_000, "4242 " * 20_000, "4-" * 50_000):
+        find_cards(text)
+
+
+def test_our_own_ids_are_no_card_numbers() -> None:
+    ids = " ".join(new_id("off") for _ in range(2000))
+    assert mask_cards(ids) == ids
+
+
+@pytest.mark.parametrize("number", CARDS)
+def test_a_kept_body_holds_no_card_number_and_is_json_of_the_same_shape(number: str) -> None:
+    body = {
+        "note": f"my card is {spaced(number)} 12/28",
+        "meta_data": [{"id": 1, "key": "x", "value": number}, {"value": [number, {"deep": f"a{number}b"}]}],
+    }
+    raw = json.dumps(body).encode()
+    shown = kept(raw)
+    assert len(shown) == len(raw)
+    read = json.loads(shown)
+    assert read["note"].startswith("my card is ****")
+    assert read["note"].endswith(" 12/28")
+    assert number.encode() not in shown
+    assert read["meta_data"][1]["value"][1] == {"deep": f"a{'*' * len(number)}b"}
+
+
+def test_ids_tokens_and_keys_are_left_as_they_are() -> None:
+    number = CARDS[0]
+    body = {
+        "id": number,
+        "order_key": f"wc_order_{number}",
+        "cart_token": number,
+        "admin_graphql_api_id": f"gid://shop/Order/{number}",
+        "transaction_id": number,
+        "ids": [number, number],
+        "note": "x",
+    }
+    assert kept_json(body) == body
+
+
+def test_what_stands_behind_an_id_is_not_exempt() -> None:
+    number = CARDS[0]
+    body = {"cards": [{"id": "a"}, number, [number], {"x": number}], "token": {"of": "b"}, "last": number}
+    read = kept_json(body)
+    assert number not in json.dumps(read)
+    assert kept_json([{"token": "t"}, number]) == [{"token": "t"}, "*" * 16]
+
+
+def test_numbers_are_left_as_they_are() -> None:
+    raw = b'{"id": 4242424242424242, "total": 4000056655665556, "note": "4242 4242 4242 4242"}'
+    assert kept(raw) == b'{"id": 4242424242424242, "total": 4000056655665556, "note": "**** **** **** ****"}'
+
+
+@pytest.mark.parametrize(
+    "disguise", ["\\u0034242424242424242", "4242\\u002d4242-4242\\u00204242", "\\u0034" * 0 + "42\\u00342424242424242"]
+)
+def test_escaped_digits_are_no_disguise(disguise: str) -> None:
+    shown = kept(f'{{"note": "{disguise}", "more": 1}}'.encode())
+    assert json.loads(shown)["more"] == 1
+    assert find_cards(json.loads(shown)["note"]) == []
+    assert b"4242" not in shown
+
+
+def test_a_quoted_quote_does_not_hide_what_follows() -> None:
+    body = {'a "quoted" name': 'he said "4242424242424242" \\', "b\\": "4242424242424242"}
+    assert kept_json(body) == {
+        'a "quoted" name': 'he said "****************" \\',
+        "b\\": "*" * 16,
+    }
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"card=4242424242424242&cvc=123",
+        b"4242 4242 4242 4242",
+        b'{"note": "4242424242424242',
+        b'{"note": \'4242424242424242\'}',
+        b"<card>4242424242424242</card>",
+        b"\xff\xfe 4242424242424242 \x80",
+        b'{"note": "caf\xe9 4242424242424242"}',
+    ],
+)
+def test_a_body_that_is_no_json_is_kept_without_card_numbers_too(body: bytes) -> None:
+    shown = kept(body)
+    assert len(shown) == len(body)
+    assert shown == body.replace(b"4242 4242 4242 4242", b"**** **** **** ****").replace(b"4242424242424242", b"*" * 16)
+
+
+def test_a_body_without_card_numbers_is_kept_to_the_byte() -> None:
+    for body in (
+        b'{"id":19,"total":"100.00","date":"2026-11-22T10:00:00","name":"caf\\u00e9 \\u0000"}',
+        b"\x00\xff\xfe not json",
+        b"",
+        b'{"at": "20261122100000", "ms": "1732269600000", "phone": "+33 6 12 34 56 78"}',
+    ):
+        assert kept(body) == body
+
+
+def test_headers_are_kept_as_json_that_the_database_takes() -> None:
+    given_headers = {
+        "x-odd": "a\0b",
+        "x-written": "\\u0000 and \\",
+        "x-latin": "caf\xe9",
+        "authorization": "Bearer secret",
+        "cookie": "session=secret",
+        "x-forwarded-for": "192.0.2.1",
+    }
+    shown, _, digest = kept_form(Delivery(given_headers, b"x", datetime(2026, 11, 22, tzinfo=UTC)))
+    assert json.loads(shown) == {"x-odd": "ab", "x-written": "\\u0000 and \\", "x-latin": "caf\xe9"}
+    assert digest == "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881"
+
+
+def test_a_card_number_in_a_header_or_query_is_not_kept_either() -> None:
+    shown, _, _ = kept_form(Delivery({"x-note": "4242424242424242"}, b"", datetime(2026, 11, 22, tzinfo=UTC)))
+    assert "4242424242424242" not in shown
+
+
+SECRETS = [
+    "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+    "ck_0123456789abcdef0123",
+    "cs_0123456789abcdef0123",
+    "sk_test_sandbox_0123456789",
+    "sk_live_0123456789",
+    "shpat_0123456789abcdef",
+    "Bearer eyJhbGciOiJIUzI1NiJ9.e30",
+    "Basic dXNlcjpwYXNzd29yZA==",
+    "tok_never_shown",
+    "ana@example.test",
+    "4242 4242 4242 4242",
+    "/o/abcdefghijklmnopqrstuvwxyz234567",
+    "/p/abcdefghijklmnopqrstuvwxyz234567/cancel",
+    "https://reprise.test/u/abcdefghijklmnopqrstuvwxyz234567",
+    "/hooks/abcdefghijklmnopqrstuvwxyz234567",
+]
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+def test_a_secret_is_scrubbed_from_whatever_is_logged(secret: str, capsys: pytest.CaptureFixture[str]) -> None:
+    hidden = max(secret.replace("/cancel", "").replace("/", " ").replace("Bearer", "").split(), key=len)
+    assert hidden not in scrub(f"before {secret} after")
+    log.configure("INFO")
+    try:
+        raise ValueError(f"told {secret}")
+    except ValueError:
+        structlog.get_logger("test").exception("failed", text=secret, facts={"in": [secret, 1, (secret,)]})
+        logging.getLogger("library").warning("said %s", secret, exc_info=True)
+    said = capsys.readouterr().err
+    log.configure("ERROR")
+    lines = [json.loads(line) for line in said.splitlines()]
+    assert len(lines) == 2
+    assert hidden not in said
+
+
+def test_what_is_no_secret_stays_in_the_log() -> None:
+    text = "offer off_01jd0000000000000000000000 of shop_01jd for 33.34 EUR at 2026-11-22T10:00:00Z: tok pm_"
+    assert scrub(text) == text
