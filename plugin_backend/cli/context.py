@@ -47,7 +47,8 @@ def find_settings(data: Path | None) -> config.Config:
                 f"nothing is running in {data}: start it with reprise up --data {data}"
             )
         return config.load()
-    return config.load({**os.environ, **runtime.environment})
+    inherited = {name: value for name, value in os.environ.items() if name.removesuffix("_FILE") not in runtime.environment}
+    return config.load({**inherited, **runtime.environment})
 
 
 @contextmanager

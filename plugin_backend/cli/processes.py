@@ -23,7 +23,7 @@ from plugin_backend.cli.context import (
     shop_option,
     tell,
 )
-from plugin_backend.core import config, queue
+from plugin_backend.core import config, queue, seal
 from plugin_backend.core.db import DatabaseError, first_line, transaction
 from plugin_backend.domain import invariants, merchants
 from plugin_backend.migrations import upgrade
@@ -135,6 +135,19 @@ def run_clock() -> None:
     clock_of(app).run(stop)
 
 
+@click.group()
+def keys() -> None:
+    """The key files of an installation."""
+
+
+@keys.command("make")
+@click.option("--dir", "folder", required=True, type=click.Path(file_okay=False, path_type=Path))
+def make(folder: Path) -> None:
+    """Make the key files where they are missing, readable by their owner only; an existing one is never touched."""
+    seal.make_keys(folder)
+    click.echo(f"door.key and root.key are in {folder}: keep copies apart from the database's backups")
+
+
 @click.command()
 @data_option
 @json_option
@@ -160,4 +173,4 @@ def _doctor_lines(found: Any) -> list[str]:
     return [f"{shop}: {what}" for shop, whats in found["broken"].items() for what in whats]
 
 
-COMMANDS = [migrate, web, worker, clock, doctor]
+COMMANDS = [migrate, web, worker, clock, doctor, keys]

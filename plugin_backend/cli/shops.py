@@ -88,6 +88,19 @@ def add_shop(
     )
 
 
+@shop.command("activate")
+@click.argument("shop_id", metavar="ID")
+@data_option
+@json_option
+def activate(shop_id: str, data: Path | None, as_json: bool) -> None:
+    """Let a live shop that only watches send offers from now on."""
+    with at_work(data), transaction(shop_id) as session:
+        row = merchants.get_shop(session, shop_id)
+        merchants.activate(session, row)
+        found = {"id": row.id, "shop": row.id, "state": row.state}
+    tell(found, as_json=as_json, lines=lambda it: [f"{it['id']} is {it['state']}"])
+
+
 @shop.command("list")
 @data_option
 @json_option

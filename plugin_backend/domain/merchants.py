@@ -36,6 +36,12 @@ class NotATestShop(RepriseError):
     permanent = True
 
 
+class NotAble(RepriseError):
+    """The shop lacks something without which it could not keep its offers."""
+
+    permanent = True
+
+
 class Merchant(Base):
     """Whoever runs shops here."""
 
@@ -147,6 +153,14 @@ def load_shop(shop_id: str) -> Shop:
 
 def all_shops(session: Session) -> list[Shop]:
     return list(session.scalars(select(Shop).order_by(Shop.id)))
+
+
+def activate(session: Session, shop: Shop) -> None:
+    """Let a shop that only watches send offers. ``NotAble`` where it could not keep what an offer promises."""
+    why = why_not_able(session, shop)
+    if why:
+        raise NotAble(f"{shop.id} cannot be activated: {why}")
+    shop.state = "active"
 
 
 def travel(session: Session, shop: Shop, span: timedelta) -> datetime:

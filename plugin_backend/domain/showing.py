@@ -39,7 +39,7 @@ def plan_view(session: Session, shop: Shop, plan: Plan) -> PlanView:
         kind=plan.kind,
         reference=plan.id,
         state=plan.state,
-        order=plan.order_key.partition(":")[2] or plan.order_key,
+        order=plan.order_key.partition(":")[2] or plan.order_key or plan.id,
         lines=offers.basket_lines(session.get_one(Cart, (shop.id, plan.cart_id))),
         parts=tuple(part(row) for row in rows),
         paid=Money(ledger.received(session, shop.id, plan.id), plan.currency),

@@ -124,7 +124,10 @@ class Stack:
         return server.url
 
     def _start(self, service: Service) -> Child | None:
-        environment = {**base_environment(), **self.environment, **service.environment}
+        ours = {**self.environment, **service.environment}
+        # What we name ourselves may not be named again by a file: a NAME_FILE would win over NAME.
+        inherited = {name: value for name, value in base_environment().items() if name.removesuffix("_FILE") not in ours}
+        environment = {**inherited, **ours}
         if service.on_exit == "once":
             self.supervisor.run(Program(service.name, service.command, environment), seconds=_ONCE_SECONDS)
             return None

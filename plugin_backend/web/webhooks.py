@@ -6,9 +6,10 @@ remembered, one HMAC and one INSERT, and a framework's request set-up would cost
 
 import hashlib
 import json
+import os
 import re
-import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -34,6 +35,8 @@ log = structlog.get_logger(__name__)
 LARGEST = 5 * 1024 * 1024
 _REMEMBER = 30.0
 _MOST_REMEMBERED = 10_000
+# The server puts its own environment into each request's, where HTTP_PROXY, say, would pass for a header and be kept.
+_NOT_SENT = frozenset(name for name in os.environ if name.startswith("HTTP_"))
 _PATH = re.compile(r"/hooks/([a-z2-7]{32})")
 
 Start = Callable[..., Any]
@@ -126,32 +129,45 @@ class HookDoor:
 
 
 class Keeper:
-    """Keeps deliveries: a connection for each thread, one statement and one commit for each delivery."""
+    """Keeps deliveries: one statement and one commit for each. There are as many connections as there were ever
+    requests at once, which the server's threads bound; they belong to no thread, since the server ends idle ones."""
 
     def __init__(self, url: str, closing: ExitStack) -> None:
         self._url = url
-        self._closing = closing
-        self._local = threading.local()
+        self._idle: deque[psycopg.Connection[Any]] = deque()
+        closing.callback(self._close)
 
     def keep(self, entrance: Entrance, delivery: Delivery) -> None:
         """Returns when the delivery is on disk, whether it was new or known. Tried once more on a fresh connection,
         since one that idled may be dead."""
         row = _row(entrance, delivery)
         try:
-            self._connection().execute(inbox.KEEP, row)
+            self._insert(self._last_used() or self._connect(), row)
         except psycopg.OperationalError:
-            self._connection(fresh=True).execute(inbox.KEEP, row)
+            self._insert(self._connect(), row)
 
-    def _connection(self, *, fresh: bool = False) -> "psycopg.Connection[Any]":
-        connection: psycopg.Connection[Any] | None = getattr(self._local, "connection", None)
-        if connection is None or fresh or connection.closed:
-            arguments: dict[str, Any] = dict(connect_args(APP_ROLE))
-            connection = psycopg.connect(
-                self._url, autocommit=True, prepare_threshold=1, connect_timeout=3, **arguments
-            )
-            self._closing.callback(connection.close)
-            self._local.connection = connection
-        return connection
+    def _insert(self, connection: "psycopg.Connection[Any]", row: dict[str, Any]) -> None:
+        try:
+            connection.execute(inbox.KEEP, row)
+        finally:
+            if not connection.closed:
+                self._idle.append(connection)
+
+    def _last_used(self) -> "psycopg.Connection[Any] | None":
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return None
+
+    def _connect(self) -> "psycopg.Connection[Any]":
+        arguments: dict[str, Any] = dict(connect_args(APP_ROLE))
+        return psycopg.connect(
+            self._url, autocommit=True, prepare_threshold=1, connect_timeout=3, **arguments
+        )
+
+    def _close(self) -> None:
+        while (connection := self._last_used()) is not None:
+            connection.close()
 
 
 def _row(entrance: Entrance, delivery: Delivery) -> dict[str, Any]:
@@ -204,7 +220,7 @@ def _headers(environ: dict[str, Any]) -> dict[str, str]:
     headers = {
         name[5:].replace("_", "-").lower(): str(value)
         for name, value in environ.items()
-        if name.startswith("HTTP_")
+        if name.startswith("HTTP_") and name not in _NOT_SENT
     }
     headers["content-type"] = environ.get("CONTENT_TYPE") or ""
     return headers
