@@ -129,6 +129,7 @@ def _keep_private() -> None:
 def _start(stack: Stack, prepare: Callable[[Stack], Sequence[Service]]) -> None:
     services = prepare(stack)
     stack.start_servers()
+    seed.migrate(stack.environment)
     stack.start(services)
 
 

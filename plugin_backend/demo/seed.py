@@ -12,14 +12,16 @@ from typing import Any
 
 from sqlalchemy import select
 
-from plugin_backend.app import create_app
+from plugin_backend.app import create_app, owner_engine
 from plugin_backend.core import config
-from plugin_backend.core.db import db, transaction
+from plugin_backend.core.db import DatabaseError, db, first_line, transaction
 from plugin_backend.core.house import house
 from plugin_backend.demo.places import Places
 from plugin_backend.domain import merchants, offers, onboarding, staff
 from plugin_backend.domain.merchants import Shop
 from plugin_backend.domain.staff import User
+from plugin_backend.launcher.errors import CannotStart
+from plugin_backend.migrations import upgrade
 from plugin_backend.sdk.http import HttpClient, Request, raise_for_status
 
 OPERATOR = "lea@boutique-luna.test"
@@ -50,6 +52,17 @@ def at_home(environment: Mapping[str, str]) -> Iterator[None]:
         finally:
             db.session.remove()
             db.engine.dispose()
+
+
+def migrate(environment: Mapping[str, str]) -> None:
+    """Bring the database to the newest step. ``CannotStart`` says in one line why it did not go."""
+    engine = owner_engine(config.load({**os.environ, **environment}))
+    try:
+        upgrade(engine)
+    except DatabaseError as error:
+        raise CannotStart(f"the database was not migrated: {first_line(error)}") from None
+    finally:
+        engine.dispose()
 
 
 def first_operator(environment: Mapping[str, str]) -> tuple[str, str] | None:

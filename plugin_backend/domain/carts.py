@@ -3,12 +3,16 @@
 Where a basket stands follows from the *set* of its deliveries, not from their order: of two states the later
 ``updated_at`` is newer, then the higher version, then the greater hash of the content; a sale wins over everything;
 a removal without a time wins over every state of the basket but a restoration.
+
+A basket goes by several names, and a delivery that tells two of them (``aliases``) makes them one basket, whichever came
+first: what was told under either is put together by the rules above, and it is called by the name furthest along
+(``_key``). A basket that an offer stands for, or was accepted for, is left as it is until the offer has ended.
 """
 
 import hashlib
 import json
 from dataclasses import asdict
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import BigInteger, Index, UniqueConstraint, or_, select, text
@@ -74,7 +78,8 @@ class Cart(moves.Stateful, Due, Row, Base):
 
 class Sale(Row, Base):
     """An order somebody placed in the shop, by whatever path. ``cart_keys`` are the names its basket may have had;
-    ``our_reference`` is the plan's where the order is our own."""
+    ``our_reference`` is the plan's where the order is our own. An order of which only the cancellation or the refund was
+    told has neither basket nor customer, so that it counts for nobody as bought."""
 
     __tablename__ = "sales"
     prefix = "sale"
@@ -118,12 +123,10 @@ def payment_failed(session: Session, shop: Shop, event: sdk.PaymentFailed, at: d
     cart = (
         cart_changed(session, shop, event.cart, at) if event.cart else _locked(session, shop, event.key, at)
     )
-    # Two tellings of one decline: the one that knows why counts, whichever comes first.
-    known = (cart.failed_at or BEFORE_EVERYTHING, cart.decline not in ("", "unknown"), cart.decline)
-    told = (event.at, event.decline != "unknown", event.decline)
-    if told > known:
+    newer = (event.at, event.decline != "unknown", event.decline) > _failure(cart)
+    if newer:
         cart.failed_at, cart.decline = event.at, event.decline
-    settle(session, shop, cart, changed=told > known)
+    settle(session, shop, cart, changed=newer)
     return cart
 
 
@@ -132,7 +135,7 @@ def cart_removed(session: Session, shop: Shop, event: sdk.CartRemoved, at: datet
     cart = _locked(session, shop, event.key, at)
     cart.removed = True
     if event.at is not None:
-        cart.removed_at = max(event.at, cart.removed_at or event.at)
+        cart.removed_at = _later(event.at, cart.removed_at)
     settle(session, shop, cart)
     return cart
 
@@ -140,7 +143,7 @@ def cart_removed(session: Session, shop: Shop, event: sdk.CartRemoved, at: datet
 def cart_restored(session: Session, shop: Shop, event: sdk.CartRestored, at: datetime) -> Cart:
     """A deleted basket came back."""
     cart = _locked(session, shop, event.key, at)
-    cart.restored_at = max(event.at, cart.restored_at or event.at)
+    cart.restored_at = _later(event.at, cart.restored_at)
     settle(session, shop, cart)
     return cart
 
@@ -148,20 +151,18 @@ def cart_restored(session: Session, shop: Shop, event: sdk.CartRestored, at: dat
 def order_placed(session: Session, shop: Shop, event: sdk.OrderPlaced, at: datetime) -> list[Cart]:
     """Somebody bought: keep the sale, once, and give back the baskets it came from, settled."""
     customer = customers.meet(session, shop.id, event.person)
-    values = {
-        "id": new_id(Sale.prefix),
-        "shop_id": shop.id,
-        "created_at": at,
-        "order_key": event.order_key,
-        "cart_keys": sorted(event.cart_keys),
-        "customer_id": customer.id if customer else None,
-        "amount": event.total.minor if event.total else None,
-        "currency": event.total.currency if event.total else None,
-        "placed_at": event.placed_at,
-        "known_at": at,
-        "our_reference": event.our_reference,
-    }
-    session.execute(insert(Sale).values(values).on_conflict_do_update(index_elements=_ORDER, set_=_MERGED))
+    _keep_sale(
+        session,
+        shop,
+        event.order_key,
+        event.placed_at,
+        known_at=at,
+        cart_keys=sorted(event.cart_keys),
+        customer_id=customer.id if customer else None,
+        amount=event.total.minor if event.total else None,
+        currency=event.total.currency if event.total else None,
+        our_reference=event.our_reference,
+    )
     of_the_order = select(Cart).where(Cart.shop_id == shop.id, Cart.keys.overlap(list(event.cart_keys)))
     found = list(session.scalars(of_the_order.order_by(Cart.id).with_for_update()))
     for cart in found:
@@ -169,28 +170,48 @@ def order_placed(session: Session, shop: Shop, event: sdk.OrderPlaced, at: datet
     return found
 
 
-# An order is told of many times; what any telling knew is kept.
-_ORDER = ["shop_id", "order_key"]
-_MERGED = {
-    "our_reference": text("COALESCE(NULLIF(sales.our_reference, ''), excluded.our_reference)"),
-    "cart_keys": text("ARRAY(SELECT DISTINCT unnest(sales.cart_keys || excluded.cart_keys) ORDER BY 1)"),
-    "customer_id": text("COALESCE(sales.customer_id, excluded.customer_id)"),
-    "placed_at": text("LEAST(sales.placed_at, excluded.placed_at)"),
-}
+def order_cancelled(session: Session, shop: Shop, event: sdk.OrderCancelled, at: datetime) -> None:
+    """An order was cancelled in the shop. If it was a sale it stays one: nobody is asked to buy it again."""
+    _keep_sale(session, shop, event.order_key, event.at, known_at=at, cancelled_at=event.at)
 
 
-def order_cancelled(session: Session, shop: Shop, event: sdk.OrderCancelled) -> None:
-    """An order was cancelled in the shop. It was a sale all the same: nobody is asked to buy it again."""
-    sale = find_sale(session, shop.id, event.order_key)
-    if sale is not None:
-        sale.cancelled_at = min(event.at, sale.cancelled_at or event.at)
-
-
-def order_refunded(session: Session, shop: Shop, event: sdk.OrderRefunded) -> None:
+def order_refunded(session: Session, shop: Shop, event: sdk.OrderRefunded, at: datetime) -> None:
     """An order was refunded in the shop, wholly or in part."""
-    sale = find_sale(session, shop.id, event.order_key)
-    if sale is not None:
-        sale.refunded_at = min(event.at, sale.refunded_at or event.at)
+    _keep_sale(session, shop, event.order_key, event.at, known_at=at, refunded_at=event.at)
+
+
+def _keep_sale(session: Session, shop: Shop, order_key: str, placed_at: datetime, **facts: Any) -> None:
+    """An order is told of many times and in any order; what any telling knew is kept."""
+    row = {
+        "id": new_id(Sale.prefix),
+        "shop_id": shop.id,
+        "created_at": facts["known_at"],
+        "order_key": order_key,
+        "placed_at": placed_at,
+        "cart_keys": [],
+        "our_reference": "",
+        **facts,
+    }
+    kept = insert(Sale).values(row)
+    session.execute(kept.on_conflict_do_update(index_elements=["shop_id", "order_key"], set_=_MERGED))
+
+
+# Where two tellings differ, the one that counts must not depend on which came first: the greater total, the first
+# address in the alphabet.
+_GREATER = "sales.amount IS NULL OR (excluded.currency, excluded.amount) > (sales.currency, sales.amount)"
+_MERGED = {
+    "our_reference": text("GREATEST(sales.our_reference, excluded.our_reference)"),
+    "cart_keys": text("ARRAY(SELECT DISTINCT unnest(sales.cart_keys || excluded.cart_keys) ORDER BY 1)"),
+    "customer_id": text(
+        "(SELECT c.id FROM customers c WHERE c.shop_id = sales.shop_id"
+        " AND c.id IN (sales.customer_id, excluded.customer_id) ORDER BY c.email LIMIT 1)"
+    ),
+    "amount": text(f"CASE WHEN {_GREATER} THEN excluded.amount ELSE sales.amount END"),
+    "currency": text(f"CASE WHEN {_GREATER} THEN excluded.currency ELSE sales.currency END"),
+    "placed_at": text("LEAST(sales.placed_at, excluded.placed_at)"),
+    "cancelled_at": text("LEAST(sales.cancelled_at, excluded.cancelled_at)"),
+    "refunded_at": text("LEAST(sales.refunded_at, excluded.refunded_at)"),
+}
 
 
 def find_sale(session: Session, shop_id: str, order_key: str) -> Sale | None:
@@ -258,8 +279,8 @@ def _is_removed(cart: Cart) -> bool:
 
 
 def _locked(session: Session, shop: Shop, key: str, at: datetime, aliases: tuple[str, ...] = ()) -> Cart:
-    """The cart of that name, made where it is new, locked until the transaction ends. Two rows that turn out to be one
-    basket become one: the older stands, the other is lost."""
+    """The cart of that name, made where it is new, locked until the transaction ends. Rows that turn out to be one
+    basket become one."""
     names = [key, *aliases]
     row = {
         "shop_id": shop.id,
@@ -278,13 +299,53 @@ def _locked(session: Session, shop: Shop, key: str, at: datetime, aliases: tuple
     if not found:
         session.execute(insert(Cart).values(row).on_conflict_do_nothing(index_elements=["shop_id", "key"]))
         found = _by_names(session, shop, names)
-    cart, *others = found
-    cart.keys = sorted({*names, *cart.keys, *(name for other in others for name in other.keys)})
-    for other in others:
-        if other.state not in ("lost", "ordered", "recovered") and other.offer_id is None:
-            moves.move(session, other, "lost", "the same basket under another name")
-            other.rest(None)
+    # The one that an offer stands for is the one whose link is out; else the older.
+    cart, *others = sorted(found, key=lambda row: (row.offer_id is None, row.state != "offered", row.id))
+    twins = [other for other in others if other.offer_id is None and other.state != "offered"]
+    taken = {other.key for other in others if other not in twins}
+    cart.keys = sorted({*names, *cart.keys, *(name for twin in twins for name in twin.keys)} - taken)
+    for twin in twins:
+        _swallow(session, cart, twin)
+    session.flush()
+    cart.key = _key(cart.keys)
+    if twins:
+        settle(session, shop, cart, changed=True)
     return cart
+
+
+def _key(names: list[str]) -> str:
+    """The name furthest along: an ``order:`` comes after a ``checkout:`` and that after a ``cart:``, and of two orders
+    the later has the higher number."""
+    return max(names, key=lambda name: (name.partition(":")[0], len(name), name))
+
+
+def _swallow(session: Session, cart: Cart, twin: Cart) -> None:
+    """Take in all that was told of the same basket under another name. The other row stays for its history's sake,
+    nameless."""
+    newest = (twin.updated_at, twin.version, twin.content_hash)
+    if newest > (cart.updated_at, cart.version, cart.content_hash):
+        cart.updated_at, cart.version, cart.content_hash = newest
+        cart.amount, cart.currency, cart.lines, cart.empty = twin.amount, twin.currency, twin.lines, twin.empty
+    cart.changed_at = max(twin.changed_at, cart.changed_at)
+    _hear(cart, twin.told)
+    if _failure(twin) > _failure(cart):
+        cart.failed_at, cart.decline = twin.failed_at, twin.decline
+    cart.removed = cart.removed or twin.removed
+    cart.removed_at = _later(cart.removed_at, twin.removed_at)
+    cart.restored_at = _later(cart.restored_at, twin.restored_at)
+    twin.key, twin.keys = twin.id, []
+    if twin.state not in ("lost", "ordered"):
+        moves.move(session, twin, "lost", "the same basket under another name")
+    twin.rest(None)
+
+
+def _failure(cart: Cart) -> tuple[datetime, bool, str]:
+    """Of two tellings of one decline the one that knows why counts, whichever comes first."""
+    return cart.failed_at or BEFORE_EVERYTHING, cart.decline not in ("", "unknown"), cart.decline
+
+
+def _later(one: datetime | None, other: datetime | None) -> datetime | None:
+    return max(filter(None, (one, other)), default=None)
 
 
 def _by_names(session: Session, shop: Shop, names: list[str]) -> list[Cart]:
@@ -311,12 +372,12 @@ def _note(cart: Cart, event: sdk.CartChanged, customer_id: str) -> None:
         "country": person.country,
         "platform_id": person.platform_id,
     }
-    when = event.updated_at.isoformat()
-    later = {
-        name: [when, value]
-        for name, value in values.items()
-        if value and [when, value] > cart.told.get(name, ["", ""])
-    }
+    when = event.updated_at.astimezone(UTC).isoformat(timespec="microseconds")
+    _hear(cart, {name: [when, value] for name, value in values.items() if value})
+
+
+def _hear(cart: Cart, told: dict[str, Any]) -> None:
+    later = {name: word for name, word in told.items() if word > cart.told.get(name, ["", ""])}
     cart.told = {**cart.told, **later}
     for name, (_, value) in later.items():
         setattr(cart, name, value)

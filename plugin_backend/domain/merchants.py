@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
+from dateutil.relativedelta import relativedelta
 from sqlalchemy import Interval, LargeBinary, select
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -163,12 +164,14 @@ def activate(session: Session, shop: Shop) -> None:
     shop.state = "active"
 
 
-def travel(session: Session, shop: Shop, span: timedelta) -> datetime:
-    """Send a test shop's clock ahead; the clock process moves it from due moment to due moment. ``NotATestShop`` for a
-    live one, whose time is everybody's."""
+def travel(session: Session, shop: Shop, span: timedelta | relativedelta) -> datetime:
+    """Send a test shop's clock ahead; the clock process moves it from due moment to due moment. One that is on its way
+    goes that much further than it was going: a month is counted from there. ``NotATestShop`` for a live one, whose
+    time is everybody's."""
     if not shop.test:
         raise NotATestShop(f"{shop.id} is a live shop")
-    goal = max(clock.real_now() + shop.clock_offset, shop.travel_to or clock.real_now()) + span
+    now = clock.real_now() + shop.clock_offset
+    goal = max(now, shop.travel_to or now) + span
     shop.travel_to = goal
     session.flush()
     return goal

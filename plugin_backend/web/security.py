@@ -46,7 +46,8 @@ def _fields() -> Iterator[tuple[str, str]]:
 def _inside(value: Any, name: str) -> Iterator[tuple[str, str]]:
     if isinstance(value, dict):
         for key, inner in value.items():
-            yield from _inside(inner, str(key))
+            yield "(name)", key
+            yield from _inside(inner, key)
     elif isinstance(value, list):
         for inner in value:
             yield from _inside(inner, name)

@@ -67,10 +67,10 @@ def _from_shop(session: Session, shop: Shop, event: shop_sdk.ShopEvent, row: Del
         case shop_sdk.OrderPlaced():
             _order_placed(session, shop, event, row)
         case shop_sdk.OrderCancelled():
-            carts.order_cancelled(session, shop, event)
+            carts.order_cancelled(session, shop, event, at)
             plans.order_stopped(session, shop.id, event.order_key, "cancelled in the shop")
         case shop_sdk.OrderRefunded():
-            carts.order_refunded(session, shop, event)
+            carts.order_refunded(session, shop, event, at)
             if event.full:
                 plans.order_stopped(session, shop.id, event.order_key, "refunded in the shop")
         case shop_sdk.CustomerRedacted():

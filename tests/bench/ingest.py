@@ -18,7 +18,9 @@ SECONDS = 3.0
 WARM_UP_SECONDS = 1.0
 # Where a generating process takes this share of a core, it may be what was measured.
 TOO_BUSY = 0.9
-_GUNICORN = "gunicorn --worker-class gthread --workers 2 --threads 16 --keep-alive 30 --bind 127.0.0.1:{port}".split()
+_GUNICORN = (
+    "gunicorn --worker-class gthread --workers 2 --threads 16 --keep-alive 30 --bind 127.0.0.1:{port}".split()
+)
 
 
 @dataclass

@@ -239,3 +239,21 @@ def test_a_first_payment_that_is_declined_asks_for_another_card(
 
     assert story.states(house, paying_shop) == ["paid", "scheduled", "scheduled"]
     assert story.captured(house, paying_shop, gateway) == [3334]
+
+
+def test_a_subscription_is_collected_month_after_month_until_it_is_cancelled(
+    house: TestHouse, gateway: SandboxProcess, mails: Letterbox
+) -> None:
+    shop = house.add_shop(
+        sandbox=gateway.settings(), kind="subscription", country="NO", locale="en", timezone="Europe/Oslo"
+    )
+    plan = story.begin_plan(house, shop, gateway)
+    house.travel(shop, days=62)
+    assert story.states(house, shop) == ["paid", "paid", "paid", "scheduled"]
+
+    portal = story.link(house, shop, "p", plan.id)
+    assert house.client().post(f"{portal}/cancel", data={}).status_code == 200
+    house.travel(shop, days=62)
+
+    assert story.states(house, shop) == ["paid", "paid", "paid", "void"]
+    assert story.captured(house, shop, gateway) == [10000, 10000, 10000]

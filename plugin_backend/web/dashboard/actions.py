@@ -120,8 +120,7 @@ def move_clock(shop_id: str) -> Response:
         raise BadRequest("the step is hour, day or month")
     with transaction(shop.id) as session:
         row = session.get_one(Shop, shop.id, with_for_update=True, populate_existing=True)
-        now = clock.real_now() + row.clock_offset
-        merchants.travel(session, row, now + step - now)
+        merchants.travel(session, row, step)
     return _done(shop, "", "clock_moved")
 
 
