@@ -16,6 +16,7 @@ from plugin_backend.web.webhooks import HookDoor
 from plugin_backend.worker import clock, jobs
 
 MIGRATION_HEAD = "0001"
+_NOT_MIGRATED = "the database is not migrated: run reprise migrate"
 Part = Literal["web", "worker", "clock", "cli"]
 
 
@@ -68,10 +69,13 @@ def check_ready(app: Flask) -> None:
         try:
             with db.db.engine.connect() as connection:
                 if not inspect(connection).has_table("alembic_version"):
-                    raise NotReady("the database is not migrated: run reprise migrate")
+                    raise NotReady(_NOT_MIGRATED)
                 found = connection.scalar(text("SELECT version_num FROM alembic_version"))
         except db.DatabaseError as error:
-            raise NotReady(f"the database does not answer: {db.first_line(error)}") from None
+            said = db.first_line(error)
+            # The roles we work as are made by the migration: without it not even a connection comes about.
+            absent = any(f'role "{role}" does not exist' in said for role in (db.APP_ROLE, db.CLOCK_ROLE))
+            raise NotReady(_NOT_MIGRATED if absent else f"the database does not answer: {said}") from None
     if found != MIGRATION_HEAD:
         raise NotReady(f"the database is at migration {found}, not {MIGRATION_HEAD}: run reprise migrate")
     try:

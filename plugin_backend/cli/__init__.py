@@ -1,22 +1,41 @@
 """``reprise ...``: every command has ``--help``; every command that shows something has ``--json``."""
 
+import importlib
 import sys
 
 import click
 
-from plugin_backend.cli import demo, objects, processes, shops
 from plugin_backend.sdk.errors import RepriseError
 
+# The rooms in which the commands are. A command loads its own and no other: ten processes start at once for a person
+# who waits, and a worker has no use for what the demo needs.
+_ROOMS = {
+    "demo": ("up", "demo"),
+    "migration": ("migrate",),
+    "objects": ("deliveries", "carts", "offers", "plans", "collections", "messages", "cases"),
+    "processes": ("web", "worker", "clock", "doctor", "keys"),
+    "shops": ("shop", "gateway", "user"),
+}
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+
+class Hall(click.Group):
+    """A group whose commands are loaded when they are asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(name for names in _ROOMS.values() for name in names)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        for room, names in _ROOMS.items():
+            if cmd_name in names:
+                commands: list[click.Command] = importlib.import_module(f"{__name__}.{room}").COMMANDS
+                return next(command for command in commands if command.name == cmd_name)
+        return None
+
+
+@click.group(cls=Hall, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="reprise")
 def reprise() -> None:
     """A basket that was left becomes a plan, and every payment of it is collected exactly once."""
-
-
-for room in (processes, shops, objects, demo):
-    for command in room.COMMANDS:
-        reprise.add_command(command)
 
 
 def main() -> None:

@@ -47,8 +47,7 @@ def find_settings(data: Path | None) -> config.Config:
                 f"nothing is running in {data}: start it with reprise up --data {data}"
             )
         return config.load()
-    inherited = {name: value for name, value in os.environ.items() if name.removesuffix("_FILE") not in runtime.environment}
-    return config.load({**inherited, **runtime.environment})
+    return config.load(config.under(runtime.environment, os.environ))
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The processes: migrate, web, worker, clock, up, doctor."""
+"""The processes: web, worker, clock; and the doctor, who looks at them."""
 
 import signal
 import threading
@@ -13,33 +13,18 @@ from granian.log import LogLevels
 from rq import SimpleWorker
 from rq.serializers import JSONSerializer
 
-from plugin_backend.app import check_ready, clock_of, create_app, owner_engine
+from plugin_backend.app import check_ready, clock_of, create_app
 from plugin_backend.cli.context import (
     at_work,
     data_option,
-    find_settings,
     json_option,
     seconds,
     shop_option,
     tell,
 )
 from plugin_backend.core import config, queue, seal
-from plugin_backend.core.db import DatabaseError, first_line, transaction
+from plugin_backend.core.db import transaction
 from plugin_backend.domain import invariants, merchants
-from plugin_backend.migrations import upgrade
-
-
-@click.command()
-@data_option
-def migrate(data: Path | None) -> None:
-    """Bring the database to the newest step."""
-    engine = owner_engine(find_settings(data))
-    try:
-        upgrade(engine)
-    except DatabaseError as error:
-        raise click.ClickException(f"the database was not migrated: {first_line(error)}") from None
-    finally:
-        engine.dispose()
 
 
 @click.command()
@@ -173,4 +158,4 @@ def _doctor_lines(found: Any) -> list[str]:
     return [f"{shop}: {what}" for shop, whats in found["broken"].items() for what in whats]
 
 
-COMMANDS = [migrate, web, worker, clock, doctor, keys]
+COMMANDS = [web, worker, clock, doctor, keys]

@@ -101,6 +101,22 @@ def activate(shop_id: str, data: Path | None, as_json: bool) -> None:
     tell(found, as_json=as_json, lines=lambda it: [f"{it['id']} is {it['state']}"])
 
 
+@shop.command("webhooks")
+@click.argument("shop_id", metavar="ID")
+@data_option
+@json_option
+def webhooks(shop_id: str, data: Path | None, as_json: bool) -> None:
+    """Create in the shop the webhooks that we need, and switch on those that are off."""
+    with at_work(data):
+        with transaction(shop_id) as session:
+            row = merchants.get_shop(session, shop_id)
+            connection = merchants.connection_of(session, shop_id)
+            connector = merchants.connector_of(row, connection)
+            hook = house().url(merchants.hook_path(connection.id, shop_id))
+        found = [{"topic": made.topic, "state": made.state} for made in connector.ensure_webhooks(hook)]
+    tell(found, as_json=as_json, lines=lambda rows: [f"{row['state']:9} {row['topic']}" for row in rows])
+
+
 @shop.command("list")
 @data_option
 @json_option

@@ -66,6 +66,12 @@ def load(environ: Mapping[str, str] | None = None) -> Config:
     return config
 
 
+def under(ours: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, str]:
+    """``environ`` with what we name ourselves over it: a ``NAME_FILE`` of it does not win over our ``NAME`` either."""
+    inherited = {name: value for name, value in environ.items() if name.removesuffix("_FILE") not in ours}
+    return {**inherited, **ours}
+
+
 class _Given(Env):
     """Reads from the mapping it is given and from nowhere else; ``NAME_FILE`` names a file that holds the value."""
 

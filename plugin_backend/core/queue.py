@@ -95,13 +95,13 @@ class Bells:
         self._waiting[bell, shop_id] = None
         if not self._somebody_waits.is_set():
             self._somebody_waits.set()
-        if self._ringer is None:
+        if self._ringer is None or not self._ringer.is_alive():
             self._start_ringer()
 
     def _start_ringer(self) -> None:
         """Here and not before: the thread must be one of the process that serves, not of one that forked it."""
         with self._starting:
-            if self._ringer is None:
+            if self._ringer is None or not self._ringer.is_alive():
                 self._ringer = threading.Thread(target=self._ring_for_all, name="bells", daemon=True)
                 self._ringer.start()
 

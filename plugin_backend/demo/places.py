@@ -64,16 +64,25 @@ def _settled(data: Path, wishes: Mapping[str, int | None], web: int | None) -> P
 
 
 def product_environment(places: Places) -> dict[str, str]:
-    """What the product's processes get for ``up``: what the operator has set himself stays as it is."""
-    keys = Path(os.environ.get("REPRISE_KEYS") or places.data / "keys")
-    make_keys(keys)
-    given = {
-        "REPRISE_URL": places.url("web"),
-        "REPRISE_KEYS": str(keys),
-        "REPRISE_SANDBOX_URL": places.url("gateway"),
-        "MAIL_URL": _NO_MAIL_SERVER,
-    }
-    return {name: os.environ.get(name) or value for name, value in given.items()}
+    """What the product's processes get for ``up``: what the operator has set himself, by value or by file, stays as it
+    is. Keys are made where he has named none."""
+    keys = places.data / "keys"
+    wanted = dict(
+        [
+            _given("REPRISE_URL", places.url("web")),
+            _given("REPRISE_KEYS", str(keys)),
+            _given("REPRISE_SANDBOX_URL", places.url("gateway")),
+            _given("MAIL_URL", _NO_MAIL_SERVER),
+        ]
+    )
+    if wanted.get("REPRISE_KEYS") == str(keys):
+        make_keys(keys)
+    return wanted
+
+
+def _given(name: str, otherwise: str) -> tuple[str, str]:
+    file = os.environ.get(f"{name}_FILE")
+    return (f"{name}_FILE", file) if file else (name, os.environ.get(name) or otherwise)
 
 
 def demo_environment(places: Places, *, clock_grain: float) -> dict[str, str]:

@@ -30,25 +30,19 @@ Say = Callable[[str], None]
 
 def up(data: Path, port: int | None, say: Say, follow: TextIO) -> None:
     """Run the product until Ctrl-C or SIGTERM. ``CannotStart`` says in one line what is in the way."""
-
-    def prepare(stack: Stack) -> Sequence[Service]:
+    _keep_private()
+    with Stack(data, environment={}, follow=follow) as stack, contextlib.suppress(StopAsked):
         found = places.of_product(stack.data, port)
         stack.environment |= places.product_environment(found)
-        stack.addresses |= {"dashboard": stack.environment["REPRISE_URL"], "gateway": found.url("gateway")}
+        outside = stack.environment.get("REPRISE_URL", found.url("web"))
+        stack.addresses |= {"dashboard": outside, "gateway": found.url("gateway")}
+        _start(stack, places.product_services(found))
+        operator = seed.first_operator(stack.environment)
         if not found.has_mail_server:
             say("MAIL_URL is not set: mails wait in the outbox until there is a mail server.")
-        return places.product_services(found)
-
-    def announce(stack: Stack) -> None:
-        operator = seed.first_operator(stack.environment)
         _say_addresses(stack, say)
         if operator is not None:
             say(f"Sign in as {operator[0]} with the password {operator[1]} (it is shown this once).")
-
-    _keep_private()
-    with Stack(data, environment={}, follow=follow) as stack, contextlib.suppress(StopAsked):
-        _start(stack, prepare)
-        announce(stack)
         stack.stay()
 
 
@@ -116,7 +110,7 @@ def _play(stack: Stack, port: int | None, *, anywhere: bool, grain: float) -> tu
         "tour": found.url("tour", "/"),
         "gateway": found.url("gateway", "/"),
     }
-    _start(stack, lambda _: places.demo_services(found))
+    _start(stack, places.demo_services(found))
     return found, seed.sow(found, stack.environment)
 
 
@@ -126,8 +120,7 @@ def _keep_private() -> None:
     os.umask(0o066)
 
 
-def _start(stack: Stack, prepare: Callable[[Stack], Sequence[Service]]) -> None:
-    services = prepare(stack)
+def _start(stack: Stack, services: Sequence[Service]) -> None:
     stack.start_servers()
     seed.migrate(stack.environment)
     stack.start(services)

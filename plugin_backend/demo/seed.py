@@ -45,7 +45,7 @@ class Seed:
 @contextmanager
 def at_home(environment: Mapping[str, str]) -> Iterator[None]:
     """Inside the application of a running stack, with every key; its connections are given back afterwards."""
-    settings = config.load({**os.environ, **environment})
+    settings = config.load(config.under(environment, os.environ))
     with create_app(settings, part="cli").app_context():
         try:
             yield
@@ -56,7 +56,7 @@ def at_home(environment: Mapping[str, str]) -> Iterator[None]:
 
 def migrate(environment: Mapping[str, str]) -> None:
     """Bring the database to the newest step. ``CannotStart`` says in one line why it did not go."""
-    engine = owner_engine(config.load({**os.environ, **environment}))
+    engine = owner_engine(config.load(config.under(environment, os.environ)))
     try:
         upgrade(engine)
     except DatabaseError as error:

@@ -118,11 +118,11 @@ class Stage:
             lambda: self.look(shop, noun).row(*parts), f"{noun} with {' and '.join(parts)}", seconds
         )
 
-    def open_row(self, shop: str, noun: str, number: int = 0) -> Page:
-        """The page of the ``number``-th object of a list."""
+    def open_all(self, shop: str, noun: str) -> list[Page]:
+        """The page of each object of a list, the newest first."""
         page = self.look(shop, noun)
-        urls = list(dict.fromkeys(link.url for link in page.links if f"/{noun}/" in link.url))
-        return self._operator.open(urls[number])
+        urls = dict.fromkeys(link.url for link in page.links if f"/{noun}/" in link.url)
+        return [self._operator.open(url) for url in urls]
 
     def later(self, shop: str, step: str, times: int = 1) -> Json:
         """Move the shop's clock by the clock bar, and wait until the shop's time is there."""

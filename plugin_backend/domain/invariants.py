@@ -103,7 +103,7 @@ def _histories() -> dict[str, str]:
             continue
         known = ", ".join(f"'{state}'" for state in sorted({after for _, after in states.MACHINES[noun]}))
         checks[f"a {noun} stands where no move led"] = f"""
-            SELECT t.id FROM {table} t WHERE t.state NOT IN ({known}) OR t.state <> (
+            SELECT t.id FROM {table} t WHERE t.state NOT IN ({known}) OR t.state IS DISTINCT FROM (
                 SELECT m.after FROM moves m WHERE m.shop_id = t.shop_id AND m.row_id = t.id
                 ORDER BY m.seq DESC LIMIT 1)"""  # noqa: S608
     return checks

@@ -210,11 +210,7 @@ def _why_not(session: Session, shop: Shop, cart: Cart, customer: Customer | None
 def _another_open(session: Session, customer: Customer) -> bool:
     # The customer's row is locked, so that two baskets of his that fall due at once wait for one another; the unique
     # index is behind it.
-    session.execute(
-        select(Customer.id)
-        .where(Customer.shop_id == customer.shop_id, Customer.id == customer.id)
-        .with_for_update()
-    )
+    session.get_one(Customer, (customer.shop_id, customer.id), with_for_update=True)
     found = select(Offer.id).where(
         Offer.shop_id == customer.shop_id, Offer.customer_id == customer.id, Offer.state.in_(OPEN_STATES)
     )
@@ -242,7 +238,11 @@ def _standing_offer(session: Session, cart: Cart) -> Offer | None:
 
 def _renew(session: Session, cart: Cart, offer: Offer) -> None:
     """The basket changed while its offer stood: the link leads to the new amounts, and no second mail goes out."""
-    if offer.state == "open" and cart.amount is not None and cart.currency is not None:
+    if offer.state != "open" or cart.amount is None or cart.currency is None:
+        return
+    if cart.amount < len(offer.days):
+        withdraw(session, offer, "nothing left to pay")
+    else:
         offer.amount, offer.currency = cart.amount, cart.currency
         moves.move(session, cart, "offered", "its offer stands")
 
@@ -311,6 +311,8 @@ def accept(session: Session, shop: Shop, offer: Offer, *, shown: str, country: s
         raise Over("bought")
     if clock.now() >= offer.expires_at:
         raise Over("expired")
+    if offer.amount < len(offer.days):
+        raise Over("nothing_to_pay")
     terms = terms_of(shop, cart, offer, country=country, locale=locale)
     if not terms.verdict.allowed:
         raise Over("not_lawful")

@@ -44,7 +44,9 @@ def protect(table: str, *, timer: bool) -> None:
 
 def clock_rights() -> None:
     """What else the clock needs: which shops there are, and to move the clock of one that travels."""
-    op.execute("GRANT SELECT (id, clock_offset, travel_to), UPDATE (clock_offset, travel_to) ON shops TO reprise_clock")
+    op.execute(
+        "GRANT SELECT (id, clock_offset, travel_to), UPDATE (clock_offset, travel_to) ON shops TO reprise_clock"
+    )
 
 
 def keep_the_books() -> None:

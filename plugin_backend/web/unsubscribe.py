@@ -1,4 +1,4 @@
-"""Stopping mails: a page with a button, and the one-click POST of RFC 8058. GET changes nothing."""
+"""Stopping mails: a page with a button, and the one-click POST of RFC 8058. GET and HEAD change nothing."""
 
 from flask import Blueprint, Response, request
 
@@ -20,7 +20,7 @@ def unsubscribe(secret: str) -> Response:
         shop = merchants.get_shop(session, way.shop_id)
         customer = customers.get(session, way.shop_id, way.row_id)
         view, language = offers.shop_view(shop), reader.locale(customer.locale)
-        if request.method == "GET":
+        if request.method != "POST":
             return reader.shown("portal/unsubscribe.html", language, shop=view, action_url=request.path)
         consent.suppress(session, shop.id, customer.email, "unsubscribed")
     return reader.shown("portal/unsubscribed.html", language, shop=view)

@@ -57,9 +57,10 @@ def due_shops(connection: Connection, timers: list[tuple[str, str]]) -> list[tup
     now = clock.real_now()
     found = []
     for table, bell in timers:
+        # The soonest moment is one look into the index for each shop; EXISTS becomes a join that reads the whole table.
         query = text(
-            f"SELECT s.id FROM shops s WHERE EXISTS (SELECT 1 FROM {table} t WHERE t.shop_id = s.id "  # noqa: S608
-            "AND t.due_at <= :now + s.clock_offset) ORDER BY s.id"
+            f"SELECT s.id FROM shops s WHERE (SELECT min(t.due_at) FROM {table} t WHERE t.shop_id = s.id) "  # noqa: S608
+            "<= :now + s.clock_offset ORDER BY s.id"
         )
         found += [(bell, shop_id) for shop_id in connection.scalars(query, {"now": now})]
     return found

@@ -34,10 +34,12 @@ REPEATS = 9
 OTHER_SHOPS = 20
 _OF_PLAN = 12
 _CHUNK = 5_000
+_MONTH = timedelta(days=30)
 _SOON = datetime.now(UTC) + timedelta(days=1)
-_MINUTES = 365 * 24 * 60
-# Of ten rows so many wait for a moment; the others are at rest.
-_WAITING = {Collection: 6, Cart: 1}
+_YEAR = _OF_PLAN * _MONTH
+# The share of the baskets, the newest, that still wait for their moment.
+_WAITING = 0.5
+
 # What stands in a column that must hold something and that no bench looks at, by what it is in Python.
 _BLANKS: dict[type[Any], str] = {
     bool: "f",
@@ -48,6 +50,8 @@ _BLANKS: dict[type[Any], str] = {
     list: "{}",
     str: "",
 }
+
+_NULL = r"\N"
 
 Values = Callable[[int], dict[str, str]]
 
@@ -63,12 +67,10 @@ def main() -> None:
         shop, _ = here.add_shop()
         for _ in range(OTHER_SHOPS):
             here.add_shop()
-        filled = 0
         for size in sizes:
-            _fill(admin, shop, filled, size)
-            filled = size
+            _fill(admin, shop, size)
             for model in found:
-                found[model].append(_claims(here, admin, model, shop, size))
+                found[model].append(_claims(here, admin, model, shop))
             look = _looks(clock_engine)
             print(f"{size:14,}{found[Collection][-1]:24.1f}{found[Cart][-1]:18.1f}{look:20.1f}", flush=True)
     print(f"took {time.monotonic() - began:.0f} s")
@@ -82,19 +84,20 @@ def _clock_engine(here: Stand) -> Iterator[Engine]:
     engine.dispose()
 
 
-def _claims(here: Stand, admin: "psycopg.Connection[Any]", model: type[Any], shop: str, size: int) -> float:
-    """Milliseconds to claim ``DUE`` rows that lie scattered among the others, the median of several times."""
+def _claims(here: Stand, admin: "psycopg.Connection[Any]", model: type[Any], shop: str) -> float:
+    """Milliseconds to claim ``DUE`` rows, the next ones each time, and to commit: the median of several times, the
+    first of which, that finds nothing warm, does not count."""
     times = []
     with here.app.app_context():
-        for repeat in range(REPEATS):
-            ids = _make_due(admin, model, shop, size, repeat)
+        for _ in range(REPEATS):
+            ids = _make_due(admin, model, shop)
             began = time.perf_counter()
             with transaction(shop) as session:
                 taken = due.take(session, model, shop, limit=DUE)
             times.append(1000 * (time.perf_counter() - began))
             assert taken == ids, f"{len(taken)} of {DUE} due rows were claimed"
-            _let_go(admin, model, shop, ids)
-    return statistics.median(times)
+            _settle(admin, model, shop, ids)
+    return statistics.median(times[1:])
 
 
 def _looks(engine: Engine) -> float:
@@ -109,20 +112,17 @@ def _looks(engine: Engine) -> float:
     return statistics.median(times)
 
 
-def _make_due(
-    admin: "psycopg.Connection[Any]", model: type[Any], shop: str, size: int, repeat: int
-) -> list[str]:
-    """Let the moment of some waiting rows have come; their ids, sorted."""
-    # Every tenth row waits.
-    ids = sorted(_id(model, (place * (size // DUE) + repeat * 10) % size) for place in range(DUE))
-    moment = datetime.now(UTC) - timedelta(minutes=1)
-    _update(admin, model, "due_at = %s", [moment, shop, ids])
+def _make_due(admin: "psycopg.Connection[Any]", model: type[Any], shop: str) -> list[str]:
+    """Let the moment of the rows that are next have come; their ids, sorted."""
+    soonest = f"SELECT id FROM {model.__tablename__} WHERE shop_id = %s AND due_at IS NOT NULL ORDER BY due_at LIMIT {DUE}"
+    ids = sorted(row[0] for row in admin.execute(soonest.encode(), [shop]))
+    _update(admin, model, "due_at = %s", [datetime.now(UTC) - timedelta(minutes=1), shop, ids])
     return ids
 
 
-def _let_go(admin: "psycopg.Connection[Any]", model: type[Any], shop: str, ids: list[str]) -> None:
-    """Let them wait again, as the work that they were claimed for would."""
-    _update(admin, model, "due_at = %s, taken = false", [datetime.now(UTC) + timedelta(days=30), shop, ids])
+def _settle(admin: "psycopg.Connection[Any]", model: type[Any], shop: str, ids: list[str]) -> None:
+    """Let them come to rest, as the work that they were claimed for does."""
+    _update(admin, model, "due_at = %s, taken = false", [None, shop, ids])
 
 
 def _update(admin: "psycopg.Connection[Any]", model: type[Any], change: str, values: list[Any]) -> None:
@@ -130,50 +130,53 @@ def _update(admin: "psycopg.Connection[Any]", model: type[Any], change: str, val
     assert admin.execute(statement.encode(), values).rowcount == DUE
 
 
-def _fill(admin: "psycopg.Connection[Any]", shop: str, start: int, end: int) -> None:
-    """Bring collections and carts from ``start`` to ``end`` rows, with the plans, offers and people they belong to."""
-    own = {"shop_id": shop}
+def _fill(admin: "psycopg.Connection[Any]", shop: str, size: int) -> None:
+    """So many collections and carts, and the plans, offers and people they belong to: the plans of a year, each of
+    twelve payments a month apart, so that half of all collections are paid and the others wait for their day."""
+    admin.execute("TRUNCATE collections, plans, offers, carts, payment_methods, customers CASCADE")
+    own, plans = {"shop_id": shop}, -(-size // _OF_PLAN)
     customer, method = _id(Customer, 0), _id(PaymentMethod, 0)
-    if start == 0:
-        _copy(admin, Customer, range(1), own, lambda number: {})
-        _copy(admin, PaymentMethod, range(1), own, lambda number: {"customer_id": customer})
-    _copy(admin, Cart, range(start, end), own, _cart)
-    plans = range(-(-start // _OF_PLAN), -(-end // _OF_PLAN))
-    done = {"customer_id": customer, "due_at": r"\N"}
-    _copy(admin, Offer, plans, {**own, **done, "state": "accepted"}, lambda n: {"cart_id": _id(Cart, n)})
-    active = {**own, **done, "state": "active", "method_id": method}
-    _copy(admin, Plan, plans, active, lambda n: {"offer_id": _id(Offer, n), "cart_id": _id(Cart, n)})
-    _copy(admin, Collection, range(start, end), own, _collection)
+    _copy(admin, Customer, 1, own, lambda number: {})
+    _copy(admin, PaymentMethod, 1, own, lambda number: {"customer_id": customer})
+    _copy(admin, Cart, size, own, lambda number: _cart(number, size))
+    done = {**own, "customer_id": customer, "due_at": _NULL}
+    _copy(admin, Offer, plans, {**done, "state": "accepted"}, lambda number: {"cart_id": _id(Cart, number)})
+    active = {**done, "state": "active", "method_id": method}
+    _copy(
+        admin,
+        Plan,
+        plans,
+        active,
+        lambda number: {"offer_id": _id(Offer, number), "cart_id": _id(Cart, number)},
+    )
+    _copy(admin, Collection, size, own, lambda number: _collection(number, plans))
     for model in (Cart, Offer, Plan, Collection):
         # As the database does by itself after a while.
         admin.execute(f"VACUUM ANALYZE {model.__tablename__}".encode())
 
 
-def _cart(number: int) -> dict[str, str]:
-    waits = number % 10 < _WAITING[Cart]
+def _cart(number: int, size: int) -> dict[str, str]:
+    waits = number > size * (1 - _WAITING)
     return {
         "key": f"order:{number}",
         "state": "active" if waits else "ordered",
-        "due_at": _later(number) if waits else r"\N",
+        "due_at": (_SOON + _YEAR * number / size).isoformat() if waits else _NULL,
     }
 
 
-def _collection(number: int) -> dict[str, str]:
-    waits = number % 10 < _WAITING[Collection]
+def _collection(number: int, plans: int) -> dict[str, str]:
+    plan, payment = divmod(number, _OF_PLAN)
+    scheduled = _SOON - _YEAR * (plans - plan) / plans + payment * _MONTH
+    waits = scheduled > _SOON
     return {
-        "plan_id": _id(Plan, number // _OF_PLAN),
-        "number": str(number % _OF_PLAN + 1),
+        "plan_id": _id(Plan, plan),
+        "number": str(payment + 1),
         "amount": "4333",
         "currency": "EUR",
         "state": "scheduled" if waits else "paid",
-        "scheduled_at": _later(number),
-        "due_at": _later(number) if waits else r"\N",
+        "scheduled_at": scheduled.isoformat(),
+        "due_at": scheduled.isoformat() if waits else _NULL,
     }
-
-
-def _later(number: int) -> str:
-    """A moment of the year to come; neighbours are far apart."""
-    return (_SOON + timedelta(minutes=number * 7919 % _MINUTES)).isoformat()
 
 
 def _id(model: type[Any], number: int) -> str:
@@ -181,21 +184,22 @@ def _id(model: type[Any], number: int) -> str:
 
 
 def _copy(
-    admin: "psycopg.Connection[Any]", model: type[Any], numbers: range, fixed: dict[str, str], values: Values
+    admin: "psycopg.Connection[Any]", model: type[Any], count: int, fixed: dict[str, str], values: Values
 ) -> None:
+    """Fill a table by COPY. What a row does not say is NULL or, where that may not be, a blank."""
     table = model.__table__
     blank = {column.name: _blank(column) for column in table.columns} | fixed
     statement = f"COPY {table.name} ({', '.join(blank)}) FROM STDIN"
     with admin.cursor() as cursor, cursor.copy(statement.encode()) as copy:
-        for first in range(numbers.start, numbers.stop, _CHUNK):
-            chunk = range(first, min(first + _CHUNK, numbers.stop))
+        for first in range(0, count, _CHUNK):
+            chunk = range(first, min(first + _CHUNK, count))
             rows = (blank | {"id": _id(model, number)} | values(number) for number in chunk)
             copy.write("".join("\t".join(row.values()) + "\n" for row in rows))
 
 
 def _blank(column: "Column[Any]") -> str:
     if column.nullable:
-        return r"\N"
+        return _NULL
     kind = column.type.impl_instance if isinstance(column.type, TypeDecorator) else column.type
     return _BLANKS[kind.python_type]
 

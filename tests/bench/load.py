@@ -4,6 +4,7 @@ Python is slower than a load generator in C, and the generator shares the machin
 for every server, its requests are made before the clock starts, and it says how busy it was.
 """
 
+import contextlib
 import multiprocessing
 import re
 import select
@@ -100,12 +101,7 @@ def _together(parts: list[Seen]) -> Seen:
 
 
 def _stretch(target: Target, seconds: float, rate: float | None, first: int) -> Seen:
-    orders = Orders(target.port, target.path, target.secret)
-    ahead = _AHEAD if rate is None else int(rate * seconds) + 1
-    stretch = _Stretch(target, deque(orders.request(first + i) for i in range(min(ahead, _AHEAD))))
-    # Whatever a stretch needs beyond that is made while it runs.
-    stretch.more = lambda sent: orders.request(first + sent)
-    with stretch:
+    with _Stretch(target, first, _AHEAD if rate is None else int(rate * seconds) + 1) as stretch:
         _barrier[0].wait(timeout=60)
         began, cpu = time.monotonic(), time.process_time()
         if rate is None:
@@ -118,19 +114,20 @@ def _stretch(target: Target, seconds: float, rate: float | None, first: int) -> 
 
 
 class _Stretch:
-    """One process's part of a stretch: a poll, a receive and a send for each request."""
+    """One process's part of a stretch: a poll, a receive and a send for each request. ``ahead`` requests are made
+    before it begins, any further one when it is sent."""
 
-    def __init__(self, target: Target, requests: deque[bytes]) -> None:
-        self._target = target
-        self._requests = requests
-        self._sent = 0
+    def __init__(self, target: Target, first: int, ahead: int) -> None:
+        self._port = target.port
+        self._orders = Orders(target.port, target.path, target.secret)
+        self._requests = deque(self._orders.request(first + number) for number in range(ahead))
+        self._next = first + ahead
         self._poll = select.epoll()
         self._sockets: dict[int, socket.socket] = {}
         self._since: dict[int, float] = {}
         self._partial: dict[int, bytes] = {}
         # The one that has been idle longest goes first: a server closes a connection that nobody uses.
         self._idle: deque[int] = deque()
-        self.more = lambda sent: b""
         self.seen = Seen()
 
     def __enter__(self) -> Self:
@@ -171,7 +168,7 @@ class _Stretch:
         self.seen.lost += len(self._since)
 
     def _connect(self) -> int:
-        connection = socket.create_connection(("127.0.0.1", self._target.port), timeout=_PATIENCE)
+        connection = socket.create_connection(("127.0.0.1", self._port), timeout=_PATIENCE)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         number = connection.fileno()
         self._sockets[number] = connection
@@ -179,14 +176,13 @@ class _Stretch:
         return number
 
     def _send(self, number: int, since: float) -> None:
-        request = self._requests.popleft() if self._requests else self.more(self._sent)
-        self._sent += 1
+        if not self._requests:
+            self._requests.append(self._orders.request(self._next))
+            self._next += 1
         self._since[number] = since
-        try:
-            self._sockets[number].sendall(request)
-        except OSError:
-            # The poll finds the connection closed and replaces it.
-            return
+        # Where it is closed already, the poll finds that out and replaces it.
+        with contextlib.suppress(OSError):
+            self._sockets[number].sendall(self._requests.popleft())
 
     def _answered(self, patience: float, until: float) -> list[int]:
         """The connections whose request was answered, or that are new because theirs were closed."""

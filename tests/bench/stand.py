@@ -89,7 +89,11 @@ def stand() -> Iterator[Stand]:
     data = root / "data"
     try:
         with held(data) as lock, Supervisor(data / "logs", hold=lock) as supervisor:
-            yield _stand(supervisor, data)
+            made = _stand(supervisor, data)
+            yield made
+            made.app.extensions["reprise"].close()
+            with made.app.app_context():
+                db.engine.dispose()
         wipe(data)
     finally:
         shutil.rmtree(root, ignore_errors=True)
@@ -112,12 +116,6 @@ def _stand(supervisor: Supervisor, data: Path) -> Stand:
     }
     app = create_app(config.load({**os.environ, **environment}), part="cli")
     return Stand(supervisor, postgres, redis, environment, app)
-
-
-def close(stand: Stand) -> None:
-    """Give back the connections of this process."""
-    with stand.app.app_context():
-        db.engine.dispose()
 
 
 def _listens(port: int) -> bool:

@@ -103,7 +103,9 @@ def test_every_table_of_a_tenant_is_protected(admin: Database, house: TestHouse)
         " WITH CHECK (true)",
     ],
 )
-def test_a_new_table_that_is_not_protected_is_found(admin: Database, house: TestHouse, forgotten: str) -> None:
+def test_a_new_table_that_is_not_protected_is_found(
+    admin: Database, house: TestHouse, forgotten: str
+) -> None:
     admin.execute("CREATE TABLE planted (shop_id text, id text)")
     admin.execute(forgotten)  # type: ignore[arg-type]
     assert column(admin, UNPROTECTED) == OPEN | {"planted"}
@@ -148,7 +150,11 @@ def test_another_shops_rows_cannot_be_read_changed_taken_or_planted(
     app: Database, busy: Shop, house: TestHouse, admin: Database
 ) -> None:
     other = house.add_shop()
-    held = [table for table in tenant_tables(app) if ask(admin, "SELECT 1 FROM {} WHERE shop_id = %s", table, busy.id)]
+    held = [
+        table
+        for table in tenant_tables(app)
+        if ask(admin, "SELECT 1 FROM {} WHERE shop_id = %s", table, busy.id)
+    ]
     assert {"carts", "offers", "plans", "collections", "attempts", "postings", "payment_methods"} <= set(held)
     for table in held:
         app.execute("SELECT set_config('app.shop', %s, true)", [other.id])
@@ -157,10 +163,16 @@ def test_another_shops_rows_cannot_be_read_changed_taken_or_planted(
             if table in APPEND_ONLY:
                 continue
             found = app.execute(
-                sql.SQL(statement + " WHERE shop_id = %s").format(sql.Identifier(table)), [busy.id]  # type: ignore[arg-type]
+                sql.SQL(statement + " WHERE shop_id = %s").format(sql.Identifier(table)),
+                [busy.id],  # type: ignore[arg-type]
             )
             assert found.rowcount == 0, table
-        refuse(app, "INSERT INTO {0} SELECT (jsonb_populate_record(NULL::{0}, %s)).*", table, _a_row(admin, table, busy))
+        refuse(
+            app,
+            "INSERT INTO {0} SELECT (jsonb_populate_record(NULL::{0}, %s)).*",
+            table,
+            _a_row(admin, table, busy),
+        )
 
 
 def test_a_row_cannot_be_given_away(app: Database, busy: Shop, house: TestHouse) -> None:
@@ -190,7 +202,12 @@ def test_the_clock_sees_moments_and_whose_they_are_and_nothing_else(postgres_url
         for table in sorted(tables | SHARED):
             if table in timers:
                 assert ask(clock, "SELECT shop_id, due_at, taken FROM {}", table) is not None
-            for statement in ("SELECT * FROM {}", "SELECT id FROM {}", "DELETE FROM {}", "UPDATE {} SET shop_id = ''"):
+            for statement in (
+                "SELECT * FROM {}",
+                "SELECT id FROM {}",
+                "DELETE FROM {}",
+                "UPDATE {} SET shop_id = ''",
+            ):
                 with pytest.raises((psycopg.errors.InsufficientPrivilege, psycopg.errors.UndefinedColumn)):
                     clock.execute(sql.SQL(statement).format(sql.Identifier(table)))  # type: ignore[arg-type]
                     assert (table, statement) == ("shops", "SELECT id FROM {}")

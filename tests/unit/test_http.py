@@ -161,7 +161,15 @@ def test_an_address_that_may_not_be_asked_is_not_asked(public: HttpClient, url: 
 
 
 @pytest.mark.parametrize(
-    "url", ["http://user:pw@127.0.0.1/", "file:///etc/passwd", "", "http://[::1", "http://a:b:c/", "ftp://127.0.0.1/"]
+    "url",
+    [
+        "http://user:pw@127.0.0.1/",
+        "file:///etc/passwd",
+        "",
+        "http://[::1",
+        "http://a:b:c/",
+        "ftp://127.0.0.1/",
+    ],
 )
 def test_even_a_test_shops_address_is_a_plain_web_address(client: HttpClient, url: str) -> None:
     with pytest.raises(NotSent):
@@ -180,7 +188,12 @@ def test_a_name_that_leads_nowhere_means_nothing_was_sent(client: HttpClient) ->
 
 def test_a_request_that_cannot_be_written_was_not_sent(client: HttpClient) -> None:
     with server(saying(b"HTTP/1.1 204 No Content\r\n\r\n")) as url:
-        for headers in ({"X-Key": "caf\xe9\u20ac"}, {"X-Key": "a\r\nX-Other: b"}, {"X Key": "a"}, {"X-Key": "a\0"}):
+        for headers in (
+            {"X-Key": "caf\xe9\u20ac"},
+            {"X-Key": "a\r\nX-Other: b"},
+            {"X Key": "a"},
+            {"X-Key": "a\0"},
+        ):
             with pytest.raises(NotSent):
                 client.send(Request("GET", url, headers))
 
@@ -202,7 +215,9 @@ def test_a_request_that_cannot_be_written_was_not_sent(client: HttpClient) -> No
     ],
     ids=lambda said: said[:60].decode("latin-1").split("\r\n\r\n")[0].replace("\r\n", " "),
 )
-def test_an_answer_that_breaks_off_or_cannot_be_read_may_have_been_acted_on(client: HttpClient, said: bytes) -> None:
+def test_an_answer_that_breaks_off_or_cannot_be_read_may_have_been_acted_on(
+    client: HttpClient, said: bytes
+) -> None:
     with server(saying(said)) as url, pytest.raises(NoAnswer):
         get(client, url)
 

@@ -146,13 +146,21 @@ def test_two_currencies_never_mix() -> None:
     assert len({euros, francs, Money(100, "EUR")}) == 2
 
 
-@pytest.mark.parametrize("currency", ["RSD", "LBP", "ALL", "HUF", "IDR", "COP", "CRC", "AMD", "IRR", "PKR", "TWD"])
+@pytest.mark.parametrize(
+    "currency", ["RSD", "LBP", "ALL", "HUF", "IDR", "COP", "CRC", "AMD", "IRR", "PKR", "TWD"]
+)
 def test_currencies_that_others_show_without_decimals_are_charged_with_two(currency: str) -> None:
     assert EXPONENTS[currency] == 2
 
 
 def test_every_currency_has_one_exponent_of_iso_4217() -> None:
-    assert {code for code, exponent in EXPONENTS.items() if exponent == 0} >= {"JPY", "KRW", "CLP", "ISK", "XPF"}
+    assert {code for code, exponent in EXPONENTS.items() if exponent == 0} >= {
+        "JPY",
+        "KRW",
+        "CLP",
+        "ISK",
+        "XPF",
+    }
     assert {code for code, exponent in EXPONENTS.items() if exponent == 3} == {
         "BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND",
     }  # fmt: skip

@@ -90,7 +90,9 @@ def test_the_template_of_a_new_shop_is_lawful_for_a_small_shop_in_all_of_the_uni
 def test_every_rule_that_allows_credit_names_its_source() -> None:
     for country, size, days, allowed in CASES:
         verdict = regimes.judge(country, company=size, terms=PlanTerms("instalments", days))
-        assert bool(verdict.source) is (verdict.reason not in ("no_rule_for_country", "paid_at_once")), allowed
+        assert bool(verdict.source) is (verdict.reason not in ("no_rule_for_country", "paid_at_once")), (
+            allowed
+        )
 
 
 def test_what_is_due_latest_counts_in_whatever_order_the_days_are_given() -> None:

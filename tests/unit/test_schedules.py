@@ -1,6 +1,7 @@
 """When payments fall due: anchored, in the shop's zone, at a humane hour, on both nights when clocks change."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -17,7 +18,9 @@ def at(text: str, zone: ZoneInfo = PARIS) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=zone).astimezone(UTC)
 
 
-def days(anchor: datetime, unit: schedules.Unit, count: int, zone: ZoneInfo = PARIS, every: int = 1) -> list[str]:
+def days(
+    anchor: datetime, unit: schedules.Unit, count: int, zone: ZoneInfo = PARIS, every: int = 1
+) -> list[str]:
     dues = [schedules.nth_period(anchor, unit, every, number, zone) for number in range(count)]
     return [due.astimezone(zone).date().isoformat() for due in dues]
 
@@ -82,11 +85,13 @@ def test_a_payment_due_when_clocks_change_is_due_once_at_nine(zone: ZoneInfo, ni
 def test_every_due_moment_is_later_than_the_one_before_and_at_nine_in_the_shop(
     anchor: datetime, zone: ZoneInfo, unit: schedules.Unit, every: int
 ) -> None:
-    dues = [schedules.nth_period(anchor.replace(tzinfo=UTC), unit, every, number, zone) for number in range(14)]
+    dues = [
+        schedules.nth_period(anchor.replace(tzinfo=UTC), unit, every, number, zone) for number in range(14)
+    ]
     assert dues[0] == anchor.replace(tzinfo=UTC)
     local = [due.astimezone(zone) for due in dues]
     assert all((due.hour, due.minute, due.second) == (9, 0, 0) for due in local[1:])
-    assert all(later.date() > earlier.date() for earlier, later in zip(local, local[1:], strict=False))
+    assert all(later.date() > earlier.date() for earlier, later in pairwise(local))
     assert all(due.tzinfo is not None and due.utcoffset() == timedelta(0) for due in dues)
 
 
@@ -104,6 +109,8 @@ def test_the_days_of_a_plan_are_counted_from_the_day_it_was_accepted() -> None:
 def test_a_delay_of_hours_is_kept_to_the_minute_and_one_of_days_lands_at_nine() -> None:
     moment = at("2026-10-24T22:17")
     assert schedules.after(moment, timedelta(hours=6), PARIS) == moment + timedelta(hours=6)
-    assert schedules.after(moment, timedelta(hours=23, minutes=59), PARIS) == moment + timedelta(hours=23, minutes=59)
+    assert schedules.after(moment, timedelta(hours=23, minutes=59), PARIS) == moment + timedelta(
+        hours=23, minutes=59
+    )
     later = schedules.after(moment, timedelta(days=1), PARIS).astimezone(PARIS)
     assert later.isoformat() == "2026-10-25T09:00:00+01:00"

@@ -58,7 +58,9 @@ def everywhere_in(admin_url: str, needle: str) -> list[str]:
         return [
             table
             for (table,) in tables
-            if admin.execute(f'SELECT 1 FROM "{table}" t WHERE t::text LIKE %s LIMIT 1', [f"%{needle}%"]).fetchone()  # type: ignore[arg-type]
+            if admin.execute(
+                f'SELECT 1 FROM "{table}" t WHERE t::text LIKE %s LIMIT 1', [f"%{needle}%"]
+            ).fetchone()  # type: ignore[arg-type]
         ]
 
 
@@ -85,7 +87,9 @@ def test_no_door_takes_a_card_number_in_its_path_query_form_or_json(house: TestH
         if "1" in path:
             assert_refused(client.open(path.replace("1", CARD), **ask), field="(path)")
         if method != "GET":
-            assert_refused(client.open(path, data={"a": "1", "reason": f"x {CARD} 12/28"}, **ask), field="reason")
+            assert_refused(
+                client.open(path, data={"a": "1", "reason": f"x {CARD} 12/28"}, **ask), field="reason"
+            )
             assert_refused(client.open(path, json={"a": [{"deep": CARD}]}, **ask), field="deep")
 
 
@@ -118,7 +122,9 @@ def test_a_card_number_is_neither_kept_nor_logged(
             for method, path in doors(house.web):
                 form = {"note": card} if method != "GET" else None
                 assert operator.client.open(f"{path}?q={card}", method=method, data=form).status_code == 422
-            operator.client.get("/login", headers={"User-Agent": card, "Referer": card, "Cookie": f"x={card}"})
+            operator.client.get(
+                "/login", headers={"User-Agent": card, "Referer": card, "Cookie": f"x={card}"}
+            )
             house.client().post("/hooks/" + "a" * 32 + f"?q={card}", data=card)
     finally:
         log.configure("ERROR")
@@ -180,7 +186,9 @@ def test_strict_transport_is_asked_for_behind_https_only(house: TestHouse) -> No
         ("image/png", "text/html"),
     ],
 )
-def test_what_goes_wrong_is_told_in_the_form_that_was_asked_for(house: TestHouse, accept: str, kind: str) -> None:
+def test_what_goes_wrong_is_told_in_the_form_that_was_asked_for(
+    house: TestHouse, accept: str, kind: str
+) -> None:
     answer = house.client().get("/nowhere", headers={"Accept": accept})
     assert (answer.status_code, answer.mimetype) == (404, kind)
     if kind != "text/html":

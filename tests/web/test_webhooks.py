@@ -82,7 +82,11 @@ def test_a_stranger_cannot_tell_an_unknown_path_from_a_wrong_signature(
     house: TestHouse, shop: Shop, body: bytes
 ) -> None:
     hook = house.hook(shop)
-    wrong = [post(house, path, body, signed) for path in (hook, NOWHERE) for signed in ("", "x", signature(b"other"))]
+    wrong = [
+        post(house, path, body, signed)
+        for path in (hook, NOWHERE)
+        for signed in ("", "x", signature(b"other"))
+    ]
     assert {answer.status_code for answer in wrong} == {401}
     assert len({answer.data for answer in wrong}) == 1
     assert len({str(answer.headers) for answer in wrong}) == 1
@@ -104,7 +108,15 @@ def test_one_changed_or_missing_byte_is_refused(house: TestHouse, shop: Shop) ->
 
 @pytest.mark.parametrize(
     "path",
-    ["/hooks/", "/hooks/x", "/hooks/" + "A" * 32, NOWHERE + "/more", "/hooks/" + "a" * 31, NOWHERE + "\n", "/hooks/%00"],
+    [
+        "/hooks/",
+        "/hooks/x",
+        "/hooks/" + "A" * 32,
+        NOWHERE + "/more",
+        "/hooks/" + "a" * 31,
+        NOWHERE + "\n",
+        "/hooks/%00",
+    ],
 )
 def test_every_path_that_leads_nowhere_answers_alike(house: TestHouse, path: str) -> None:
     answer = post(house, path, b"{}")
@@ -137,7 +149,9 @@ def test_a_body_that_says_it_is_too_large_is_not_read(house: TestHouse, shop: Sh
 
 
 @pytest.mark.parametrize("declared", ["", "-1", "many"])
-def test_a_body_of_unknown_length_is_read_up_to_the_limit(house: TestHouse, shop: Shop, declared: str) -> None:
+def test_a_body_of_unknown_length_is_read_up_to_the_limit(
+    house: TestHouse, shop: Shop, declared: str
+) -> None:
     environ = {
         "REQUEST_METHOD": "POST",
         "PATH_INFO": house.hook(shop),
@@ -231,9 +245,14 @@ def test_two_shops_keep_the_same_delivery_each(house: TestHouse, shop: Shop) -> 
 
 
 def test_zeros_in_texts_and_headers_are_kept_and_read(house: TestHouse, shop: Shop) -> None:
-    meta = [{"id": 1, "key": "note\0", "value": "a\0b"}, {"id": 2, "key": "_reprise_cart", "value": "c\0art-1"}]
+    meta = [
+        {"id": 1, "key": "note\0", "value": "a\0b"},
+        {"id": 2, "key": "_reprise_cart", "value": "c\0art-1"},
+    ]
     odd = {"X-Odd": "\\u0000", "X-Latin": "caf\xe9", "User-Agent": "\xff\xfe"}
-    body = order(meta_data=meta, billing={"email": "ana@example.test", "first_name": "A\0na", "country": "FR"})
+    body = order(
+        meta_data=meta, billing={"email": "ana@example.test", "first_name": "A\0na", "country": "FR"}
+    )
     assert b"\\u0000" in body
     assert post(house, house.hook(shop), body, **odd).status_code == 200
     house.rest(shop)
@@ -320,7 +339,9 @@ def test_a_topic_of_no_interest_is_kept_and_ignored(house: TestHouse, shop: Shop
 
 
 def test_card_numbers_are_masked_before_anything_is_kept(house: TestHouse, shop: Shop) -> None:
-    body = order(meta_data=[{"id": 1, "key": "note", "value": f"{CARD} 12/28"}], customer_note="4242-4242-4242-4242")
+    body = order(
+        meta_data=[{"id": 1, "key": "note", "value": f"{CARD} 12/28"}], customer_note="4242-4242-4242-4242"
+    )
     answer = post(house, house.hook(shop) + f"?note={CARD}", body, **{"X-Note": CARD})
     assert answer.status_code == 200
     house.rest(shop)
@@ -367,7 +388,9 @@ def another_web(settings: Config) -> Iterator[Flask]:
         close(app)
 
 
-def test_with_redis_down_deliveries_are_kept_all_the_same(house: TestHouse, shop: Shop, settings: Config) -> None:
+def test_with_redis_down_deliveries_are_kept_all_the_same(
+    house: TestHouse, shop: Shop, settings: Config
+) -> None:
     with another_web(replace(settings, redis_url=f"redis://127.0.0.1:{free_port()}")) as app:
         away = TestHouse(app, house.worker, settings)
         for total in ("100.00", "110.00", "120.00"):

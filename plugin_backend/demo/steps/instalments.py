@@ -128,7 +128,7 @@ def last_payment_completes(stage: Stage) -> Json:
 
 
 def _plan_id(stage: Stage) -> str:
-    page = stage.open_row(LUNA, "plans")
+    (page,) = stage.open_all(LUNA, "plans")
     return page.url.rpartition("/")[2]
 
 

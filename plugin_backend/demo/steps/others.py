@@ -25,6 +25,7 @@ def declined_in_the_shop(stage: Stage) -> Json:
     stage.visit("woo", CHLOE, "declined", consent=False)
     mail = stage.mail(CHLOE, 1)
     offer = stage.row(LUNA, "offers", CHLOE, stage.words.state("offer", "open"))
+    expect(len(stage.mails(CHLOE)) == 1, "more than one mail about one decline")
     customer = Visitor("fr")
     card_page = accept(stage, mail, customer)
     done = pay(stage, card_page, card_number(stage, "challenge_setup"), customer, link_in(mail, "/o/"))
