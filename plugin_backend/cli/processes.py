@@ -32,7 +32,7 @@ from plugin_backend.domain import invariants, merchants
 @click.option(
     "--host", default="127.0.0.1", show_default=True, help="Other than loopback only behind a proxy."
 )
-@click.option("--workers", type=int, default=1, show_default=True, help="Processes that answer.")
+@click.option("--workers", type=int, default=2, show_default=True, help="Processes that answer.")
 def web(port: int, host: str, workers: int) -> None:
     """Answer the outside: webhooks, offer pages, dashboard."""
     check_ready(create_app(part="web"))

@@ -4,12 +4,14 @@ import logging
 import re
 import sys
 from collections.abc import MutableMapping
+from itertools import accumulate
 from typing import Any
 
 import structlog
 
 _RUN = re.compile(r"[0-9]+(?:[ -][0-9]+)*")
 _GROUP = re.compile(r"[0-9]+")
+_DIGIT = re.compile(r"[0-9]")
 # Mastercard's and Mir's numbers that begin with 2. Any other long number that does is a date: 20261122100005.
 _TWO_SERIES = re.compile(r"220[0-4]|222[1-9]|22[3-9]|2[3-6]|27[01]|2720")
 _LINK = re.compile(r"/(o|p|u|hooks|login)/[A-Za-z0-9_-]{20,}")
@@ -41,24 +43,40 @@ def find_cards(text: str) -> list[tuple[int, int]]:
 
 
 def _cards_in(groups: list[tuple[int, int]], text: str) -> list[tuple[int, int]]:
-    found, first = [], 0
-    while first < len(groups):
-        start = groups[first][0]
-        # No card number has more than 19 digits, so no window of more than 19 groups can hold one.
-        for last in range(min(len(groups), first + 19) - 1, first - 1, -1):
-            if looks_like_card(text[start : groups[last][1]]):
-                found.append((start, groups[last][1]))
-                first = last
+    """The card numbers in one run of groups, the longest at each place. Linear in the run's length, since anybody may
+    send us a long one."""
+    digits = "".join(text[start:end] for start, end in groups)
+    starts = [0, *accumulate(end - start for start, end in groups)]
+    ends = {offset: number for number, offset in enumerate(starts[1:])}
+    odd, even = _luhn_sums(digits)
+    found, free = [], 0
+    for number, first in enumerate(starts[:-1]):
+        for last in range(first + 19, first + 12, -1) if first >= free else ():
+            sums = odd if last % 2 else even
+            if last in ends and (sums[last] - sums[first]) % 10 == 0 and looks_like_card(digits[first:last]):
+                found.append((groups[number][0], groups[ends[last]][1]))
+                free = last
                 break
-        first += 1
     return found
+
+
+def _luhn_sums(digits: str) -> tuple[list[int], list[int]]:
+    """Luhn's sums from the beginning to every place: for numbers of which the last digit is the first, the third, ...
+    of ``digits``, and for those that end in between. The difference of two of them is the sum of what lies between."""
+    plain = [int(digit) for digit in digits]
+    doubled = [digit * 2 - 9 * (digit > 4) for digit in plain]
+    odd = [doubled[at] if at % 2 else plain[at] for at in range(len(plain))]
+    even = [plain[at] if at % 2 else doubled[at] for at in range(len(plain))]
+    return [0, *accumulate(odd)], [0, *accumulate(even)]
 
 
 def mask_cards(text: str) -> str:
     """The text with the digits of every card number in it replaced; its length stays."""
+    parts, at = [], 0
     for start, end in find_cards(text):
-        text = text[:start] + re.sub("[0-9]", "*", text[start:end]) + text[end:]
-    return text
+        parts += [text[at:start], _DIGIT.sub("*", text[start:end])]
+        at = end
+    return "".join([*parts, text[at:]])
 
 
 def scrub(text: str) -> str:
@@ -97,7 +115,8 @@ def configure(level: str) -> None:
     structlog.configure(
         processors=[*shared, structlog.processors.JSONRenderer()],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        # Asked anew for each logger: whoever changes standard error meanwhile finds our lines there too.
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
         cache_logger_on_first_use=False,
     )
     handler = logging.StreamHandler(sys.stderr)

@@ -55,8 +55,9 @@ def must_close(session: Session, plan: Plan, attempt: Attempt) -> bool:
 
 
 def evidence(session: Session, attempt: Attempt) -> None:
-    """Somebody says that something happened to an attempt: look now. One that a worker holds is looked at anyway."""
-    if attempt.state in OPEN and not attempt.taken:
+    """Somebody says that something happened to an attempt: look now, even where a worker holds it. That worker may be
+    dead; where it lives, what it records is the same, or finds it recorded."""
+    if attempt.state in OPEN:
         attempt.due_at = clock.now()
 
 
