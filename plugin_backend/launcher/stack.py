@@ -126,7 +126,11 @@ class Stack:
     def _start(self, service: Service) -> Child | None:
         ours = {**self.environment, **service.environment}
         # What we name ourselves may not be named again by a file: a NAME_FILE would win over NAME.
-        inherited = {name: value for name, value in base_environment().items() if name.removesuffix("_FILE") not in ours}
+        inherited = {
+            name: value
+            for name, value in base_environment().items()
+            if name.removesuffix("_FILE") not in ours
+        }
         environment = {**inherited, **ours}
         if service.on_exit == "once":
             self.supervisor.run(Program(service.name, service.command, environment), seconds=_ONCE_SECONDS)

@@ -83,9 +83,6 @@ class Money:
     def __le__(self, other: "Money") -> bool:
         return self.minor <= self._same(other).minor
 
-    def __bool__(self) -> bool:
-        return self.minor != 0
-
     def _same(self, other: "Money") -> "Money":
         if self.currency != other.currency:
             raise ValueError("two currencies never mix")

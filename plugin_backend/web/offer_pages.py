@@ -22,7 +22,9 @@ pages = Blueprint("offer", __name__, url_prefix="/o")
 @pages.get("/<secret>")
 def show(secret: str) -> Any:
     """How the offer stands now."""
-    return links.visit("offer", secret, lambda session, shop, offer_id: _standing(session, shop, offer_id, secret))
+    return links.visit(
+        "offer", secret, lambda session, shop, offer_id: _standing(session, shop, offer_id, secret)
+    )
 
 
 @pages.post("/<secret>/accept")
