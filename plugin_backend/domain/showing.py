@@ -63,10 +63,17 @@ def ending(session: Session, plan: Plan, kind: str, at: datetime) -> Ending:
     in_flight = any(row.state in ("in_flight", "in_doubt") for row in rows)
     received = Money(ledger.received(session, plan.shop_id, plan.id), plan.currency)
     if kind == "withdraw":
-        return Ending("withdraw", tuple(map(part, stopped)), refund=received if received.minor else None, in_flight=in_flight)
+        return Ending(
+            "withdraw",
+            tuple(map(part, stopped)),
+            refund=received if received.minor else None,
+            in_flight=in_flight,
+        )
     if plan.kind == offers.INSTALMENTS:
         owed = plan.agreed - received
-        return Ending("cancel", tuple(map(part, stopped)), owed=owed if owed.minor else None, in_flight=in_flight)
+        return Ending(
+            "cancel", tuple(map(part, stopped)), owed=owed if owed.minor else None, in_flight=in_flight
+        )
     return Ending("cancel", tuple(map(part, stopped)), ends_at=_paid_until(rows, at), in_flight=in_flight)
 
 
