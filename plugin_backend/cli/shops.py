@@ -33,6 +33,13 @@ def shop() -> None:
 @click.option("--locale", default="fr", show_default=True)
 @click.option("--timezone", default="Europe/Paris", show_default=True)
 @click.option(
+    "--ship",
+    type=click.Choice(["first_payment", "fully_paid"]),
+    default="first_payment",
+    show_default=True,
+    help="When the shop's order counts as paid.",
+)
+@click.option(
     "--kind", type=click.Choice(["instalments", "subscription"]), default="instalments", show_default=True
 )
 @click.option(

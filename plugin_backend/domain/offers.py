@@ -22,6 +22,7 @@ from plugin_backend.domain.carts import Cart
 from plugin_backend.domain.customers import Customer
 from plugin_backend.domain.merchants import Shop
 from plugin_backend.sdk import clock
+from plugin_backend.sdk.connector import Ship
 from plugin_backend.sdk.errors import RepriseError
 from plugin_backend.sdk.money import Money
 
@@ -119,9 +120,11 @@ class Over(RepriseError):
     permanent = True
 
 
-def default_template(session: Session, shop: Shop, *, kind: Kind = INSTALMENTS) -> Template:
-    """The template a new shop begins with: three payments without fees."""
-    row = Template(shop_id=shop.id, id=new_id(Template.prefix), name="3 x", kind=kind)
+def default_template(
+    session: Session, shop: Shop, *, kind: Kind = INSTALMENTS, ship: Ship = "first_payment"
+) -> Template:
+    """The template a new shop begins with: three payments without fees, or a monthly subscription."""
+    row = Template(shop_id=shop.id, id=new_id(Template.prefix), name="3 x", kind=kind, ship=ship)
     session.add(row)
     return row
 

@@ -10,6 +10,7 @@ from plugin_backend.core import registry
 from plugin_backend.core.ids import new_id
 from plugin_backend.domain import merchants, offers
 from plugin_backend.domain.merchants import Merchant, Shop
+from plugin_backend.sdk.connector import Ship
 from plugin_backend.sdk.errors import RepriseError
 
 DEFAULT_MERCHANT = "mer_00000000000000000000000001"
@@ -43,6 +44,7 @@ def add_shop(
     settings: Mapping[str, str],
     mode: Literal["test", "live"],
     kind: offers.Kind = offers.INSTALMENTS,
+    ship: Ship = "first_payment",
     **facts: object,
 ) -> Shop:
     """A shop, its connection and its default template. A live one begins in ``watch_only``. ``Invalid`` names what is
@@ -66,7 +68,7 @@ def add_shop(
     session.add(shop)
     session.flush()
     merchants.connect(session, shop, checked)
-    offers.default_template(session, shop, kind=kind)
+    offers.default_template(session, shop, kind=kind, ship=ship)
     return shop
 
 

@@ -12,6 +12,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -191,6 +192,24 @@ def test_a_first_shop_of_ones_own_is_connected_by_commands_only(mark: Mark, data
         assert address(again, "dashboard") == address(said, "dashboard")
         assert [row["id"] for row in told(mark, "shop", "list", "--json", *place)] == [shop["id"]]
     assert not any("password" in line for line in again)
+
+
+@pytest.mark.slow
+def test_a_left_basket_is_offered_within_fifteen_seconds_of_its_moment_at_the_default_grain(
+    mark: Mark, data: Path
+) -> None:
+    place = ("--data", str(data))
+    with running(mark, "up", *place, "--port", str(free_port()), last="Sign in"):
+        options = ("--platform", "woocommerce", "--url", "http://127.0.0.1:9/shop", "--secret", SECRET)
+        shop = told(mark, "shop", "add", *options, "--idle", "5s", "--json", *place)
+        assert post_signed(shop["webhook_url"]) == 200
+        patience = time.monotonic() + 60
+        while not (offers := told(mark, "offers", "list", "--shop", shop["id"], *place)):
+            assert time.monotonic() < patience
+        (cart,) = told(mark, "carts", "list", "--shop", shop["id"], *place)
+
+    waited = datetime.fromisoformat(offers[0]["created_at"]) - datetime.fromisoformat(cart["changed_at"])
+    assert 5 <= waited.total_seconds() <= 5 + 15
 
 
 def post_signed(url: str, secret: str = SECRET) -> int:
