@@ -5,6 +5,7 @@ the tests that must notice. The copy is made anew for each fault; the project it
 """
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -86,8 +87,8 @@ FAULTS = (
 )
 
 
-def caught(fault: Fault) -> bool:
-    """Do the named tests fail with the fault in place?"""
+def caught(fault: Fault) -> str:
+    """The test that fails with the fault in place; "" where none does. An error outside a test counts for nothing."""
     with tempfile.TemporaryDirectory(prefix="reprise-planted-") as folder:
         copy = Path(folder) / "reprise"
         # Root's PostgreSQL account must be able to pass through.
@@ -109,7 +110,8 @@ def caught(fault: Fault) -> bool:
         )
     if run.returncode not in (0, 1):
         raise SystemExit(f"{fault.name}: the tests did not run\n{run.stdout[-2000:]}{run.stderr[-2000:]}")
-    return run.returncode == 1
+    failed = re.search(r"^FAILED \S+::(\w+)", run.stdout, re.MULTILINE)
+    return failed[1] if failed else ""
 
 
 def main(names: list[str]) -> int:
@@ -119,7 +121,7 @@ def main(names: list[str]) -> int:
     for fault in chosen:
         found = caught(fault)
         missed += not found
-        print(f"{'caught' if found else 'MISSED'}  {fault.name}", flush=True)
+        print(f"{'caught' if found else 'MISSED'}  {fault.name}: {found}", flush=True)
     print(f"{len(chosen) - missed} caught, {missed} missed")
     return 1 if missed else 0
 
