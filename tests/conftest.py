@@ -1,5 +1,6 @@
 """The house under test: a real PostgreSQL and Redis, migrated once for each process of the test run."""
 
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 from flask import Flask
 from sqlalchemy import create_engine
+from werkzeug.serving import make_server
 
 from plugin_backend.app import create_app
 from plugin_backend.core.config import Config
@@ -80,6 +82,19 @@ def web_app(settings: Config) -> Iterator[Flask]:
     app = create_app(settings, part="web")
     yield app
     close(app)
+
+
+@pytest.fixture(scope="session")
+def site(web_app: Flask, settings: Config) -> Iterator[str]:
+    """The web application, served where its own links say it is."""
+    port = int(settings.base_url.rpartition(":")[2])
+    server = make_server("127.0.0.1", port, web_app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield settings.base_url
+    server.shutdown()
+    thread.join()
+    server.server_close()
 
 
 @pytest.fixture(scope="session")

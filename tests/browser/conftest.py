@@ -1,18 +1,13 @@
 """A real Chromium before the real web application."""
 
 import shutil
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import axe_playwright_python
 import pytest
-from flask import Flask
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
-from werkzeug.serving import make_server
-
-from plugin_backend.core.config import Config
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 ARGUMENTS = [
@@ -35,19 +30,6 @@ def browser() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         yield browser
         browser.close()
-
-
-@pytest.fixture(scope="session")
-def site(web_app: Flask, settings: Config) -> Iterator[str]:
-    """The web application, served where its own links say it is."""
-    port = int(settings.base_url.rpartition(":")[2])
-    server = make_server("127.0.0.1", port, web_app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield settings.base_url
-    server.shutdown()
-    thread.join()
-    server.server_close()
 
 
 @pytest.fixture
