@@ -58,7 +58,7 @@ FAULTS = (
     ),
     Fault(
         "one shopper gets two offers",
-        "plugin_backend/domain/offers.py",
+        "plugin_backend/domain/offers/__init__.py",
         "    if _another_open(session, customer):\n",
         "    if False and _another_open(session, customer):\n",
         ("tests/domain/test_main_job.py",),

@@ -33,6 +33,13 @@ def shop() -> None:
 @click.option("--locale", default="fr", show_default=True)
 @click.option("--timezone", default="Europe/Paris", show_default=True)
 @click.option(
+    "--company",
+    type=click.Choice(["small", "large"]),
+    default="small",
+    show_default=True,
+    help="A large company that sells at a distance may defer by 14 days only.",
+)
+@click.option(
     "--ship",
     type=click.Choice(["first_payment", "fully_paid"]),
     default="first_payment",

@@ -209,7 +209,11 @@ def add_account(session: Session, shop: Shop, gateway: str, settings: Mapping[st
         other.active = False
     row = GatewayAccount(shop_id=shop.id, id=new_id(GatewayAccount.prefix), gateway=gateway, mode=shop.mode)
     path = hook_path(row.id, shop.id)
-    _seal_settings(row, {**settings, "callback_url": settings.get("callback_url") or house().url(path)}, registry.gateways()[gateway])
+    _seal_settings(
+        row,
+        {**settings, "callback_url": settings.get("callback_url") or house().url(path)},
+        registry.gateways()[gateway],
+    )
     session.add(row)
     open_door(session, "hook", path.rpartition("/")[2], shop.id, row.id)
     return row

@@ -4,7 +4,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final, Literal
+from typing import Any
 
 from sqlalchemy import BigInteger, ForeignKeyConstraint, Index, select
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -14,41 +14,25 @@ from sqlalchemy.types import Integer, Text
 from plugin_backend.core import i18n
 from plugin_backend.core.db import Base
 from plugin_backend.core.due import Due, Row, due_index
-from plugin_backend.core.ids import new_id
 from plugin_backend.core.render import mandate_words
 from plugin_backend.core.views import BasketLine, OfferView, Part, Rhythm, ShopView
 from plugin_backend.domain import carts, consent, customers, merchants, moves, regimes, schedules
 from plugin_backend.domain.carts import Cart
 from plugin_backend.domain.customers import Customer
 from plugin_backend.domain.merchants import Shop
+from plugin_backend.domain.offers.templates import DEFAULT_DAYS as DEFAULT_DAYS
+from plugin_backend.domain.offers.templates import INSTALMENTS as INSTALMENTS
+from plugin_backend.domain.offers.templates import LARGE_COMPANY_DAYS as LARGE_COMPANY_DAYS
+from plugin_backend.domain.offers.templates import SUBSCRIPTION as SUBSCRIPTION
+from plugin_backend.domain.offers.templates import Kind as Kind
+from plugin_backend.domain.offers.templates import Template as Template
+from plugin_backend.domain.offers.templates import active_template as active_template
+from plugin_backend.domain.offers.templates import default_template as default_template
 from plugin_backend.sdk import clock
-from plugin_backend.sdk.connector import Ship
 from plugin_backend.sdk.errors import RepriseError
 from plugin_backend.sdk.money import Money
 
-INSTALMENTS: Final = "instalments"
-SUBSCRIPTION: Final = "subscription"
-Kind = Literal["instalments", "subscription"]
-# Three payments within the 50 days that European law leaves to a seller's own deferral.
-DEFAULT_DAYS = (0, 25, 50)
 OPEN_STATES = ("open", "accepting")
-
-
-class Template(Row, Base):
-    """What a shop offers. Instalments fall due ``days`` after acceptance; a subscription every ``every`` ``unit``.
-    ``ship`` says when the shop's order counts as paid: at the first payment, or when all are there."""
-
-    __tablename__ = "templates"
-    prefix = "tpl"
-
-    name: Mapped[str]
-    kind: Mapped[Kind] = mapped_column(Text, default=INSTALMENTS)
-    days: Mapped[list[int]] = mapped_column(ARRAY(Integer), default=lambda: list(DEFAULT_DAYS))
-    unit: Mapped[schedules.Unit] = mapped_column(Text, default="month")
-    every: Mapped[int] = mapped_column(default=1)
-    ship: Mapped[str] = mapped_column(default="first_payment")
-    open_days: Mapped[int] = mapped_column(default=7)
-    active: Mapped[bool] = mapped_column(default=True)
 
 
 class Offer(moves.Stateful, Due, Row, Base):
@@ -118,24 +102,6 @@ class Over(RepriseError):
     """The offer cannot be accepted any more."""
 
     permanent = True
-
-
-def default_template(
-    session: Session, shop: Shop, *, kind: Kind = INSTALMENTS, ship: Ship = "first_payment"
-) -> Template:
-    """The template a new shop begins with: three payments without fees, or a monthly subscription."""
-    row = Template(shop_id=shop.id, id=new_id(Template.prefix), name="3 x", kind=kind, ship=ship)
-    session.add(row)
-    return row
-
-
-def active_template(session: Session, shop_id: str) -> Template | None:
-    return session.scalar(
-        select(Template)
-        .where(Template.shop_id == shop_id, Template.active.is_(True))
-        .order_by(Template.id.desc())
-        .limit(1)
-    )
 
 
 def make(session: Session, shop: Shop, cart: Cart) -> Offer | None:
