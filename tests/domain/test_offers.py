@@ -117,7 +117,7 @@ def test_a_basket_below_the_shops_minimum_is_not_offered(
         ("", {"country": "BR"}, ("not_sent", "not_lawful: no_rule_for_country")),
         ("BR", {}, ("not_sent", "not_lawful: no_rule_for_country")),
         ("FR", {"country": "BR"}, ("open", "")),
-        ("FR", {"company": "large"}, ("not_sent", "not_lawful: longer_than_14_days")),
+        ("FR", {"company": "large"}, ("open", "")),
         ("GB", {"company": "large"}, ("open", "")),
     ],
 )
@@ -132,6 +132,17 @@ def test_the_customers_country_decides_and_the_shops_where_it_is_not_known(
         offer = session.scalars(select(Offer)).one()
     assert offer.country == (country or shop.country)
     assert offer.verdict["allowed"] is (verdict[0] == "open")
+
+
+def test_a_template_that_is_longer_than_the_law_allows_is_offered_to_nobody(
+    house: TestHouse, mails: Letterbox
+) -> None:
+    shop = house.add_shop(sandbox=plan_story.ACCOUNT, company="large")
+    with house.of(shop) as session:
+        session.scalars(select(Template)).one().days = [0, 25, 50]
+    leave(house, shop, country="FR")
+    house.travel(shop, **AN_HOUR)
+    assert verdicts(house, shop) == [("not_sent", "not_lawful: longer_than_14_days")]
 
 
 def test_nobody_is_offered_anything_twice_within_the_shops_pause(
