@@ -83,6 +83,20 @@ class TestHouse:
         answer = self.client().post(self.hook(shop), data=raw, headers=sent, content_type="application/json")
         return answer.status_code
 
+    def shopify(self, shop: Shop, topic: str, body: dict[str, Any], *, delivery: str) -> int:
+        """Send a delivery as Shopify would; the status it was answered with."""
+        raw = json.dumps(body).encode()
+        sent = {
+            "X-Shopify-Topic": topic,
+            "X-Shopify-Hmac-Sha256": base64.b64encode(
+                hmac.new(SECRET.encode(), raw, hashlib.sha256).digest()
+            ).decode(),
+            "X-Shopify-Webhook-Id": delivery,
+            "X-Shopify-Shop-Domain": "x.myshopify.com",
+        }
+        answer = self.client().post(self.hook(shop), data=raw, headers=sent, content_type="application/json")
+        return answer.status_code
+
     @contextmanager
     def of(self, shop: Shop) -> Iterator[Any]:
         """A transaction of the worker's for the shop, in the shop's time."""

@@ -6,7 +6,7 @@ import re
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import LargeBinary, UniqueConstraint, text, update
+from sqlalchemy import LargeBinary, UniqueConstraint, func, text, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from plugin_backend.core.db import Base
@@ -88,6 +88,23 @@ def replay(session: Session, row: DeliveryRow, now: datetime) -> None:
     if row.state != "received":
         moves.move(session, row, "received", "replayed")
     row.rest(now)
+
+
+def forget(session: Session, shop_id: str, words: tuple[str, ...]) -> None:
+    """Forget the bytes of every delivery that was read and in which one of the words stands, such as an address: what
+    it did stays, what it said is gone."""
+    for word in words:
+        session.execute(
+            update(DeliveryRow)
+            .where(
+                DeliveryRow.shop_id == shop_id,
+                DeliveryRow.body.is_not(None),
+                DeliveryRow.due_at.is_(None),
+                func.strpos(func.encode(DeliveryRow.body, "hex"), word.encode().hex()) > 0,
+            )
+            .values(body=None, headers=text("'{}'::jsonb"), query="")
+            .execution_options(synchronize_session=False)
+        )
 
 
 def purge_bodies(session: Session, shop_id: str, now: datetime) -> None:

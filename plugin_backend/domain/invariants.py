@@ -25,6 +25,16 @@ CHECKS: dict[str, str] = {
     "the parts of an instalment plan do not sum to what was agreed": """
         SELECT p.id FROM plans p JOIN collections c ON c.shop_id = p.shop_id AND c.plan_id = p.id
         WHERE p.kind = 'instalments' GROUP BY p.id, p.amount HAVING sum(c.amount) <> p.amount""",
+    "an open refund has no timer": """
+        SELECT id FROM refunds WHERE state IN ('due', 'sent', 'pending', 'in_doubt') AND due_at IS NULL""",
+    "more is given back than was captured": """
+        SELECT a.id FROM attempts a JOIN refunds r ON r.shop_id = a.shop_id AND r.attempt_id = a.id
+        WHERE r.state <> 'declined' GROUP BY a.id, a.amount, a.state
+        HAVING sum(r.amount) > a.amount OR a.state <> 'succeeded'""",
+    "a refund is not in the books exactly once": """
+        SELECT r.id FROM refunds r
+        LEFT JOIN journals j ON j.shop_id = r.shop_id AND j.source = r.id AND j.kind = 'refund'
+        WHERE (r.state = 'succeeded') <> (j.id IS NOT NULL)""",
     "an open attempt has no timer": """
         SELECT id FROM attempts WHERE state IN ('sent', 'pending', 'requires_action', 'in_doubt') AND due_at IS NULL""",
     "an attempt was begun after its plan had ended": """
@@ -79,6 +89,7 @@ _TABLES = {
     "plan": "plans",
     "collection": "collections",
     "attempt": "attempts",
+    "refund": "refunds",
     "message": "messages",
     "out": "outbox",
     "case": "cases",

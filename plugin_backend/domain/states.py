@@ -148,6 +148,24 @@ ATTEMPT = {
     ("in_doubt", "closed"): "closed at the gateway",
 }
 
+REFUND = {
+    (START, "due"): "asked for",
+    ("due", "sent"): "written down before it is asked",
+    ("sent", "succeeded"): "given back",
+    ("sent", "declined"): "refused",
+    ("sent", "pending"): "under way at the gateway",
+    ("sent", "in_doubt"): "no answer",
+    ("sent", "due"): "nothing happened",
+    ("pending", "succeeded"): "given back",
+    ("pending", "declined"): "refused",
+    ("pending", "in_doubt"): "no longer known",
+    ("pending", "due"): "nothing happened",
+    ("in_doubt", "succeeded"): "found given back",
+    ("in_doubt", "declined"): "found refused",
+    ("in_doubt", "pending"): "found under way",
+    ("in_doubt", "due"): "proven absent",
+}
+
 MESSAGE = {
     (START, "queued"): "written",
     (START, "suppressed"): "kept back for a reason",
@@ -176,6 +194,7 @@ MACHINES = {
     "plan": PLAN,
     "collection": COLLECTION,
     "attempt": ATTEMPT,
+    "refund": REFUND,
     "message": MESSAGE,
     "out": OUT,
     "case": CASE,

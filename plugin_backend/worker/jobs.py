@@ -18,7 +18,7 @@ from plugin_backend.domain.inbox import DeliveryRow
 from plugin_backend.domain.merchants import Connection, Shop
 from plugin_backend.domain.offers import Offer
 from plugin_backend.sdk import clock
-from plugin_backend.worker import charging, delivering, presenting, reading
+from plugin_backend.worker import charging, delivering, presenting, reading, refunding
 
 log = structlog.get_logger(__name__)
 
@@ -127,5 +127,6 @@ DRAINS: dict[str, Callable[[Shop], int]] = {
     "present": presenting.present,
     "charge": charging.charge,
     "reconcile": charging.reconcile,
+    "refund": refunding.refund,
     "tidy": tidy,
 }

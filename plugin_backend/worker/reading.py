@@ -98,6 +98,7 @@ def _redacted(session: Session, shop: Shop, event: shop_sdk.CustomerRedacted) ->
     email = customers.address(event.email)
     if email:
         consent.suppress(session, shop.id, email, "redacted")
+        inbox.forget(session, shop.id, tuple({email, event.email.strip()}))
     cases.open_case(session, shop.id, "customer_redacted", event.platform_id or shop.id)
 
 
@@ -116,7 +117,7 @@ def _from_gateway(session: Session, shop: Shop, event: gateway_sdk.GatewayEvent)
             facts = {name: str(value) for name, value in asdict(event).items()}
             cases.open_case(session, shop.id, f"dispute_{event.state}", event.dispute_id, **facts)
         case gateway_sdk.RefundChanged() | gateway_sdk.CardUpdated():
-            # Both are read again when the refund or the card is next used.
+            # A refund is asked about on its own timer, a card is read again when it is next used.
             return
         case _:
             assert_never(event)

@@ -32,6 +32,11 @@ BREAKS: dict[str, list[str]] = {
     "the parts of an instalment plan do not sum to what was agreed": [
         "UPDATE collections SET amount = amount - 1 WHERE id = :paid"
     ],
+    "an open refund has no timer": ["UPDATE refunds SET due_at = NULL WHERE shop_id = :shop"],
+    "more is given back than was captured": ["UPDATE refunds SET amount = amount + 1 WHERE shop_id = :shop"],
+    "a refund is not in the books exactly once": [
+        "UPDATE refunds SET state = 'succeeded' WHERE shop_id = :shop"
+    ],
     "an open attempt has no timer": ["UPDATE attempts SET due_at = NULL WHERE collection_id = :open"],
     "an attempt was begun after its plan had ended": [
         "UPDATE plans SET ended_at = '2020-01-01' WHERE shop_id = :shop AND id ="
@@ -123,6 +128,7 @@ def _live(house: TestHouse, shop: Shop) -> dict[str, str]:
         pending = plan_story.charged(session, shop, waiting.id, 2, sdk.Pending("gw_2"))
         plan_story.charged(session, shop, ended.id, 1)
         billing.stop(session, shop, ended.id, "cancelled", "by the customer")
+        billing.give_back(session, shop, ended.id)
         kept = plan_story.open_offer(session, shop, Money(5000, "EUR"), "leo@example.test")
         basket = shop_sdk.CartChanged("order:1", Money(100, "EUR"), clock.now())
         carts.cart_changed(session, shop, basket, clock.now())

@@ -20,6 +20,7 @@ FINAL = {
     "plan": {"completed", "cancelled", "withdrawn"},
     "collection": {"void", "refunded"},
     "attempt": {"succeeded", "declined", "not_executed", "closed"},
+    "refund": {"succeeded", "declined"},
     "message": {"suppressed"},
     "out": {"sent", "dropped"},
     "case": {"resolved"},

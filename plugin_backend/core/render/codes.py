@@ -69,6 +69,14 @@ STATES: Mapping[str, Mapping[str, str]] = {
         "failed": C_("setup", "Failed"),
         "expired": C_("setup", "Expired"),
     },
+    "refund": {
+        "due": C_("refund", "To be given back"),
+        "sent": C_("refund", "Sent"),
+        "pending": C_("refund", "Under way"),
+        "in_doubt": C_("refund", "Being checked"),
+        "succeeded": C_("refund", "Given back"),
+        "declined": C_("refund", "Refused"),
+    },
     "out": {
         "queued": C_("out", "Waiting"),
         "sent": C_("out", "Told"),
@@ -176,6 +184,8 @@ REASONS: Mapping[str, str] = {
     "cancel": N_("The plan was cancelled"),
     "resume": N_("The plan was taken up again"),
     "retry": N_("It was tried again"),
+    "refund": N_("It is given back"),
+    "given back": N_("Given back"),
     "resolve": N_("Marked as settled"),
     "limit": N_("Above the limit of the card"),
     "funds": N_("Not enough money, or above the limit of the card"),
@@ -210,6 +220,7 @@ CASES: Mapping[str, str] = {
     "order_not_held": N_("The order could not be held in the shop"),
     "order_stopped": N_("The order was cancelled or refunded in the shop"),
     "refund_due": N_("A refund is due"),
+    "refund_refused": N_("The gateway refused a refund"),
     "shop_not_told": N_("The shop could not be told"),
     "work_failed": N_("A piece of work failed"),
 }

@@ -39,6 +39,7 @@ TABLES = [
     "payment_methods",
     "plans",
     "postings",
+    "refunds",
     "sales",
     "setups",
     "shops",
@@ -56,6 +57,7 @@ TIMERS = [
     "offers",
     "outbox",
     "plans",
+    "refunds",
     "setups",
 ]
 
@@ -673,6 +675,39 @@ def make_tables() -> None:
         ["shop_id", "collection_id"],
         unique=True,
         postgresql_where="state IN ('sent', 'pending', 'requires_action', 'in_doubt')",
+    )
+    op.create_table(
+        "refunds",
+        sa.Column("plan_id", sa.Text(), nullable=False),
+        sa.Column("attempt_id", sa.Text(), nullable=False),
+        sa.Column("amount", sa.BigInteger(), nullable=False),
+        sa.Column("currency", sa.Text(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("gateway_id", sa.Text(), nullable=False),
+        sa.Column("asked", sa.Integer(), nullable=False),
+        sa.Column("sent_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("absent_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("taken", sa.Boolean(), nullable=False),
+        sa.Column("shop_id", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["shop_id", "attempt_id"],
+            ["attempts.shop_id", "attempts.id"],
+            name="fk_refunds_shop_id_attempt_id",
+        ),
+        sa.PrimaryKeyConstraint("shop_id", "id", name="pk_refunds"),
+        sa.UniqueConstraint("shop_id", "id", "number", name="uq_refunds_shop_id_id_number"),
+    )
+    op.create_index(
+        "ix_refunds_due",
+        "refunds",
+        ["shop_id", "due_at"],
+        unique=False,
+        postgresql_where="due_at IS NOT NULL",
     )
 
 

@@ -33,7 +33,9 @@ STEPS: dict[str, timedelta | relativedelta] = {
 }
 # What may be decided of a case, beside marking it as settled.
 _DECISIONS = {
-    "bought_twice": ("resume", "cancel"),
+    "bought_twice": ("refund", "resume", "cancel"),
+    "refund_due": ("refund",),
+    "charged_after_end": ("refund",),
     "collection_exhausted": ("resume", "cancel"),
     "shop_not_told": ("retry",),
 }
@@ -106,7 +108,7 @@ def resolve(shop_id: str, row_id: str, decision: str) -> Response:
         if case.state == "open":
             cases.resolve(session, case, decision)
             _carry_out(session, shop, case, plan, decision)
-    return _done(shop, f"cases/{row_id}", "done", rings=("charge", "deliver"))
+    return _done(shop, f"cases/{row_id}", "done", rings=("charge", "refund", "deliver"))
 
 
 @pages.post("/shops/<shop_id>/clock")
@@ -129,6 +131,10 @@ def _carry_out(session: Session, shop: Shop, case: Case, plan: Plan | None, deci
         row = session.get(Out, (shop.id, case.facts.get("out", "")), with_for_update=True)
         if row is not None:
             _tell_again(session, row)
+    elif decision == "refund" and plan is not None:
+        if plan.state in _RUNNING:
+            _change(session, shop, plan, "cancel")
+        billing.give_back(session, shop, plan.id, attempt_id=case.facts.get("attempt", ""))
     elif plan is not None and plan.state in _RUNNING and decision != "resolve":
         _change(session, shop, plan, decision)
 

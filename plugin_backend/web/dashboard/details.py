@@ -210,7 +210,7 @@ def _actions(shop: Shop, noun: str, shown: Json) -> list[Action]:
 
 
 def _button(verb: str, url: str) -> Action:
-    return Action(verb, url, danger=verb == "cancel")
+    return Action(verb, url, danger=verb in ("cancel", "refund"))
 
 
 def _raw(noun: str, shown: Json) -> str:
