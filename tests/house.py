@@ -18,10 +18,12 @@ from plugin_backend.core.db import CLOCK_ROLE, connect_args, engine_url, transac
 from plugin_backend.domain import merchants, onboarding
 from plugin_backend.domain.merchants import Connection, Shop
 from plugin_backend.sdk import clock
+from plugin_backend.sdk.signing import sign_standard
 from plugin_backend.worker import clock as clock_process
 from plugin_backend.worker import jobs
 
 SECRET = "test-secret"
+STANDARD_SECRET = "whsec_" + base64.b64encode(b"a test secret of 24 bytes").decode()
 
 
 class TestHouse:
@@ -94,6 +96,13 @@ class TestHouse:
             "X-Shopify-Webhook-Id": delivery,
             "X-Shopify-Shop-Domain": "x.myshopify.com",
         }
+        answer = self.client().post(self.hook(shop), data=raw, headers=sent, content_type="application/json")
+        return answer.status_code
+
+    def standard(self, shop: Shop, body: dict[str, Any], *, delivery: str = "msg_1") -> int:
+        """Send a delivery as a shop of its own kind would, signed as Standard Webhooks; the status it was answered with."""
+        raw = json.dumps(body).encode()
+        sent = sign_standard(STANDARD_SECRET, delivery, clock.real_now(), raw)
         answer = self.client().post(self.hook(shop), data=raw, headers=sent, content_type="application/json")
         return answer.status_code
 

@@ -32,7 +32,8 @@ _EXEMPT_HEADER = re.compile(r"-id$|signature|hmac")
 
 class DeliveryRow(moves.Stateful, Due, Row, Base):
     """A webhook that came in. ``source`` is the connection or gateway account it came for; ``identity`` what makes
-    two deliveries the same. ``body`` is None once its time is over."""
+    two deliveries the same. ``topic`` is what it says it is about, once it was read. ``body`` is None once its time is
+    over."""
 
     __tablename__ = "deliveries"
     prefix = "dlv"
@@ -41,7 +42,7 @@ class DeliveryRow(moves.Stateful, Due, Row, Base):
 
     source: Mapped[str]
     identity: Mapped[str]
-    topic: Mapped[str]
+    topic: Mapped[str] = mapped_column(default="")
     headers: Mapped[dict[str, Any]]
     query: Mapped[str] = mapped_column(default="")
     body: Mapped[bytes | None] = mapped_column(LargeBinary)
@@ -57,13 +58,13 @@ class DeliveryRow(moves.Stateful, Due, Row, Base):
 KEEP = b"""
     INSERT INTO deliveries (shop_id, id, created_at, state, reason, due_at, taken, source, identity, topic, headers,
                             query, body, sha256, received_at, effect)
-    SELECT $1::text, $2::text, $3::timestamptz, 'received', '', $3::timestamptz, false, $4::text, $5::text, $6::text,
-           $7::jsonb, $8::text, $9::bytea, $10::text, $3::timestamptz, '[]'::jsonb
+    SELECT $1::text, $2::text, $3::timestamptz, 'received', '', $3::timestamptz, false, $4::text, $5::text, '',
+           $6::jsonb, $7::text, $8::bytea, $9::text, $3::timestamptz, '[]'::jsonb
     WHERE set_config('app.shop', $1::text, true) IS NOT NULL
     ON CONFLICT (shop_id, source, identity) DO NOTHING
 """
 # All are sent as text but for the body, which goes as the bytes it is.
-KEEP_FORMATS = [0, 0, 0, 0, 0, 0, 0, 0, 1, 0]
+KEEP_FORMATS = [0, 0, 0, 0, 0, 0, 0, 1, 0]
 
 
 def kept_form(delivery: Delivery) -> tuple[str, bytes, str]:

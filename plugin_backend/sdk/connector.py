@@ -228,8 +228,8 @@ class Connector(Protocol):
 
     @staticmethod
     def door(settings: Mapping[str, str]) -> Mapping[str, str]:
-        """The least part of the settings that ``verify``, ``identify`` and ``topic`` need: all that the process which
-        answers the outside ever holds."""
+        """The least part of the settings that ``verify``, ``identify``, ``topic`` and ``parse`` need: all that the
+        process which answers the outside ever holds."""
         ...
 
     @staticmethod
@@ -251,7 +251,7 @@ class Connector(Protocol):
         ...
 
     def topic(self, delivery: Delivery) -> str:
-        """What the delivery says it is about, for lists; never raises."""
+        """What the delivery says it is about, for lists; never raises. May read the body."""
         ...
 
     def parse(self, delivery: Delivery) -> list[ShopEvent]:

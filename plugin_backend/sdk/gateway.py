@@ -275,7 +275,8 @@ class Gateway(Protocol):
 
     @staticmethod
     def door(settings: Mapping[str, str]) -> Mapping[str, str]:
-        """The least that ``verify``, ``identify`` and ``topic`` need, if need be derived; never the account's key."""
+        """The least that ``verify``, ``identify``, ``topic`` and ``parse`` need, if need be derived; never the account's
+        key."""
         ...
 
     def begin_setup(self, request: SetupRequest) -> SetupPage:
@@ -315,7 +316,7 @@ class Gateway(Protocol):
         ...
 
     def topic(self, delivery: Delivery) -> str:
-        """What the callback says it is about, for lists; never raises."""
+        """What the callback says it is about, for lists; never raises. May read the body."""
         ...
 
     def parse(self, delivery: Delivery) -> list[GatewayEvent]:

@@ -193,7 +193,6 @@ def _row(entrance: Entrance, delivery: Delivery) -> list[bytes]:
         delivery.received_at.isoformat().encode(),
         entrance.row_id.encode(),
         _text(entrance.adapter.identify(delivery), 500),
-        _text(entrance.adapter.topic(delivery), 200),
         headers.encode(),
         _text(mask_cards(delivery.query), 2000),
         body,

@@ -33,9 +33,11 @@ def read_one(session: Session, shop: Shop, row: DeliveryRow) -> None:
     if source is None:
         _finish(session, row, "ignored", "its connection is gone")
         return
+    # Reading needs no key, so it is done with the same small part of the settings that judging had.
+    adapter, delivery = merchants.door_of(source), inbox.as_delivery(row)
+    row.topic = adapter.topic(delivery).replace("\0", "")[:200]
     try:
-        # Reading needs no key, so it is done with the same small part of the settings that judging had.
-        events: list[Any] = list(merchants.door_of(source).parse(inbox.as_delivery(row)))
+        events: list[Any] = list(adapter.parse(delivery))
     except Unreadable as error:
         _finish(session, row, "unreadable", str(error)[:500])
         return

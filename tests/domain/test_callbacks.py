@@ -1,21 +1,26 @@
 """What a gateway says by itself: it finds us, it is kept and read, and it makes us look."""
 
+import json
 import time
 
 from sqlalchemy import select
 
 from plugin_backend.domain import billing
 from plugin_backend.domain.inbox import DeliveryRow
-from plugin_backend.domain.merchants import Shop
+from plugin_backend.domain.merchants import GatewayAccount, Shop
 from tests import story
 from tests.contract.gateway_process import SandboxProcess
 from tests.house import TestHouse
 
 
 def callbacks(house: TestHouse, shop: Shop) -> list[str]:
-    """The topics of what the gateway has told by now."""
+    """What the gateway has told of charges by now, read or not."""
     with house.of(shop) as session:
-        return list(session.scalars(select(DeliveryRow.topic).where(DeliveryRow.topic.like("charge.%"))))
+        bodies = session.scalars(
+            select(DeliveryRow.body).join(GatewayAccount, GatewayAccount.id == DeliveryRow.source)
+        )
+        told = [str(json.loads(body or b"{}").get("type")) for body in bodies]
+    return [kind for kind in told if kind.startswith("charge.")]
 
 
 def wait_for(house: TestHouse, shop: Shop, count: int) -> None:

@@ -22,7 +22,7 @@ from plugin_backend.domain.merchants import Shop
 from plugin_backend.sdk import clock
 from plugin_backend.web import webhooks
 from tests import story
-from tests.house import SECRET, TestHouse
+from tests.house import SECRET, STANDARD_SECRET, TestHouse
 
 NOWHERE = "/hooks/" + "a" * 32
 CARD = "4242424242424242"
@@ -61,10 +61,19 @@ def test_a_signed_delivery_is_kept_and_read(house: TestHouse, shop: Shop) -> Non
     answer = post(house, house.hook(shop), order())
     assert (answer.status_code, answer.data, answer.content_type) == (200, b"{}", "application/json")
     (row,) = kept(house, shop)
-    assert (row.state, row.topic, row.body) == ("received", "order.updated", order())
+    assert (row.state, row.topic, row.body) == ("received", "", order())
     assert row.sha256 == hashlib.sha256(order()).hexdigest()
     house.rest(shop)
     assert carts(house, shop) == [("order:19", "active", 10000)]
+    assert [row.topic for row in kept(house, shop)] == ["order.updated"]
+
+
+def test_what_a_delivery_is_about_is_read_by_the_worker_and_not_at_the_door(house: TestHouse) -> None:
+    shop = house.add_shop("custom", settings={"secret": STANDARD_SECRET})
+    assert house.standard(shop, {"type": "nothing.known", "data": {}}) == 200
+    assert [(row.state, row.topic) for row in kept(house, shop)] == [("received", "")]
+    house.rest(shop)
+    assert [(row.state, row.topic) for row in kept(house, shop)] == [("unreadable", "nothing.known")]
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", order(), b"\xff\xfe", b"x" * 1025])
