@@ -10,9 +10,9 @@ from typing import Any, ClassVar
 from sqlalchemy import Index, select, update
 from sqlalchemy.orm import Mapped, Session, declared_attr, mapped_column
 
+from plugin_backend.core import delays
 from plugin_backend.sdk import clock
 
-LEASE = timedelta(seconds=120)
 SET_ASIDE = timedelta(hours=1)
 DAY = timedelta(days=1)
 BATCH = 25
@@ -69,7 +69,7 @@ def take(session: Session, model: type[Any], shop_id: str, *, limit: int = BATCH
     statement = (
         update(model)
         .where(model.shop_id == shop_id, model.id.in_(select(due.c.id)))
-        .values(due_at=now + LEASE, taken=True)
+        .values(due_at=now + delays.DELAYS.lease, taken=True)
         .returning(model.id)
         .execution_options(synchronize_session=False)
     )

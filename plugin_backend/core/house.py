@@ -6,6 +6,7 @@ from functools import cached_property
 
 from flask import current_app
 
+from plugin_backend.core import delays
 from plugin_backend.core.config import Config
 from plugin_backend.core.queue import Bells
 from plugin_backend.core.seal import Keys
@@ -23,11 +24,11 @@ class House:
 
     @cached_property
     def _public(self) -> HttpClient:
-        return self._closed_at_the_end(HttpClient())
+        return self._closed_at_the_end(HttpClient(timeout=_outside()))
 
     @cached_property
     def _private(self) -> HttpClient:
-        return self._closed_at_the_end(HttpClient(allow_private=True))
+        return self._closed_at_the_end(HttpClient(allow_private=True, timeout=_outside()))
 
     def _closed_at_the_end(self, client: HttpClient) -> HttpClient:
         self.closing.callback(client.close)
@@ -45,6 +46,10 @@ class House:
     def url(self, path: str) -> str:
         """An address of ours that the outside can use."""
         return self.config.base_url.rstrip("/") + path
+
+
+def _outside() -> float:
+    return delays.DELAYS.outside.total_seconds()
 
 
 def house() -> House:

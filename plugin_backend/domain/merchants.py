@@ -153,7 +153,7 @@ def load_shop(shop_id: str) -> Shop:
 
 
 def all_shops(session: Session) -> list[Shop]:
-    return list(session.scalars(select(Shop).order_by(Shop.id)))
+    return list(session.scalars(select(Shop).order_by(Shop.created_at, Shop.id)))
 
 
 def activate(session: Session, shop: Shop) -> None:

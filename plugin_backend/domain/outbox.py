@@ -6,8 +6,9 @@ from typing import Any
 from sqlalchemy import BigInteger, Identity, exists, select, update
 from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
 
+from plugin_backend.core import delays
 from plugin_backend.core.db import Base
-from plugin_backend.core.due import BATCH, LEASE, Due, Row
+from plugin_backend.core.due import BATCH, Due, Row
 from plugin_backend.core.ids import new_id
 from plugin_backend.domain import moves
 from plugin_backend.sdk import clock
@@ -62,7 +63,7 @@ def take(session: Session, shop_id: str) -> list[str]:
     taken = (
         update(Out)
         .where(Out.shop_id == shop_id, Out.id.in_(select(due.c.id)))
-        .values(due_at=now + LEASE, taken=True, tries=Out.tries + 1)
+        .values(due_at=now + delays.DELAYS.lease, taken=True, tries=Out.tries + 1)
         .returning(Out.id, Out.seq)
         .execution_options(synchronize_session=False)
     )

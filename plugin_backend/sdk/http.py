@@ -9,7 +9,7 @@ import ipaddress
 import socket
 import ssl
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -46,12 +46,15 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What we ask of the outside. ``headers`` and ``body`` may hold secrets and are not shown by ``repr``."""
+    """What we ask of the outside. ``headers`` and ``body`` may hold secrets and are not shown by ``repr``. Past
+    ``not_after`` (monotonic seconds) nothing is sent: it is looked at when a connection is there and the first byte is
+    about to leave."""
 
     method: str
     url: str
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: bytes = field(default=b"", repr=False)
+    not_after: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +165,7 @@ class HttpClient:
                 headers=dict(request.headers),
                 content=request.body or None,
                 timeout=httpx2.Timeout(limit, connect=min(3.0, limit), pool=min(3.0, limit)),
+                extensions={} if request.not_after is None else {"trace": _in_time(request.not_after)},
             )
         except httpx2.InvalidURL:
             raise NotSent("not an address that can be asked") from None
@@ -196,6 +200,16 @@ class HttpClient:
             if time.monotonic() > deadline:
                 raise NoAnswer("the answer took too long")
         return bytes(read)
+
+
+def _in_time(not_after: float) -> Callable[[str, Mapping[str, Any]], None]:
+    """Called at each step of a request; raises ``NotSent`` at the step before its first byte where it is too late."""
+
+    def look(step: str, facts: Mapping[str, Any]) -> None:
+        if step.endswith("send_request_headers.started") and time.monotonic() >= not_after:
+            raise NotSent("it was too late to send")
+
+    return look
 
 
 def _short(error: Exception) -> str:

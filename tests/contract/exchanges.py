@@ -4,6 +4,7 @@ import dataclasses
 import enum
 import importlib
 import json
+import time
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,8 @@ class Replay:
         self._answer = answer
 
     def send(self, request: Request, *, timeout: float | None = None) -> Response:
+        if request.not_after is not None and time.monotonic() >= request.not_after:
+            raise NotSent("it was too late to send")
         self.asked.append(request)
         if self._answer == "not_sent":
             raise NotSent("the connection was refused")

@@ -329,3 +329,21 @@ def test_a_header_of_a_delivery_is_found_in_any_case() -> None:
     from_shop = Delivery({"x-topic": "a"}, b"", received_at=None)  # type: ignore[arg-type]
     assert from_shop.header("X-Topic") == "a"
     assert from_shop.header("X-Other") == ""
+
+
+def test_past_its_moment_a_request_is_not_sent_though_its_connection_stands() -> None:
+    heads: list[bytes] = []
+
+    def answer(connection: socket.socket, head: bytes) -> None:
+        heads.append(head)
+        connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+
+    client = HttpClient(allow_private=True)
+    with server(answer) as address:
+        assert client.send(Request("POST", address, not_after=time.monotonic() + 5)).status == 200
+        with pytest.raises(NotSent, match="too late"):
+            client.send(Request("POST", address, not_after=time.monotonic() - 0.001))
+        assert client.send(Request("POST", address)).status == 200
+    client.close()
+    # The connection of the one that came too late was opened, and nothing was said on it.
+    assert [head[:4] for head in heads if head] == [b"POST", b"POST"]

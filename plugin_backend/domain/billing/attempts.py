@@ -11,8 +11,9 @@ from sqlalchemy import BigInteger, ForeignKeyConstraint, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, Session, mapped_column
 from sqlalchemy.types import Text
 
+from plugin_backend.core import delays
 from plugin_backend.core.db import Base, assert_no_transaction
-from plugin_backend.core.due import LEASE, Due, Row, due_index
+from plugin_backend.core.due import Due, Row, due_index
 from plugin_backend.domain import (
     cases,
     merchants,
@@ -30,20 +31,6 @@ from plugin_backend.sdk.money import Money
 OPEN = ("sent", "pending", "requires_action", "in_doubt")
 CHARGEABLE = ("scheduled", "due", "retry_wait")
 Initiator = Literal["customer", "merchant"]
-# How soon an unclear attempt is asked about again; after the last, daily, and on the seventh day a person looks.
-ASK_AGAIN = (
-    timedelta(seconds=10),
-    timedelta(seconds=30),
-    timedelta(minutes=2),
-    timedelta(minutes=10),
-    timedelta(hours=1),
-    timedelta(hours=6),
-    timedelta(days=1),
-)
-GIVE_UP = timedelta(days=7)
-TWICE_APART = timedelta(minutes=10)
-CONFIRM_WITHIN = timedelta(hours=24)
-NOT_EXECUTED_AGAIN = timedelta(minutes=5)
 
 
 class Attempt(moves.Stateful, Due, Row, Base):
@@ -109,6 +96,12 @@ def reference_of(collection_id: str, number: int) -> str:
     return "rp-" + base64.b32encode(digest)[:32].decode().lower()
 
 
+def ask_again(asked: int) -> timedelta:
+    """How long after the ``asked``-th look (from 0) an unclear ask is looked at again."""
+    steps = delays.DELAYS.ask_again
+    return steps[min(asked, len(steps) - 1)]
+
+
 def prepare(
     session: Session, shop: Shop, collection_id: str, *, initiator: Initiator, return_url: str = ""
 ) -> Prepared | None:
@@ -120,7 +113,7 @@ def prepare(
         return None
     attempt = _attempt(session, plan, row, initiator)
     moves.begin(session, attempt, "sent")
-    attempt.due_at, attempt.taken = clock.now() + LEASE, True
+    attempt.due_at, attempt.taken = clock.now() + delays.DELAYS.lease, True
     moves.move(session, row, "in_flight")
     row.rest(None)
     method = session.get_one(vault.PaymentMethod, (shop.id, plan.method_id))
@@ -135,14 +128,14 @@ def _may_charge(session: Session, plan: Plan, row: Collection, initiator: Initia
     if plan.state not in states or row.state not in CHARGEABLE:
         if row.state in CHARGEABLE:
             # A plan that is paused, or not yet begun, keeps its due moments; it is looked at again tomorrow.
-            row.rest(None if plan.state in plans.ENDED else clock.now() + timedelta(days=1))
+            row.rest(None if plan.state in plans.ENDED else clock.now() + delays.DELAYS.looked_at_again)
         return False
     if cases.open_about(session, plan.shop_id, row.id):
-        row.rest(clock.now() + timedelta(days=1))
+        row.rest(clock.now() + delays.DELAYS.looked_at_again)
         return False
     if plan.kind == INSTALMENTS and _taken_and_open(session, plan) + row.amount > plan.amount:
         cases.open_case(session, plan.shop_id, "more_than_agreed", row.id, plan=plan.id)
-        row.rest(clock.now() + timedelta(days=1))
+        row.rest(clock.now() + delays.DELAYS.looked_at_again)
         return False
     return True
 
@@ -197,7 +190,7 @@ def _request(
         gateway_customer=card.gateway_customer,
         network_transaction_id=card.network_transaction_id,
         # Half the lease: past it somebody else may already be asking about this attempt.
-        deadline=time.monotonic() + LEASE.total_seconds() / 2,
+        deadline=time.monotonic() + delays.DELAYS.lease.total_seconds() / 2,
     )
 
 

@@ -3,11 +3,11 @@
 The first settlement stands; a later capture that contradicts it is booked to suspense and opens a case.
 """
 
-from datetime import timedelta
 from typing import assert_never
 
 from sqlalchemy.orm import Session
 
+from plugin_backend.core import delays
 from plugin_backend.domain import (
     cases,
     dunning,
@@ -17,7 +17,7 @@ from plugin_backend.domain import (
     outbox,
     plans,
 )
-from plugin_backend.domain.billing.attempts import ASK_AGAIN, NOT_EXECUTED_AGAIN, OPEN, Attempt
+from plugin_backend.domain.billing.attempts import OPEN, Attempt, ask_again
 from plugin_backend.domain.merchants import Shop
 from plugin_backend.domain.plans import Collection, Plan
 from plugin_backend.sdk import clock
@@ -80,7 +80,7 @@ def _succeeded(
         # Another amount than we asked for is nothing we may call paid; the money is real, so a person must look.
         cases.open_case(session, shop.id, "amount_differs", attempt.id, captured=outcome.amount.as_json())
         _in_doubt(session, row, attempt, "amount differs")
-        attempt.rest(clock.now() + timedelta(days=1))
+        attempt.rest(clock.now() + delays.DELAYS.ask_again[-1])
         return
     moves.move(session, attempt, "succeeded")
     attempt.gateway_id = outcome.gateway_id or attempt.gateway_id
@@ -193,8 +193,10 @@ def _not_executed(
     if plan.state == "pending":
         plans.wait_for_customer(session, plan, "gateway_unreachable")
         return
-    again = min(NOT_EXECUTED_AGAIN * 2 ** min(attempt.number - 1, 8), timedelta(hours=6))
-    row.rest(clock.now() + (timedelta(days=1) if permanent else again))
+    again = min(
+        delays.DELAYS.not_executed * 2 ** min(attempt.number - 1, 8), delays.DELAYS.not_executed_longest
+    )
+    row.rest(clock.now() + (delays.DELAYS.looked_at_again if permanent else again))
     if permanent:
         cases.open_case(session, plan.shop_id, "gateway_refuses", plan.account_id, reason=reason)
 
@@ -231,5 +233,4 @@ def _settled(attempt: Attempt) -> None:
 
 
 def _ask_later(attempt: Attempt) -> None:
-    step = ASK_AGAIN[min(attempt.asked, len(ASK_AGAIN) - 1)]
-    attempt.rest(clock.now() + step)
+    attempt.rest(clock.now() + ask_again(attempt.asked))

@@ -13,10 +13,11 @@ from typing import assert_never
 from sqlalchemy import BigInteger, ForeignKeyConstraint, UniqueConstraint, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from plugin_backend.core import delays
 from plugin_backend.core.db import Base, assert_no_transaction
-from plugin_backend.core.due import LEASE, Due, Row, due_index
+from plugin_backend.core.due import Due, Row, due_index
 from plugin_backend.domain import cases, ledger, merchants, moves, plans
-from plugin_backend.domain.billing.attempts import ASK_AGAIN, NOT_EXECUTED_AGAIN, TWICE_APART, Attempt
+from plugin_backend.domain.billing.attempts import Attempt, ask_again
 from plugin_backend.domain.merchants import GatewayAccount, Shop
 from plugin_backend.domain.plans import Collection
 from plugin_backend.sdk import clock
@@ -150,7 +151,9 @@ def record_refund(session: Session, shop: Shop, ask: RefundAsk, outcome: sdk.Out
         case sdk.Pending() | sdk.RequiresAction():
             _wait(session, row, "pending", "under way at the gateway")
         case sdk.NotExecuted(permanent=permanent):
-            _once_more(session, row, timedelta(days=1) if permanent else NOT_EXECUTED_AGAIN)
+            _once_more(
+                session, row, delays.DELAYS.looked_at_again if permanent else delays.DELAYS.not_executed
+            )
         case sdk.InDoubt(reason=reason):
             _wait(session, row, "in_doubt", reason)
         case sdk.Absent():
@@ -163,7 +166,7 @@ def _given_back(session: Session, row: Refund, outcome: sdk.Succeeded) -> None:
     if outcome.amount != row.money:
         cases.open_case(session, row.shop_id, "amount_differs", row.id, refunded=outcome.amount.as_json())
         _wait(session, row, "in_doubt", "amount differs")
-        row.rest(clock.now() + timedelta(days=1))
+        row.rest(clock.now() + delays.DELAYS.looked_at_again)
         return
     moves.move(session, row, "succeeded")
     row.gateway_id = outcome.gateway_id or row.gateway_id
@@ -187,7 +190,7 @@ def _given_back(session: Session, row: Refund, outcome: sdk.Succeeded) -> None:
 def _wait(session: Session, row: Refund, state: str, reason: str) -> None:
     if row.state != state:
         moves.move(session, row, state, reason)
-    row.rest(clock.now() + ASK_AGAIN[min(row.asked, len(ASK_AGAIN)) - 1])
+    row.rest(clock.now() + ask_again(row.asked - 1))
 
 
 def _once_more(session: Session, row: Refund, delay: timedelta) -> None:
@@ -201,8 +204,10 @@ def _once_more(session: Session, row: Refund, delay: timedelta) -> None:
 def _absent(session: Session, row: Refund, capabilities: sdk.GatewayCapabilities) -> None:
     """As with charges: silence proves something when it is old, and said twice, ten minutes apart."""
     now = clock.now()
-    believable = row.sent_at is not None and now - row.sent_at >= LEASE + capabilities.absent_after
-    if believable and row.absent_at is not None and now - row.absent_at >= TWICE_APART:
+    believable = (
+        row.sent_at is not None and now - row.sent_at >= delays.DELAYS.lease + capabilities.absent_after
+    )
+    if believable and row.absent_at is not None and now - row.absent_at >= delays.DELAYS.absent_twice:
         if row.state != "in_doubt":
             moves.move(session, row, "in_doubt", "absent for now")
         _once_more(session, row, timedelta(0))

@@ -4,14 +4,14 @@ from typing import Literal
 
 from sqlalchemy.orm import Session
 
-from plugin_backend.core.due import LEASE
+from plugin_backend.core import delays
 from plugin_backend.domain import (
     cases,
     letters,
     plans,
     showing,
 )
-from plugin_backend.domain.billing.attempts import CONFIRM_WITHIN, GIVE_UP, OPEN, TWICE_APART, Attempt
+from plugin_backend.domain.billing.attempts import OPEN, Attempt
 from plugin_backend.domain.billing.recording import record
 from plugin_backend.domain.merchants import Shop
 from plugin_backend.domain.plans import Plan
@@ -24,15 +24,20 @@ def absent(session: Session, shop: Shop, attempt_id: str, capabilities: sdk.Gate
     only when it is said twice, ten minutes apart; then the attempt was not executed."""
     attempt = session.get_one(Attempt, (shop.id, attempt_id))
     now = clock.now()
-    believable = now - attempt.last_sent_at >= LEASE + capabilities.absent_after
-    if attempt.state in OPEN and believable and attempt.absent_at and now - attempt.absent_at >= TWICE_APART:
+    believable = now - attempt.last_sent_at >= delays.DELAYS.lease + capabilities.absent_after
+    if (
+        attempt.state in OPEN
+        and believable
+        and attempt.absent_at
+        and now - attempt.absent_at >= delays.DELAYS.absent_twice
+    ):
         record(session, shop, attempt_id, sdk.NotExecuted("absent at the gateway, twice"))
         return
     record(session, shop, attempt_id, sdk.InDoubt("absent for now"))
     if believable and attempt.absent_at is None:
         attempt.absent_at = now
     if attempt.absent_at is not None and attempt.state in OPEN:
-        attempt.rest(min(attempt.due_at or now, attempt.absent_at + TWICE_APART))
+        attempt.rest(min(attempt.due_at or now, attempt.absent_at + delays.DELAYS.absent_twice))
 
 
 def note_question(session: Session, shop: Shop, attempt_id: str) -> Attempt | None:
@@ -42,7 +47,7 @@ def note_question(session: Session, shop: Shop, attempt_id: str) -> Attempt | No
         attempt.rest(None)
         return None
     attempt.asked += 1
-    if attempt.state in ("sent", "in_doubt") and clock.now() - attempt.first_sent_at >= GIVE_UP:
+    if attempt.state in ("sent", "in_doubt") and clock.now() - attempt.first_sent_at >= delays.DELAYS.give_up:
         cases.open_case(session, shop.id, "in_doubt_for_a_week", attempt.id, collection=attempt.collection_id)
     return attempt
 
@@ -51,7 +56,7 @@ def must_close(session: Session, plan: Plan, attempt: Attempt) -> bool:
     """Is an attempt that waits for its customer to be closed: its plan has ended, or nobody came for a day?"""
     if attempt.state != "requires_action":
         return False
-    return plan.state in plans.ENDED or clock.now() - attempt.first_sent_at >= CONFIRM_WITHIN
+    return plan.state in plans.ENDED or clock.now() - attempt.first_sent_at >= delays.DELAYS.confirm
 
 
 def evidence(session: Session, attempt: Attempt) -> None:

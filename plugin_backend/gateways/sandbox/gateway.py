@@ -4,8 +4,8 @@ import hashlib
 import hmac
 import json
 import re
-import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 from urllib.parse import quote, urlencode
@@ -184,10 +184,8 @@ class Sandbox:
         return []
 
     def _move(self, path: str, key: str, body: Mapping[str, Any], deadline: float | None) -> Outcome:
-        """Ask for money to be moved. The deadline is looked at last, when the request is ready to leave."""
-        request = self._request("POST", path, body, key)
-        if deadline is not None and time.monotonic() >= deadline:
-            return NotExecuted("it was too late to send")
+        """Ask for money to be moved, before the deadline or not at all."""
+        request = replace(self._request("POST", path, body, key), not_after=deadline)
         try:
             return payload.outcome(self._http.send(request), key)
         except NotSent as error:
