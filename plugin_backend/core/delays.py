@@ -48,6 +48,16 @@ class Delays:
     looked_at_again: timedelta = timedelta(days=1)
     """When a collection that must not be charged now is looked at again."""
 
+    after_end: timedelta = timedelta(minutes=4)
+    """How soon, at the latest, a payment in doubt is asked about again whose plan was ended meanwhile: what arrives
+    after the end is given back or shown within five minutes."""
+
+    breaker: timedelta = timedelta(minutes=1)
+    """How long no charge is begun at an account where too many ended in doubt."""
+
+    breaker_window: timedelta = timedelta(minutes=5)
+    """How far back the asks of an account are counted for that."""
+
     between_charges: timedelta = timedelta(hours=24)
     """At most one of a plan's collections is taken within this, however many an outage has left due."""
 

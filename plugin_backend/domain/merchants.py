@@ -55,7 +55,8 @@ class Merchant(Base):
 
 class Shop(Base):
     """A shop and its rules. ``mode`` is ``test`` or ``live``; a live one begins ``watch_only``. ``clock_offset`` is how
-    far a test shop's clock stands ahead, ``travel_to`` where it is going. Amounts are minor units of ``currency``."""
+    far a test shop's clock stands ahead, ``travel_to`` where it is going. Until ``charges_held_until`` nobody is charged
+    without being there. Amounts are minor units of ``currency``."""
 
     __tablename__ = "shops"
 
@@ -76,6 +77,7 @@ class Shop(Base):
     smallest_offer: Mapped[int] = mapped_column(default=2000)
     mail_pause_hours: Mapped[int] = mapped_column(default=72)
     retry_days: Mapped[list[int]] = mapped_column(ARRAY(Integer), default=lambda: [3, 5, 7, 7])
+    charges_held_until: Mapped[datetime | None]
     clock_offset: Mapped[timedelta] = mapped_column(Interval, default=timedelta(0))
     travel_to: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(default=clock.real_now)
@@ -107,7 +109,8 @@ class Connection(Due, Row, Base):
 
 
 class GatewayAccount(Row, Base):
-    """A shop's account at a payment gateway."""
+    """A shop's account at a payment gateway. A ``paused`` one charges nobody without being there. Until
+    ``broken_until`` its circuit breaker is open."""
 
     __tablename__ = "gateway_accounts"
     prefix = "gwa"
@@ -115,6 +118,8 @@ class GatewayAccount(Row, Base):
     gateway: Mapped[str]
     mode: Mapped[str]
     active: Mapped[bool] = mapped_column(default=True)
+    paused: Mapped[bool] = mapped_column(default=False)
+    broken_until: Mapped[datetime | None]
     settings: Mapped[bytes] = mapped_column(LargeBinary)
     door_settings: Mapped[bytes] = mapped_column(LargeBinary)
 

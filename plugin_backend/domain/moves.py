@@ -36,11 +36,16 @@ class Move(Row, Base):
     __table_args__ = (Index("ix_moves_row", "shop_id", "row_id", "seq"),)
 
 
-def begin(session: Session, row: Any, state: str, reason: str = "") -> Any:
-    """Add a new row in its first state."""
+def enter(session: Session, row: Any, state: str, reason: str = "") -> None:
+    """Add a new row in its first state. It is written when the session next is."""
     row.id = row.id or new_id(row.prefix)
     session.add(row)
     move(session, row, state, reason)
+
+
+def begin(session: Session, row: Any, state: str, reason: str = "") -> Any:
+    """Add a new row in its first state, and write it."""
+    enter(session, row, state, reason)
     # Written now, since nothing tells the ORM that what hangs on this row must be written after it.
     session.flush()
     return row

@@ -69,3 +69,35 @@ def keep_the_books() -> None:
         op.execute(f"""
             CREATE TRIGGER {table}_stay BEFORE UPDATE OR DELETE ON {table}
             FOR EACH ROW EXECUTE FUNCTION refuse_change()""")
+
+
+_COUNTS = "('sent', 'pending', 'requires_action', 'in_doubt', 'succeeded')"
+
+
+def keep_to_what_was_agreed() -> None:
+    """Whatever a program does: what was captured, or may have been, never exceeds a collection's amount, nor an
+    instalment plan's. The plan's row is locked, so that two who begin a charge at once are counted one after the
+    other."""
+    op.execute(f"""
+        CREATE FUNCTION check_agreed() RETURNS trigger LANGUAGE plpgsql AS $$
+        DECLARE plan plans%ROWTYPE;
+        BEGIN
+            SELECT * INTO plan FROM plans WHERE shop_id = NEW.shop_id AND id = NEW.plan_id FOR UPDATE;
+            IF (SELECT sum(amount) FROM attempts WHERE shop_id = NEW.shop_id AND collection_id = NEW.collection_id
+                AND state IN {_COUNTS})
+               > (SELECT amount FROM collections WHERE shop_id = NEW.shop_id AND id = NEW.collection_id) THEN
+                RAISE EXCEPTION 'collection % would be taken more than once', NEW.collection_id;
+            END IF;
+            IF plan.kind = 'instalments' AND (SELECT sum(amount) FROM attempts WHERE shop_id = NEW.shop_id
+                AND plan_id = NEW.plan_id AND state IN {_COUNTS}) > plan.amount THEN
+                RAISE EXCEPTION 'plan % would take more than was agreed', NEW.plan_id;
+            END IF;
+            RETURN NULL;
+        END $$""")  # noqa: S608
+    op.execute(f"""
+        CREATE TRIGGER attempts_begun_within_agreed AFTER INSERT ON attempts
+        FOR EACH ROW WHEN (NEW.state IN {_COUNTS}) EXECUTE FUNCTION check_agreed()""")
+    op.execute(f"""
+        CREATE TRIGGER attempts_changed_within_agreed AFTER UPDATE OF state, amount ON attempts
+        FOR EACH ROW WHEN (NEW.state IN {_COUNTS} AND (OLD.state NOT IN {_COUNTS} OR OLD.amount <> NEW.amount))
+        EXECUTE FUNCTION check_agreed()""")

@@ -1,55 +1,95 @@
-"""Collections fall due and are charged; unclear attempts are asked about. Prepare, ask, record."""
+"""Collections fall due and are charged; unclear attempts are asked about. Prepare, ask, record: each in batches, the asks
+at the same time."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
+
+import structlog
+from sqlalchemy.exc import OperationalError
 
 from plugin_backend.core import due
 from plugin_backend.core.db import assert_no_transaction, transaction
-from plugin_backend.domain import billing, merchants
+from plugin_backend.domain import billing, cases, merchants
 from plugin_backend.domain.billing import Attempt
 from plugin_backend.domain.merchants import GatewayAccount, Shop
 from plugin_backend.domain.plans import Collection, Plan
 from plugin_backend.sdk import gateway as sdk
+from plugin_backend.worker import asking
+
+log = structlog.get_logger(__name__)
+
+BATCH = 100
 
 
 def charge(shop: Shop) -> int:
     """Charge what is due today, without the customer."""
     with transaction(shop.id) as session:
-        ids = due.take(session, Collection, shop.id)
-    for collection_id in ids:
-        charge_one(shop, collection_id, initiator="merchant")
+        ids = due.take(session, Collection, shop.id, limit=BATCH)
+    if ids:
+        with transaction(shop.id) as session:
+            prepared = billing.prepare_all(session, shop, ids, initiator="merchant")
+        _ask_all(shop, prepared)
     return len(ids)
 
 
-def charge_one(shop: Shop, collection_id: str, *, initiator: billing.Initiator, return_url: str = "") -> None:
+def charge_one(shop: Shop, collection_id: str, *, initiator: billing.Initiator, back: str = "") -> None:
     """One attempt at a collection, if it may be charged at all."""
     with transaction(shop.id) as session:
-        prepared = billing.prepare(session, shop, collection_id, initiator=initiator, return_url=return_url)
-    if prepared is None:
-        return
-    outcome = billing.ask(prepared)
-    with transaction(shop.id) as session:
-        billing.record(session, shop, prepared.attempt_id, outcome)
+        prepared = billing.prepare(session, shop, collection_id, initiator=initiator, back=back)
+    if prepared is not None:
+        _ask_all(shop, [prepared])
+
+
+def _ask_all(shop: Shop, prepared: list[billing.Prepared]) -> None:
+    asks = {one.attempt_id: partial(billing.ask, one) for one in prepared}
+    for outcomes in asking.answers(asks):
+        _record(shop, outcomes)
+
+
+def _record(shop: Shop, outcomes: Mapping[str, sdk.Outcome | sdk.Closed]) -> None:
+    """Enter a group of outcomes. One that cannot be entered must not cost the others theirs: they are entered one by
+    one, and it stays open, to be asked about again and shown to a person."""
+    try:
+        with transaction(shop.id) as session:
+            billing.record_all(session, shop, outcomes)
+    except OperationalError:
+        # A deadlock or a lost connection: nothing was entered, and all of them are asked about again.
+        raise
+    except Exception as error:
+        if len(outcomes) > 1:
+            for attempt_id, outcome in outcomes.items():
+                _record(shop, {attempt_id: outcome})
+            return
+        (attempt_id,) = outcomes
+        log.exception("outcome_not_recorded", attempt=attempt_id)
+        with transaction(shop.id) as session:
+            cases.open_case(session, shop.id, "work_failed", attempt_id, error=type(error).__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What to ask about an attempt, and whom."""
+    """What to ask about an attempt, and whom. Nothing is asked where the gateway could not tell (``findable``)."""
 
     attempt_id: str
     reference: str
     gateway_id: str
     gateway: sdk.Gateway
     close: bool
+    findable: bool
+
+
+Answer = sdk.Outcome | sdk.Absent | sdk.Closed
 
 
 def reconcile(shop: Shop) -> int:
     """Ask about attempts that are pending, in doubt, wait for their customer, or were left by a worker that died."""
     with transaction(shop.id) as session:
-        ids = due.take(session, Attempt, shop.id)
-    for attempt_id in ids:
-        question = _question(shop, attempt_id)
-        if question is not None:
-            _answer(shop, question, _ask(question))
+        ids = due.take(session, Attempt, shop.id, limit=BATCH)
+    questions = {found.attempt_id: found for id in ids if (found := _question(shop, id)) is not None}
+    for told in asking.answers({id: partial(_ask, question) for id, question in questions.items()}):
+        for attempt_id, answer in told.items():
+            _answer(shop, questions[attempt_id], answer)
     return len(ids)
 
 
@@ -61,20 +101,37 @@ def _question(shop: Shop, attempt_id: str) -> Question | None:
         plan = session.get_one(Plan, (shop.id, attempt.plan_id))
         account = session.get_one(GatewayAccount, (shop.id, attempt.account_id))
         gateway = merchants.gateway_of(shop, account)
-        close = gateway.capabilities.close and billing.must_close(session, plan, attempt)
-        return Question(attempt_id, attempt.reference, attempt.gateway_id, gateway, close)
+        return Question(
+            attempt_id,
+            attempt.reference,
+            attempt.gateway_id,
+            gateway,
+            close=gateway.capabilities.close and billing.must_close(session, plan, attempt),
+            findable=gateway.capabilities.look_up in ("reference", "list") or bool(attempt.gateway_id),
+        )
 
 
-def _ask(question: Question) -> sdk.Outcome | sdk.Absent | sdk.Closed:
+def _ask(question: Question) -> Answer:
     assert_no_transaction()
     if question.close:
         return question.gateway.close(question.reference, question.gateway_id)
-    return question.gateway.find(question.reference, question.gateway_id)
+    if question.findable:
+        return question.gateway.find(question.reference, question.gateway_id)
+    return sdk.InDoubt("it cannot be looked up")
 
 
-def _answer(shop: Shop, question: Question, answer: sdk.Outcome | sdk.Absent | sdk.Closed) -> None:
-    with transaction(shop.id) as session:
-        if isinstance(answer, sdk.Absent):
-            billing.absent(session, shop, question.attempt_id, question.gateway.capabilities)
-        else:
-            billing.record(session, shop, question.attempt_id, answer)
+def _answer(shop: Shop, question: Question, answer: Answer) -> None:
+    """Enter what was found. What the gateway does not know, or cannot be asked about, is asked for once more in the same
+    words where that is safe; else silence must prove itself."""
+    capabilities = question.gateway.capabilities
+    if isinstance(answer, sdk.Absent) or not question.findable:
+        with transaction(shop.id) as session:
+            replay = billing.prepare_replay(session, shop, question.attempt_id, question.gateway)
+        if replay is not None:
+            _ask_all(shop, [replay])
+            return
+    if isinstance(answer, sdk.Absent):
+        with transaction(shop.id) as session:
+            billing.absent(session, shop, question.attempt_id, capabilities)
+        return
+    _record(shop, {question.attempt_id: answer})

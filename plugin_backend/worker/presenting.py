@@ -216,8 +216,7 @@ def _serve_plan(shop: Shop, plan_id: str) -> None:
     if hold is not None and not _held(shop, plan_id, hold):
         return
     if chargeable:
-        url = house().url(messages.secret_path("o", shop.id, plan.offer_id) + "/back")
-        charging.charge_one(shop, first.id, initiator="customer", return_url=url)
+        charging.charge_one(shop, first.id, initiator="customer", back=f"o/{plan.offer_id}")
 
 
 def _hold(session: Session, shop: Shop, plan: Plan) -> Hold | None:

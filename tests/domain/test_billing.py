@@ -1,11 +1,18 @@
 """The books: what is recorded twice counts once, and what may not be charged is not."""
 
+from datetime import timedelta
+
+import pytest
 from sqlalchemy import select, text
 
-from plugin_backend.domain import billing, ledger
+from plugin_backend.core.db import DatabaseError
+from plugin_backend.core.ids import new_id
+from plugin_backend.domain import billing, ledger, merchants
+from plugin_backend.domain.billing import Attempt, runs
 from plugin_backend.domain.cases import Case
 from plugin_backend.domain.merchants import Shop
 from plugin_backend.domain.plans import Collection
+from plugin_backend.sdk import clock
 from plugin_backend.sdk.gateway import (
     Decline,
     Declined,
@@ -34,6 +41,31 @@ def prepare(house: TestHouse, shop: Shop, collection_id: str) -> billing.Prepare
 def record(house: TestHouse, shop: Shop, attempt_id: str, outcome: object) -> None:
     with house.of(shop) as session:
         billing.record(session, shop, attempt_id, outcome)  # type: ignore[arg-type]
+
+
+def pause(house: TestHouse, shop: Shop, *, paused: bool) -> None:
+    with house.of(shop) as session:
+        (runs.pause if paused else runs.resume)(session, merchants.active_account(session, shop.id))
+
+
+def attempt_at(row: Collection, number: int, amount: int) -> Attempt:
+    """An attempt as a faulty program would write it."""
+    return Attempt(
+        shop_id=row.shop_id,
+        id=new_id(Attempt.prefix),
+        state="sent",
+        plan_id=row.plan_id,
+        collection_id=row.id,
+        account_id="gwa_1",
+        method_id="pm_1",
+        number=number,
+        reference=f"by hand {number}",
+        amount=amount,
+        currency=row.currency,
+        initiator="merchant",
+        first_sent_at=clock.now(),
+        last_sent_at=clock.now(),
+    )
 
 
 def open_cases(house: TestHouse, shop: Shop) -> list[str]:
@@ -151,14 +183,107 @@ def test_silence_of_the_gateway_proves_nothing_until_it_is_old_and_said_twice(
     story.begin_plan(house, paying_shop, gateway)
     prepared = prepare(house, paying_shop, second(house, paying_shop).id)
     assert prepared is not None
+    # Paused, so that the same request is not sent again, which would be safe with this gateway's keys.
+    pause(house, paying_shop, paused=True)
     house.leases_run_out(paying_shop)
     assert second(house, paying_shop).state == "in_doubt"
     house.travel(paying_shop, minutes=9)
-    assert len(story.attempts(house, paying_shop)) == 2
+    assert [a.state for a in story.attempts(house, paying_shop)] == ["succeeded", "in_doubt"]
     house.travel(paying_shop, hours=2)
+    assert [a.state for a in story.attempts(house, paying_shop)] == ["succeeded", "not_executed"]
+    assert second(house, paying_shop).held == "account_paused"
 
+    pause(house, paying_shop, paused=False)
+    house.rest(paying_shop)
     assert [a.state for a in story.attempts(house, paying_shop)] == ["succeeded", "not_executed", "succeeded"]
     assert story.captured(house, paying_shop, gateway) == [3334, 3333]
+
+
+def test_what_the_gateway_does_not_know_is_sent_again_under_the_same_key(
+    house: TestHouse, paying_shop: Shop, gateway: SandboxProcess
+) -> None:
+    story.begin_plan(house, paying_shop, gateway)
+    prepared = prepare(house, paying_shop, second(house, paying_shop).id)
+    assert prepared is not None
+    before = story.attempts(house, paying_shop)[-1]
+    house.leases_run_out(paying_shop)
+    after = story.attempts(house, paying_shop)[-1]
+    assert (after.id, after.state, after.number) == (before.id, "succeeded", 1)
+    assert after.last_sent_at > before.last_sent_at
+    assert story.captured(house, paying_shop, gateway) == [3334, 3333]
+
+
+def test_a_request_whose_words_have_changed_is_not_sent_again(
+    house: TestHouse, paying_shop: Shop, gateway: SandboxProcess
+) -> None:
+    story.begin_plan(house, paying_shop, gateway)
+    assert prepare(house, paying_shop, second(house, paying_shop).id) is not None
+    with house.of(paying_shop) as session:
+        session.scalars(select(Attempt).where(Attempt.state == "sent")).one().description = "Another shop 2/3"
+    house.leases_run_out(paying_shop)
+    assert story.states(house, paying_shop)[1] == "in_doubt"
+    assert story.captured(house, paying_shop, gateway) == [3334]
+
+
+def test_what_may_never_have_arrived_is_not_sent_again_once_the_plan_was_cancelled(
+    house: TestHouse, paying_shop: Shop, gateway: SandboxProcess
+) -> None:
+    plan = story.begin_plan(house, paying_shop, gateway)
+    assert prepare(house, paying_shop, second(house, paying_shop).id) is not None
+    with house.of(paying_shop) as session:
+        billing.stop(session, paying_shop, plan.id, "cancelled", "by the customer")
+    house.leases_run_out(paying_shop)
+    house.travel(paying_shop, days=1)
+    assert story.states(house, paying_shop) == ["paid", "void", "void"]
+    assert story.captured(house, paying_shop, gateway) == [3334]
+
+
+def test_after_an_outage_a_plan_is_charged_at_most_once_a_day(
+    house: TestHouse, paying_shop: Shop, gateway: SandboxProcess
+) -> None:
+    story.begin_plan(house, paying_shop, gateway)
+    pause(house, paying_shop, paused=True)
+    house.travel(paying_shop, days=60)
+    assert story.states(house, paying_shop) == ["paid", "scheduled", "scheduled"]
+
+    pause(house, paying_shop, paused=False)
+    house.rest(paying_shop)
+    assert story.states(house, paying_shop) == ["paid", "paid", "scheduled"]
+    assert story.collections(house, paying_shop)[2].held == "one_a_day"
+    house.travel(paying_shop, hours=23)
+    assert story.states(house, paying_shop) == ["paid", "paid", "scheduled"]
+    house.travel(paying_shop, hours=2)
+    assert story.states(house, paying_shop) == ["paid", "paid", "paid"]
+
+
+def test_the_run_is_held_until_its_moment_and_goes_on_when_it_is_let_go(
+    house: TestHouse, paying_shop: Shop, gateway: SandboxProcess
+) -> None:
+    story.begin_plan(house, paying_shop, gateway)
+    with house.of(paying_shop) as session:
+        runs.hold(
+            session, merchants.get_shop(session, paying_shop.id), house.now(paying_shop) + timedelta(days=27)
+        )
+    house.travel(paying_shop, days=26)
+    assert story.states(house, paying_shop)[1] == "scheduled"
+    assert second(house, paying_shop).held == "run_held"
+    with house.of(paying_shop) as session:
+        runs.let_go(session, merchants.get_shop(session, paying_shop.id))
+    house.rest(paying_shop)
+    assert story.states(house, paying_shop)[1] == "paid"
+
+
+def test_the_database_itself_refuses_an_attempt_beyond_what_was_agreed(
+    house: TestHouse, paying_shop: Shop, gateway: SandboxProcess
+) -> None:
+    story.begin_plan(house, paying_shop, gateway)
+    taken, waiting, _ = story.collections(house, paying_shop)
+    with pytest.raises(DatabaseError, match="taken more than once"), house.of(paying_shop) as session:
+        session.add(attempt_at(taken, 2, taken.amount))
+    with pytest.raises(DatabaseError, match="more than was agreed"), house.of(paying_shop) as session:
+        session.get_one(Collection, (paying_shop.id, waiting.id)).amount = 6667
+        session.flush()
+        session.add(attempt_at(waiting, 1, 6667))
 
 
 def test_a_worker_that_died_before_asking_leaves_an_attempt_that_is_asked_about(

@@ -8,6 +8,7 @@ from typing import get_args
 import pytest
 
 from plugin_backend.domain import billing, invariants, moves, states
+from plugin_backend.domain.billing import recording
 from plugin_backend.domain.states import MACHINES, START, IllegalMove
 from plugin_backend.sdk import gateway as sdk
 
@@ -105,7 +106,7 @@ def test_a_collection_can_follow_its_attempt_wherever_that_goes() -> None:
 
 def test_every_outcome_of_the_gateway_port_is_handled_by_name_where_it_is_recorded() -> None:
     outcomes = {outcome.__name__ for outcome in (*get_args(sdk.Outcome), sdk.Closed)}
-    tree = ast.parse(textwrap.dedent(inspect.getsource(billing.record)))
+    tree = ast.parse(textwrap.dedent(inspect.getsource(recording._enter)))
     handled = {
         ast.unparse(case.pattern.cls).rpartition(".")[2]
         for case in ast.walk(tree)

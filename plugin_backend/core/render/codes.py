@@ -200,6 +200,18 @@ REASONS: Mapping[str, str] = {
 }
 """Why a row is as it is: what the house and its ports write, in words."""
 
+HOLDS: Mapping[str, str] = {
+    "plan_ended": N_("The plan has ended"),
+    "plan_not_running": N_("The plan is not running"),
+    "case_open": N_("A person must decide first"),
+    "more_than_agreed": N_("It would go beyond what was agreed"),
+    "run_held": N_("The run is held back by the shop"),
+    "account_paused": N_("The gateway account is paused"),
+    "gateway_unsteady": N_("The gateway answers too seldom; payments wait a little"),
+    "one_a_day": N_("Another payment of this plan was taken within a day"),
+}
+"""Why a collection was not charged when its moment came."""
+
 CASES: Mapping[str, str] = {
     "amount_differs": N_("The amount taken is not the amount that was asked for"),
     "bought_twice": N_("The basket was also bought in the shop"),
@@ -213,6 +225,8 @@ CASES: Mapping[str, str] = {
     "dispute_open": N_("A customer disputes a payment"),
     "dispute_won": N_("A dispute was won"),
     "gateway_refuses": N_("The gateway refuses our requests"),
+    "gateway_unsteady": N_("Too many payments ended without an answer; no new ones are begun for a while"),
+    "in_doubt": N_("A payment has been in doubt for an hour"),
     "in_doubt_for_a_week": N_("A payment has been in doubt for a week"),
     "more_than_agreed": N_("A payment would go beyond what was agreed"),
     "no_card_page": N_("The gateway gave no page for the card"),

@@ -8,10 +8,10 @@ from plugin_backend.domain.billing.attempts import (
     ask,
     attempts_of,
     by_reference,
-    prepare,
     reference_of,
 )
-from plugin_backend.domain.billing.recording import record
+from plugin_backend.domain.billing.preparing import prepare, prepare_all
+from plugin_backend.domain.billing.recording import record, record_all
 from plugin_backend.domain.billing.refunding import (
     Refund,
     ask_refund,
@@ -19,7 +19,14 @@ from plugin_backend.domain.billing.refunding import (
     prepare_refund,
     record_refund,
 )
-from plugin_backend.domain.billing.resolving import absent, evidence, must_close, note_question, stop
+from plugin_backend.domain.billing.resolving import (
+    absent,
+    evidence,
+    must_close,
+    note_question,
+    prepare_replay,
+    stop,
+)
 
 __all__ = [
     "OPEN",
@@ -37,8 +44,11 @@ __all__ = [
     "must_close",
     "note_question",
     "prepare",
+    "prepare_all",
     "prepare_refund",
+    "prepare_replay",
     "record",
+    "record_all",
     "record_refund",
     "reference_of",
     "stop",

@@ -3,8 +3,10 @@
 The first settlement stands; a later capture that contradicts it is booked to suspense and opens a case.
 """
 
-from typing import assert_never
+from collections.abc import Mapping
+from typing import Any, assert_never
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from plugin_backend.core import delays
@@ -17,6 +19,7 @@ from plugin_backend.domain import (
     outbox,
     plans,
 )
+from plugin_backend.domain.billing import refunding
 from plugin_backend.domain.billing.attempts import OPEN, Attempt, ask_again
 from plugin_backend.domain.merchants import Shop
 from plugin_backend.domain.plans import Collection, Plan
@@ -25,14 +28,47 @@ from plugin_backend.sdk import gateway as sdk
 
 
 def record(session: Session, shop: Shop, attempt_id: str, outcome: sdk.Outcome | sdk.Closed) -> None:
-    """Enter what became of an attempt, from whatever source: answer, callback or look-up. Entering it again changes
-    nothing. Locks are taken in the order plan, collection, attempt."""
-    attempt = session.get_one(Attempt, (shop.id, attempt_id))
-    plan = plans.locked(session, shop.id, attempt.plan_id)
-    row = session.get_one(
-        Collection, (shop.id, attempt.collection_id), with_for_update=True, populate_existing=True
+    """Enter what became of one attempt."""
+    record_all(session, shop, {attempt_id: outcome})
+
+
+def record_all(session: Session, shop: Shop, outcomes: Mapping[str, sdk.Outcome | sdk.Closed]) -> None:
+    """Enter what became of attempts, by their ids, from whatever source: answer, callback or look-up. Entering it again
+    changes nothing. Locks are taken in the order plan, collection, attempt, each by id."""
+    of_plan = select(Attempt.plan_id).where(Attempt.shop_id == shop.id, Attempt.id.in_(outcomes))
+    running = {plan.id: plan for plan in plans.lock_all(session, shop.id, set(session.scalars(of_plan)))}
+    of_collection = select(Attempt.collection_id).where(Attempt.shop_id == shop.id, Attempt.id.in_(outcomes))
+    rows = {row.id: row for row in _lock(session, Collection, shop.id, of_collection)}
+    for attempt in _lock(session, Attempt, shop.id, outcomes):
+        _enter(
+            session,
+            shop,
+            running[attempt.plan_id],
+            rows[attempt.collection_id],
+            attempt,
+            outcomes[attempt.id],
+        )
+
+
+def _lock(session: Session, model: type[Any], shop_id: str, ids: Any) -> list[Any]:
+    found = (
+        select(model)
+        .where(model.shop_id == shop_id, model.id.in_(ids))
+        .order_by(model.id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
     )
-    attempt = session.get_one(Attempt, (shop.id, attempt_id), with_for_update=True, populate_existing=True)
+    return list(session.scalars(found))
+
+
+def _enter(
+    session: Session,
+    shop: Shop,
+    plan: Plan,
+    row: Collection,
+    attempt: Attempt,
+    outcome: sdk.Outcome | sdk.Closed,
+) -> None:
     if attempt.state not in OPEN:
         _after_the_end(session, plan, attempt, outcome)
         return
@@ -50,7 +86,7 @@ def record(session: Session, shop: Shop, attempt_id: str, outcome: sdk.Outcome |
         case sdk.Closed():
             _closed(session, shop, plan, row, attempt)
         case sdk.InDoubt():
-            _in_doubt(session, row, attempt, outcome.reason)
+            _in_doubt(session, plan, row, attempt, outcome.reason)
         case _:
             assert_never(outcome)
 
@@ -79,12 +115,12 @@ def _succeeded(
     if outcome.amount != attempt.money:
         # Another amount than we asked for is nothing we may call paid; the money is real, so a person must look.
         cases.open_case(session, shop.id, "amount_differs", attempt.id, captured=outcome.amount.as_json())
-        _in_doubt(session, row, attempt, "amount differs")
+        _in_doubt(session, plan, row, attempt, "amount differs")
         attempt.rest(clock.now() + delays.DELAYS.ask_again[-1])
         return
     moves.move(session, attempt, "succeeded")
     attempt.gateway_id = outcome.gateway_id or attempt.gateway_id
-    _settled(attempt)
+    _settled(session, attempt)
     moves.move(session, row, "paid")
     row.paid_at = clock.now()
     row.rest(None)
@@ -109,7 +145,9 @@ def _succeeded(
     letters.receipt(session, shop, plan, row)
     if plan.state == "completed":
         letters.plan_completed(session, shop, plan)
-    if ended:
+    if plan.state == "withdrawn":
+        refunding.give_back(session, shop, plan.id, attempt_id=attempt.id)
+    elif ended:
         cases.open_case(session, shop.id, "charged_after_end", row.id, plan=plan.id, attempt=attempt.id)
 
 
@@ -119,7 +157,7 @@ def _declined(
     moves.move(session, attempt, "declined", outcome.decline.value)
     attempt.decline, attempt.code = outcome.decline.value, outcome.code
     attempt.gateway_id = outcome.gateway_id or attempt.gateway_id
-    _settled(attempt)
+    _settled(session, attempt)
     row.declines += 1
     if plan.state in plans.ENDED:
         _out_of(session, row, "void", "the plan has ended")
@@ -185,7 +223,7 @@ def _not_executed(
     session: Session, plan: Plan, row: Collection, attempt: Attempt, reason: str, *, permanent: bool
 ) -> None:
     moves.move(session, attempt, "not_executed", reason)
-    _settled(attempt)
+    _settled(session, attempt)
     if plan.state in plans.ENDED:
         _out_of(session, row, "void", "the plan has ended")
         return
@@ -204,7 +242,7 @@ def _not_executed(
 def _closed(session: Session, shop: Shop, plan: Plan, row: Collection, attempt: Attempt) -> None:
     """The customer did not confirm in time, and can no longer."""
     moves.move(session, attempt, "closed", "not confirmed in time")
-    _settled(attempt)
+    _settled(session, attempt)
     if plan.state in plans.ENDED:
         _out_of(session, row, "void", "the plan has ended")
     elif plan.state == "pending":
@@ -214,12 +252,17 @@ def _closed(session: Session, shop: Shop, plan: Plan, row: Collection, attempt: 
         _dun(session, shop, plan, row, sdk.Declined(sdk.Decline.AUTHENTICATION, "not_confirmed"))
 
 
-def _in_doubt(session: Session, row: Collection, attempt: Attempt, reason: str) -> None:
+def _in_doubt(session: Session, plan: Plan, row: Collection, attempt: Attempt, reason: str) -> None:
     if attempt.state != "in_doubt":
         moves.move(session, attempt, "in_doubt", reason)
     if row.state != "in_doubt":
         moves.move(session, row, "in_doubt", reason)
+    now = clock.now()
+    attempt.doubted_at = attempt.doubted_at or now
     _ask_later(attempt)
+    lately = plan.ended_at is not None and now - plan.ended_at < delays.DELAYS.alarm
+    if lately:
+        attempt.due_at = min(attempt.due_at or now, now + delays.DELAYS.after_end)
 
 
 def _out_of(session: Session, row: Collection, state: str, reason: str) -> None:
@@ -227,10 +270,16 @@ def _out_of(session: Session, row: Collection, state: str, reason: str) -> None:
     row.rest(None)
 
 
-def _settled(attempt: Attempt) -> None:
+def _settled(session: Session, attempt: Attempt) -> None:
     attempt.action_url = ""
     attempt.rest(None)
+    if attempt.doubted_at is not None:
+        for kind in ("in_doubt", "in_doubt_for_a_week"):
+            cases.settle(session, attempt.shop_id, kind, attempt.id, "its outcome is known")
 
 
 def _ask_later(attempt: Attempt) -> None:
-    attempt.rest(clock.now() + ask_again(attempt.asked))
+    """On the ladder, and at the moment at which somebody must be told."""
+    now = clock.now()
+    again, alarm = now + ask_again(attempt.asked), attempt.first_sent_at + delays.DELAYS.alarm
+    attempt.rest(alarm if now < alarm < again else again)

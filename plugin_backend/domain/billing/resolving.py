@@ -1,7 +1,9 @@
 """Unclear attempts: what evidence, silence and the end of a plan mean for them."""
 
+from datetime import timedelta
 from typing import Literal
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from plugin_backend.core import delays
@@ -10,13 +12,19 @@ from plugin_backend.domain import (
     letters,
     plans,
     showing,
+    vault,
 )
-from plugin_backend.domain.billing.attempts import OPEN, Attempt
+from plugin_backend.domain.billing import guards
+from plugin_backend.domain.billing.attempts import OPEN, Attempt, Prepared, hash_of, request_of
 from plugin_backend.domain.billing.recording import record
 from plugin_backend.domain.merchants import Shop
 from plugin_backend.domain.plans import Plan
+from plugin_backend.domain.vault import PaymentMethod
 from plugin_backend.sdk import clock
 from plugin_backend.sdk import gateway as sdk
+
+# How often what can be looked up is sent again: a gateway may have kept an error under its key for ever.
+REPLAYS = 3
 
 
 def absent(session: Session, shop: Shop, attempt_id: str, capabilities: sdk.GatewayCapabilities) -> None:
@@ -24,7 +32,8 @@ def absent(session: Session, shop: Shop, attempt_id: str, capabilities: sdk.Gate
     only when it is said twice, ten minutes apart; then the attempt was not executed."""
     attempt = session.get_one(Attempt, (shop.id, attempt_id))
     now = clock.now()
-    believable = now - attempt.last_sent_at >= delays.DELAYS.lease + capabilities.absent_after
+    old = now - attempt.last_sent_at >= delays.DELAYS.lease + capabilities.absent_after
+    believable = old and capabilities.look_up != "none"
     if (
         attempt.state in OPEN
         and believable
@@ -47,9 +56,41 @@ def note_question(session: Session, shop: Shop, attempt_id: str) -> Attempt | No
         attempt.rest(None)
         return None
     attempt.asked += 1
-    if attempt.state in ("sent", "in_doubt") and clock.now() - attempt.first_sent_at >= delays.DELAYS.give_up:
-        cases.open_case(session, shop.id, "in_doubt_for_a_week", attempt.id, collection=attempt.collection_id)
+    if attempt.state in ("sent", "in_doubt"):
+        _tell_somebody(session, attempt, clock.now() - attempt.first_sent_at)
     return attempt
+
+
+def _tell_somebody(session: Session, attempt: Attempt, age: timedelta) -> None:
+    for kind, after in (("in_doubt", delays.DELAYS.alarm), ("in_doubt_for_a_week", delays.DELAYS.give_up)):
+        if age >= after:
+            cases.open_case(session, attempt.shop_id, kind, attempt.id, collection=attempt.collection_id)
+
+
+def prepare_replay(session: Session, shop: Shop, attempt_id: str, gateway: sdk.Gateway) -> Prepared | None:
+    """Write down that an attempt the gateway does not know is sent once more, in the same words under the same key; None
+    where that could charge twice, or charge what is no longer wanted: past the safe part of the gateway's window, when
+    the card or anything else in the request has changed, or when the plan must not be charged now. The transaction must
+    be committed before it is asked."""
+    attempt = session.get_one(Attempt, (shop.id, attempt_id))
+    plan = plans.locked(session, shop.id, attempt.plan_id)
+    attempt = session.get_one(Attempt, (shop.id, attempt_id), with_for_update=True, populate_existing=True)
+    now = clock.now()
+    window = gateway.capabilities.idempotency_window
+    often = attempt.asked > REPLAYS and gateway.capabilities.look_up != "none"
+    if attempt.state not in ("sent", "in_doubt") or window is None or often:
+        return None
+    if now - attempt.first_sent_at >= delays.REPLAY_SHARE * window:
+        return None
+    if guards.hold_replay(session, shop, plan, attempt, now):
+        return None
+    method = session.get_one(PaymentMethod, (shop.id, attempt.method_id))
+    request = request_of(plan, attempt, vault.open_method(method))
+    if hash_of(request) != attempt.request_hash:
+        return None
+    attempt.last_sent_at, attempt.absent_at = now, None
+    attempt.due_at, attempt.taken = now + delays.DELAYS.lease, True
+    return Prepared(shop.id, attempt.id, request, gateway)
 
 
 def must_close(session: Session, plan: Plan, attempt: Attempt) -> bool:
@@ -76,8 +117,18 @@ def stop(
         return plan
     ending = showing.ending(session, plan, "withdraw" if state == "withdrawn" else "cancel", clock.now())
     plans.end(session, plan, state, reason)
+    _look_now(session, plan)
     session.flush()
     letters.plan_ended(session, shop, plan, ending)
     if ending.refund is not None:
         cases.open_case(session, shop.id, "refund_due", plan.id, amount=ending.refund.as_json())
     return plan
+
+
+def _look_now(session: Session, plan: Plan) -> None:
+    """What is under way when a plan ends is looked at at once, so that what arrives all the same is soon known."""
+    found = select(Attempt).where(
+        Attempt.shop_id == plan.shop_id, Attempt.plan_id == plan.id, Attempt.state.in_(OPEN)
+    )
+    for attempt in session.scalars(found):
+        evidence(session, attempt)

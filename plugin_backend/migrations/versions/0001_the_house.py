@@ -8,6 +8,7 @@ from plugin_backend.migrations.protection import (
     SHARED,
     clock_rights,
     keep_the_books,
+    keep_to_what_was_agreed,
     make_roles,
     protect,
     share,
@@ -72,6 +73,7 @@ def upgrade() -> None:
             protect(table, timer=table in TIMERS)
     clock_rights()
     keep_the_books()
+    keep_to_what_was_agreed()
 
 
 def make_tables() -> None:
@@ -226,6 +228,8 @@ def make_tables() -> None:
         "gateway_accounts",
         sa.Column("gateway", sa.Text(), nullable=False),
         sa.Column("mode", sa.Text(), nullable=False),
+        sa.Column("paused", sa.Boolean(), nullable=False),
+        sa.Column("broken_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("active", sa.Boolean(), nullable=False),
         sa.Column("settings", sa.LargeBinary(), nullable=False),
         sa.Column("door_settings", sa.LargeBinary(), nullable=False),
@@ -352,6 +356,7 @@ def make_tables() -> None:
         sa.Column("smallest_offer", sa.Integer(), nullable=False),
         sa.Column("mail_pause_hours", sa.Integer(), nullable=False),
         sa.Column("retry_days", ARRAY(sa.Integer()), nullable=False),
+        sa.Column("charges_held_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("clock_offset", sa.Interval(), nullable=False),
         sa.Column("travel_to", sa.DateTime(timezone=True), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
@@ -581,6 +586,7 @@ def make_tables() -> None:
         sa.Column("amount", sa.BigInteger(), nullable=False),
         sa.Column("currency", sa.Text(), nullable=False),
         sa.Column("scheduled_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("held", sa.Text(), nullable=False),
         sa.Column("declines", sa.Integer(), nullable=False),
         sa.Column("paid_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("state", sa.Text(), nullable=False),
@@ -639,8 +645,12 @@ def make_tables() -> None:
         sa.Column("gateway_id", sa.Text(), nullable=False),
         sa.Column("code", sa.Text(), nullable=False),
         sa.Column("decline", sa.Text(), nullable=False),
+        sa.Column("description", sa.Text(), nullable=False),
+        sa.Column("back", sa.Text(), nullable=False),
+        sa.Column("request_hash", sa.Text(), nullable=False),
         sa.Column("action_url", sa.Text(), nullable=False),
         sa.Column("asked", sa.Integer(), nullable=False),
+        sa.Column("doubted_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("absent_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("evidence", JSONB(), nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
@@ -660,6 +670,9 @@ def make_tables() -> None:
             "shop_id", "collection_id", "number", name="uq_attempts_shop_id_collection_id_number"
         ),
         sa.UniqueConstraint("shop_id", "reference", name="uq_attempts_shop_id_reference"),
+    )
+    op.create_index(
+        "ix_attempts_account", "attempts", ["shop_id", "account_id", "first_sent_at"], unique=False
     )
     op.create_index(
         "ix_attempts_due",

@@ -1,0 +1,133 @@
+"""Writing attempts down before they are asked: a batch in one transaction, under the plans' and collections' locks."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from plugin_backend.core import delays
+from plugin_backend.domain import merchants, moves, plans, vault
+from plugin_backend.domain.billing import guards
+from plugin_backend.domain.billing.attempts import (
+    Attempt,
+    Initiator,
+    Prepared,
+    hash_of,
+    reference_of,
+    request_of,
+)
+from plugin_backend.domain.billing.guards import Facts
+from plugin_backend.domain.merchants import Shop
+from plugin_backend.domain.plans import Collection, Plan
+from plugin_backend.domain.vault import PaymentMethod
+from plugin_backend.sdk import clock
+from plugin_backend.sdk import gateway as sdk
+
+
+def prepare(
+    session: Session, shop: Shop, collection_id: str, *, initiator: Initiator, back: str = ""
+) -> Prepared | None:
+    """Write one attempt down, or None where there is nothing to be charged (any more)."""
+    return next(iter(prepare_all(session, shop, [collection_id], initiator=initiator, back=back)), None)
+
+
+def prepare_all(
+    session: Session, shop: Shop, ids: Sequence[str], *, initiator: Initiator, back: str = ""
+) -> list[Prepared]:
+    """Write down an attempt at each collection that may be charged now; the others come to rest until they may be. The
+    transaction must be committed before anything is asked. ``back`` is the page and row that a customer who is there
+    comes back to, such as ``o/off_...``. Locks are taken in the order plan, collection, by id."""
+    rows = _locked(session, shop.id, ids)
+    found = {row.plan_id: session.get_one(Plan, (shop.id, row.plan_id)) for row in rows}
+    known = guards.facts(session, shop, list(found.values()), rows)
+    gateways: dict[str, sdk.Gateway] = {}
+    begun = []
+    for row in rows:
+        plan = found[row.plan_id]
+        hold = known.hold(plan, row, initiator)
+        if hold is not None:
+            guards.enter(session, plan, row, hold)
+            continue
+        begun.append((plan, row, _begin(session, shop, plan, row, known, initiator, back)))
+    methods = _methods(session, shop.id, {plan.method_id for plan, _, _ in begun})
+    return [
+        _prepared(shop, plan, attempt, methods[plan.method_id], known, gateways) for plan, _, attempt in begun
+    ]
+
+
+def _locked(session: Session, shop_id: str, ids: Sequence[str]) -> list[Collection]:
+    """The collections that wait to be charged, locked after their plans; each plan only once, since a second collection
+    of it would be judged by what the first has not yet written."""
+    of_plan = select(Collection.plan_id).where(Collection.shop_id == shop_id, Collection.id.in_(ids))
+    plans.lock_all(session, shop_id, set(session.scalars(of_plan)))
+    locked = session.scalars(
+        select(Collection)
+        .where(Collection.shop_id == shop_id, Collection.id.in_(ids))
+        .order_by(Collection.id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).all()
+    waiting = [row for row in locked if row.state in guards.CHARGEABLE]
+    for row in locked:
+        if row.state not in guards.CHARGEABLE:
+            row.rest(None)
+    first = {row.plan_id: row for row in sorted(waiting, key=lambda row: row.number, reverse=True)}
+    for row in waiting:
+        if first[row.plan_id] is not row:
+            row.rest(clock.now())
+    return list(first.values())
+
+
+def _begin(
+    session: Session,
+    shop: Shop,
+    plan: Plan,
+    row: Collection,
+    known: Facts,
+    initiator: Initiator,
+    back: str,
+) -> Attempt:
+    number = known.last.get(row.id, 0) + 1
+    attempt = Attempt(
+        shop_id=row.shop_id,
+        plan_id=plan.id,
+        collection_id=row.id,
+        account_id=plan.account_id,
+        method_id=plan.method_id,
+        number=number,
+        reference=reference_of(row.id, number),
+        amount=row.amount,
+        currency=row.currency,
+        initiator=initiator,
+        description=f"{shop.name} {row.number}" + (f"/{plan.count}" if plan.count else ""),
+        back=back,
+        first_sent_at=known.now,
+        last_sent_at=known.now,
+        asked=0,
+    )
+    moves.enter(session, attempt, "sent")
+    attempt.due_at, attempt.taken = known.now + delays.DELAYS.lease, True
+    moves.move(session, row, "in_flight")
+    row.held = ""
+    row.rest(None)
+    return attempt
+
+
+def _methods(session: Session, shop_id: str, ids: set[str]) -> dict[str, PaymentMethod]:
+    found = select(PaymentMethod).where(PaymentMethod.shop_id == shop_id, PaymentMethod.id.in_(ids))
+    return {method.id: method for method in session.scalars(found)}
+
+
+def _prepared(
+    shop: Shop,
+    plan: Plan,
+    attempt: Attempt,
+    method: PaymentMethod,
+    known: Facts,
+    gateways: dict[str, sdk.Gateway],
+) -> Prepared:
+    if plan.account_id not in gateways:
+        gateways[plan.account_id] = merchants.gateway_of(shop, known.accounts[plan.account_id])
+    request = request_of(plan, attempt, vault.open_method(method))
+    attempt.request_hash = hash_of(request)
+    return Prepared(shop.id, attempt.id, request, gateways[plan.account_id])
