@@ -60,6 +60,16 @@ class RefundBody(_Body):
     callback_url = fields.String(load_default="", validate=[validate.Length(max=2000), _address])
 
 
+class CardNewsBody(_Body):
+    """What the network says of a card: everything that is on it, and whether it is closed."""
+
+    reference = fields.String(required=True, validate=REFERENCE)
+    last4 = fields.String(load_default="4242", validate=validate.Regexp(r"[0-9]{4}\Z"))
+    month = fields.Integer(load_default=12, strict=True, validate=validate.Range(1, 12))
+    year = fields.Integer(load_default=2040, strict=True, validate=validate.Range(2000, 2999))
+    closed = fields.Boolean(load_default=False)
+
+
 class TokenBody(_Body):
     token = fields.String(required=True, validate=_TEXT)
 
