@@ -1,6 +1,7 @@
 """The sandbox's answers and callbacks, read into our words. What cannot be read is in doubt, never a decline."""
 
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate
@@ -230,7 +231,7 @@ def events(body: bytes, *, believed: bool) -> list[GatewayEvent]:
 def _told(data: dict[str, Any]) -> Outcome | None:
     """How a charge or refund stands by its callback; None where that is not said, or is nothing to rest on."""
     try:
-        outcome = _standing(_Moved().load(data))
+        outcome = _standing(_made(_Moved).load(data))
     except ValidationError:
         return None
     return None if isinstance(outcome, InDoubt) else outcome
@@ -243,7 +244,7 @@ def _dispute(read: dict[str, Any]) -> DisputeChanged:
 
 def _part(schema: type[Schema], data: dict[str, Any]) -> dict[str, Any]:
     try:
-        read: dict[str, Any] = schema().load(data)
+        read: dict[str, Any] = _made(schema).load(data)
     except ValidationError:
         raise Unreadable("the callback's data cannot be read") from None
     return read
@@ -253,10 +254,16 @@ def topic(body: bytes) -> str:
     return clean(text_of((_object(body) or {}).get("type")), 64)
 
 
+@cache
+def _made(schema: type[Schema]) -> Schema:
+    """One for all answers: to make one costs more than to read with it."""
+    return schema()
+
+
 def _load(schema: type[Schema], body: bytes) -> dict[str, Any] | None:
     answer = _object(body)
     try:
-        loaded: dict[str, Any] | None = schema().load(answer) if answer is not None else None
+        loaded: dict[str, Any] | None = _made(schema).load(answer) if answer is not None else None
     except ValidationError:
         return None
     return loaded
