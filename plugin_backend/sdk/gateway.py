@@ -40,12 +40,15 @@ class Succeeded:
 
 @dataclass(frozen=True, slots=True)
 class Declined:
-    """Definitely not charged. ``code`` is the gateway's own; ``retry_not_before`` its advice, where it gives one."""
+    """Definitely not charged. ``code`` is the gateway's own. ``advice`` is the network's advice to the merchant as it
+    came, such as Mastercard's ``03`` (do not try again), and ``retry_not_before`` a time it names; "" and None where
+    there is none."""
 
     decline: Decline
     code: str = ""
     gateway_id: str = ""
     retry_not_before: datetime | None = None
+    advice: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,10 +180,13 @@ class RefundRequest:
 
 @dataclass(frozen=True, slots=True)
 class ChargeChanged:
-    """The gateway says something happened to a charge: evidence, never an order; it is read again."""
+    """The gateway says something happened to a charge: evidence, never an order; it is read again. ``outcome`` is what
+    the callback itself says, where it is signed and says it: all there is where a gateway has no look-up. None from a
+    gateway that does not sign."""
 
     reference: str
     gateway_id: str = ""
+    outcome: Outcome | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,9 +198,10 @@ class SetupChanged:
 
 @dataclass(frozen=True, slots=True)
 class RefundChanged:
-    """The gateway says something happened to a refund."""
+    """The gateway says something happened to a refund; ``outcome`` as with charges."""
 
     reference: str
+    outcome: Outcome | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,8 +253,8 @@ class GatewayCapabilities:
     """What the gateway promises; the engine obeys this and rests on nothing else.
 
     ``idempotency_window`` None: the gateway keeps no keys, the same request twice may be two charges.
-    ``look_up`` ``none``: a charge cannot be found again. ``absent_after``: how long after the last send an answer
-    "unknown" can be believed at all.
+    ``look_up`` ``none``: neither a charge nor a refund can be found again. ``absent_after``: how long after the last
+    send an answer "unknown" can be believed at all.
     """
 
     idempotency_window: timedelta | None
@@ -267,9 +274,10 @@ class Gateway(Protocol):
     name: ClassVar[str]
     title: ClassVar[str]
     settings: ClassVar[type[Schema]]
-    capabilities: ClassVar[GatewayCapabilities]
     test_only: ClassVar[bool]
     """True for a gateway that only plays with money: it is refused on live shops."""
+    capabilities: GatewayCapabilities
+    """Of this account: what a gateway promises can hang on the account's settings."""
 
     def __init__(self, settings: Mapping[str, str], http: Client) -> None: ...
 
@@ -329,6 +337,10 @@ class Gateway(Protocol):
 
     def detach(self, token: str) -> None:
         """Make the stored payment method useless at the gateway too."""
+        ...
+
+    def test_token(self) -> str:
+        """A token that can be charged in test mode without a person, for the probe; "" where the gateway has none."""
         ...
 
     def checks(self) -> Sequence[str]:

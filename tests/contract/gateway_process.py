@@ -44,6 +44,7 @@ class SandboxProcess:
         self.ledger = ledger
         self.api_key = f"sk_test_sandbox_{secrets.token_hex(8)}"
         self.url = ""
+        self.mode = "default"
         self._child: subprocess.Popen[str] | None = None
         self._http = HttpClient(allow_private=True, timeout=10.0)
 
@@ -83,13 +84,14 @@ class SandboxProcess:
         child.stdout.close()
         return code
 
-    def another_account(self) -> None:
-        """Go on with an account that nobody used."""
+    def another_account(self, mode: str = "default") -> None:
+        """Go on with an account that nobody used, in a mode of the sandbox's."""
         self.api_key = f"sk_test_sandbox_{secrets.token_hex(8)}"
+        self.mode = mode
 
     def settings(self, callback_url: str = "") -> dict[str, str]:
         """The adapter's settings for the account in use."""
-        return {"url": self.url, "api_key": self.api_key, "callback_url": callback_url}
+        return {"url": self.url, "api_key": self.api_key, "callback_url": callback_url, "mode": self.mode}
 
     def type_card(self, page_url: str, card: str) -> Response:
         """Fill in and send the hosted card page as a browser does; ``card`` is one of ``CARDS`` or a test card."""
@@ -112,7 +114,9 @@ class SandboxProcess:
         self, method: str, path: str, body: object = None, key: str = "", **headers: str
     ) -> tuple[int, dict[str, Any]]:
         """Ask the API by hand, without the adapter."""
-        sent = {"Authorization": f"Bearer {self.api_key}", "Content-Type": "application/json"} | headers
+        sent = {"Content-Type": "application/json"} | headers
+        if self.api_key:
+            sent["Authorization"] = f"Bearer {self.api_key}"
         if key:
             sent["Idempotency-Key"] = key
         content = b"" if body is None else json.dumps(body).encode()
@@ -123,6 +127,17 @@ class SandboxProcess:
         """Set switches of the account in use."""
         status, _ = self.api("POST", "/_test/switches", switches)
         assert status == 200
+
+    def faults(self, **plan: object) -> dict[str, Any]:
+        """Inject faults by chance for the account in use: ``seed``, ``rates``, ``late``. What was injected so far."""
+        status, answer = self.api("POST", "/_test/faults", plan)
+        assert status == 200, answer
+        return answer
+
+    def injected(self) -> dict[str, int]:
+        """How many faults of each kind the process injected by chance, for whomever."""
+        found: dict[str, int] = self.api("GET", "/_test/faults")[1]["injected"]
+        return {kind: count for kind, count in found.items() if count}
 
     def lose_the_answer(self) -> None:
         """Let the next request be acted on and its answer be lost."""

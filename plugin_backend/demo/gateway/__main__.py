@@ -10,10 +10,10 @@ import threading
 from pathlib import Path
 from types import FrameType
 
-from werkzeug.serving import make_server
-
 from plugin_backend.demo.gateway.app import create_gateway
+from plugin_backend.demo.gateway.faults import Faults
 from plugin_backend.demo.gateway.ledger import Ledger, LedgerInUse
+from plugin_backend.demo.gateway.server import GatewayServer
 
 
 def main() -> int:
@@ -26,8 +26,8 @@ def main() -> int:
     except (LedgerInUse, OSError) as error:
         print(f"The sandbox gateway cannot start: {error}", file=sys.stderr)
         return 1
-    app = create_gateway(ledger)
-    server = make_server(asked.host, asked.port, app, threaded=True, fd=listening.fileno())
+    faults = Faults()
+    server = GatewayServer(create_gateway(ledger, faults), listening, faults)
 
     def stop(signum: int, frame: FrameType | None) -> None:
         # shutdown() waits for the loop that this very thread runs, so it is asked for from another.

@@ -1,19 +1,20 @@
 """The API, version 1. Every request carries the account's key; one that moves money carries an idempotency key."""
 
-import hashlib
-import json
-import time
-from collections.abc import Callable
+from bisect import bisect_right
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any
 
-from flask import Blueprint, Response, g, jsonify, request
+from flask import Blueprint, g, jsonify, request
 from flask.typing import ResponseReturnValue
 
 from plugin_backend.demo.gateway import bodies, charging, setups, views
 from plugin_backend.demo.gateway.book import new_id
 from plugin_backend.demo.gateway.charging import Rejected
+from plugin_backend.demo.gateway.faults import ON_LOOK_UPS
+from plugin_backend.demo.gateway.modes import MODES
+from plugin_backend.demo.gateway.once import be_slow, once
 from plugin_backend.demo.gateway.parts import drop, parts, tell
 from plugin_backend.demo.gateway.records import Account, Charge, Refund
 from plugin_backend.sdk import clock
@@ -22,8 +23,8 @@ from plugin_backend.sdk.money import Money
 api = Blueprint("api", __name__, url_prefix="/v1")
 
 KEY_PREFIX = "sk_test_sandbox"
-_KEY_LENGTH = 40
 _PAGE = 100
+_LOOK_UPS = {"api.get_charge", "api.get_refund", "api.get_movements"}
 
 
 @api.errorhandler(Rejected)
@@ -43,11 +44,36 @@ def admit() -> ResponseReturnValue | None:
         return drop() if down == "drop" else (jsonify(error={"code": "down", "message": "Down."}), 503)
     g.sent_at = _sent_at(request.headers.get("Sandbox-Time", ""))
     account.move_to(g.sent_at)
+    _take_mode(account, request.headers.get("Sandbox-Mode", ""), request.headers.get("Sandbox-Lag", ""))
     if "Idempotency-Key" not in request.headers:
-        _be_slow(account)
+        be_slow(account)
     for charge in charging.settle_pending(parts().book, account):
         tell(account, charge, "charge.captured", charge.callback_url)
-    return None
+    for refund in charging.settle_refunds(parts().book, account):
+        tell(account, refund, f"refund.{refund.state}", refund.callback_url)
+    return _unlucky_look_up(account) if request.endpoint in _LOOK_UPS else None
+
+
+def _take_mode(account: Account, mode: str, lag: str) -> None:
+    """The account behaves as its last request said; one that says nothing changes nothing."""
+    if not mode:
+        return
+    if mode not in MODES or not (lag.isascii() and lag.isdecimal() and len(lag) < 9):
+        raise Rejected(400, "invalid_mode", f"The modes are {', '.join(MODES)}, with a lag in seconds.")
+    asked = mode, timedelta(seconds=int(lag))
+    with parts().book.lock:
+        if (account.mode, account.lag) != asked:
+            parts().book.write(account, "account.mode", mode=mode, lag=int(lag))
+
+
+def _unlucky_look_up(account: Account) -> ResponseReturnValue | None:
+    match parts().faults.draw(account.id, ON_LOOK_UPS, request.path):
+        case "look_up_error":
+            return jsonify(error={"code": "internal", "message": "Something broke."}), 500
+        case "look_up_lost":
+            return drop()
+        case _:
+            return None
 
 
 def _sent_at(header: str) -> datetime:
@@ -59,10 +85,6 @@ def _sent_at(header: str) -> datetime:
         if at.tzinfo is not None:
             return at
     raise Rejected(400, "invalid_time", "A time must be ISO 8601 with an offset.")
-
-
-def _be_slow(account: Account) -> None:
-    time.sleep(parts().switches.get(account.id, "slow"))
 
 
 @api.get("/account")
@@ -110,19 +132,22 @@ def detach_token() -> ResponseReturnValue:
 
 @api.post("/charges")
 def post_charge() -> ResponseReturnValue:
-    return _once("charge", bodies.ChargeBody, _charge)
+    return once("charge", bodies.ChargeBody, _charge)
 
 
 def _charge(asked: dict[str, Any]) -> Charge:
-    decline = parts().switches.take_decline(g.account.id)
-    charge = charging.make_charge(parts().book, g.account, asked, decline)
+    decline, advice = parts().switches.take_decline(g.account.id)
+    charge = charging.make_charge(parts().book, g.account, asked, decline, advice)
     tell(g.account, charge, f"charge.{charge.state}", charge.callback_url)
     return charge
 
 
 @api.get("/charges/<reference>")
 def get_charge(reference: str) -> ResponseReturnValue:
-    return jsonify(views.charge(_charge_of(reference)))
+    charge = _charge_of(reference)
+    if not g.account.shows(charge):
+        raise Rejected(404, "charge_not_found", "No charge has this reference.")
+    return jsonify(views.charge(charge))
 
 
 @api.post("/charges/<reference>/close")
@@ -136,24 +161,24 @@ def close_charge(reference: str) -> ResponseReturnValue:
 
 @api.post("/refunds")
 def post_refund() -> ResponseReturnValue:
-    return _once("refund", bodies.RefundBody, _refund)
+    return once("refund", bodies.RefundBody, _refund)
 
 
 def _refund(asked: dict[str, Any]) -> Refund:
-    amount, callback_url = asked.pop("amount"), asked.pop("callback_url")
+    amount, fails = asked.pop("amount"), parts().switches.take(g.account.id, "refund_fails")
     charge = g.account.charges.get(asked["charge"])
     asked["charge_reference"] = charge.reference if charge else ""
     money = Money(amount["amount"], amount["currency"])
-    refund = charging.make_refund(parts().book, g.account, asked, money)
-    tell(g.account, refund, "refund.made", callback_url)
+    refund = charging.make_refund(parts().book, g.account, asked, money, fails=fails)
+    tell(g.account, refund, f"refund.{refund.state}", refund.callback_url)
     return refund
 
 
 @api.get("/refunds/<reference>")
 def get_refund(reference: str) -> ResponseReturnValue:
-    with parts().book.lock:
-        refund = g.account.refund_of(reference)
-    if refund is None:
+    _must_look_up()
+    refund = g.account.refunds_by_reference.get(reference)
+    if refund is None or not g.account.shows(refund):
         raise Rejected(404, "refund_not_found", "No refund has this reference.")
     return jsonify(views.refund(refund))
 
@@ -165,57 +190,24 @@ def get_movements() -> ResponseReturnValue:
     if not cursor.isascii() or not cursor.isdecimal():
         raise Rejected(422, "invalid_request", "Cannot read: cursor")
     with parts().book.lock:
-        entries = [
-            entry
-            for entry in g.account.movements
-            if entry["n"] > int(cursor) and datetime.fromisoformat(entry["at"]) >= since
-        ]
+        movements = g.account.movements
+        first = bisect_right(movements, int(cursor), key=lambda entry: entry["n"])
+        later = (e for e in islice(movements, first, None) if datetime.fromisoformat(e["at"]) >= since)
+        entries = list(islice(later, _PAGE + 1))
     page, more = entries[:_PAGE], len(entries) > _PAGE
     return jsonify(
         movements=[views.movement(entry) for entry in page], cursor=str(page[-1]["n"]) if more else ""
     )
 
 
+def _must_look_up() -> None:
+    if not g.account.behaves.looks_up:
+        raise Rejected(405, "no_look_up", "This account finds nothing by its reference.")
+
+
 def _charge_of(reference: str) -> Charge:
+    _must_look_up()
     charge: Charge | None = g.account.charge_of(reference)
     if charge is None:
         raise Rejected(404, "charge_not_found", "No charge has this reference.")
     return charge
-
-
-def _once(
-    kind: str,
-    schema: type[bodies.ChargeBody] | type[bodies.RefundBody],
-    make: Callable[[dict[str, Any]], Any],
-) -> ResponseReturnValue:
-    """Do what moves money once per idempotency key, and then misbehave as switched."""
-    switches, account = parts().switches, g.account
-    if switches.take(account.id, "lost_before"):
-        return drop()
-    key = request.headers.get("Idempotency-Key", "")
-    if not 1 <= len(key) <= _KEY_LENGTH:
-        raise Rejected(400, "no_key", f"Idempotency-Key needs 1 to {_KEY_LENGTH} characters.")
-    asked = bodies.read(schema, request.get_json(silent=True))
-    asked |= {"key": key, "request": _print(asked), "sent_at": g.sent_at.isoformat()}
-    with parts().working_on(account, kind, key):
-        _be_slow(account)
-        known = charging.known_key(account, kind, key, asked["request"], g.sent_at)
-        made = known or make(asked)
-    return _misbehaved(account, 200 if known else 201, views.first_answer(made))
-
-
-def _print(asked: dict[str, Any]) -> str:
-    """What makes two requests the same; where to call back does not count."""
-    counted = {name: value for name, value in asked.items() if name != "callback_url"}
-    return hashlib.sha256(json.dumps(counted, sort_keys=True).encode()).hexdigest()
-
-
-def _misbehaved(account: Account, status: int, answer: dict[str, Any]) -> ResponseReturnValue:
-    switches = parts().switches
-    if switches.take(account.id, "lost_answer"):
-        return drop()
-    if switches.take(account.id, "error_after"):
-        return jsonify(error={"code": "internal", "message": "Something broke."}), 500
-    if switches.take(account.id, "garbage"):
-        return Response("<html><body>It works!</body></html>", mimetype="text/html")
-    return jsonify(answer), status

@@ -4,18 +4,20 @@ import secrets
 import threading
 from collections.abc import Callable
 from dataclasses import asdict
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from plugin_backend.demo.gateway.judge import account_of
 from plugin_backend.demo.gateway.ledger import Entry, Ledger
-from plugin_backend.demo.gateway.records import Account, Card, Charge, KeyUse, Refund, Setup
+from plugin_backend.demo.gateway.records import Account, Card, Charge, Dispute, KeyUse, Refund, Setup
 from plugin_backend.sdk import clock
 from plugin_backend.sdk.money import Money
 from plugin_backend.sdk.signing import hmac_sha256
 
 # Both sides make the callback key of the API key, so that an account has one secret to configure and not two.
 CALLBACK_KEY_OF = b"sandbox gateway callbacks v1"
+# A stored card that every account has from the beginning, so that a program can try the account without a person.
+READY_CARD = "tok_test"
 
 
 def new_id(prefix: str) -> str:
@@ -39,6 +41,10 @@ class Book:
         with self.lock:
             return list(self._ledger.entries)
 
+    def settle(self) -> None:
+        """Wait until the disk has all that was written: nothing may be answered before."""
+        self._ledger.settle()
+
     def open_account(self, api_key: str) -> Account:
         """The account of an API key, opened at the first request that brings the key."""
         with self.lock:
@@ -51,7 +57,7 @@ class Book:
             return self.accounts[account_id]
 
     def write(self, account: Account, kind: str, **data: Any) -> Entry:
-        """Put one entry on the disk, then act on it."""
+        """Write one entry, then act on it. It is on the disk once ``settle`` came back."""
         return self._write(account.id, account.now(), kind, data)
 
     def _write(self, account_id: str, at: datetime, kind: str, data: dict[str, Any]) -> Entry:
@@ -72,13 +78,18 @@ class Book:
         at, wrote_at = _time(entry["at"]), _time(entry["wrote_at"])
         if entry["kind"] == "account.opened":
             key = bytes.fromhex(entry["callback_key"])
-            self.accounts[entry["account"]] = Account(entry["account"], key)
+            self.accounts[entry["account"]] = _opened(entry["account"], key)
         account = self.accounts[entry["account"]]
         account.ahead = max(account.ahead, at - wrote_at)
         if "moved" in entry:
             account.movements.append(entry)
         if entry["kind"] in _FOLDS:
             _FOLDS[entry["kind"]](self, account, entry)
+
+
+def _opened(account_id: str, callback_key: bytes) -> Account:
+    card = Card(READY_CARD, "ok", "visa", "4242", 12, 2099, "", new_id("ntx"))
+    return Account(account_id, callback_key, cards={READY_CARD: card})
 
 
 def card_data(card: Card) -> dict[str, Any]:
@@ -131,6 +142,7 @@ def _charge_made(book: Book, account: Account, entry: Entry) -> None:
         **{name: entry[name] for name in ("series", "description", "collection", "return_url")},
         **{name: entry[name] for name in ("callback_url", "network_transaction_id", "state", "code")},
         amount=_money(entry["amount"]),
+        advice=entry["advice"],
         at=_time(entry["at"]),
         first=(entry["state"], entry["code"]),
     )
@@ -151,13 +163,51 @@ def _charge_moved(book: Book, account: Account, entry: Entry) -> None:
 def _refund_made(book: Book, account: Account, entry: Entry) -> None:
     refund = Refund(
         **{name: entry[name] for name in ("id", "account", "reference", "key", "charge")},
-        **{name: entry[name] for name in ("charge_reference", "reason")},
-        amount=_money(entry["moved"]),
+        **{
+            name: entry[name]
+            for name in ("charge_reference", "reason", "callback_url", "state", "code", "fails")
+        },
+        amount=_money(entry["amount"]),
         at=_time(entry["at"]),
+        first=(entry["state"], entry["code"]),
     )
     account.refunds[refund.id] = refund
-    account.charges[refund.charge].refunded += refund.amount.minor
+    account.refunds_by_reference.setdefault(refund.reference, refund)
     account.keys["refund", refund.key] = KeyUse(refund.id, entry["request"], _time(entry["sent_at"]))
+    if refund.state != "failed":
+        account.charges[refund.charge].refunded += refund.amount.minor
+    if refund.state == "pending":
+        account.pending_refunds[refund.id] = refund
+
+
+def _refund_settled(book: Book, account: Account, entry: Entry) -> None:
+    refund = account.pending_refunds.pop(entry["id"])
+    refund.state, refund.code = entry["kind"].removeprefix("refund."), entry.get("code", "")
+    if refund.state == "failed":
+        account.charges[refund.charge].refunded -= refund.amount.minor
+
+
+def _account_mode(book: Book, account: Account, entry: Entry) -> None:
+    account.mode, account.lag = entry["mode"], timedelta(seconds=entry["lag"])
+
+
+def _error_kept(book: Book, account: Account, entry: Entry) -> None:
+    account.errors[entry["of"], entry["key"]] = _time(entry["sent_at"])
+
+
+def _dispute_opened(book: Book, account: Account, entry: Entry) -> None:
+    named = {name: entry[name] for name in ("id", "reference", "charge")}
+    account.disputes[entry["id"]] = Dispute(**named, amount=_money(entry["amount"]))
+
+
+def _dispute_ended(book: Book, account: Account, entry: Entry) -> None:
+    account.disputes[entry["id"]].state = entry["kind"].removeprefix("dispute.")
+
+
+def _card_news(book: Book, account: Account, entry: Entry) -> None:
+    card = account.cards[entry["token"]]
+    card.last4, card.expiry_month, card.expiry_year = entry["last4"], entry["month"], entry["year"]
+    card.detached = card.detached or entry["closed"]
 
 
 def _token_detached(book: Book, account: Account, entry: Entry) -> None:
@@ -175,5 +225,13 @@ _FOLDS: dict[str, Callable[[Book, Account, Entry], None]] = {
     "charge.declined": _charge_moved,
     "charge.closed": _charge_moved,
     "refund.made": _refund_made,
+    "refund.refunded": _refund_settled,
+    "refund.failed": _refund_settled,
+    "account.mode": _account_mode,
+    "error.kept": _error_kept,
+    "dispute.opened": _dispute_opened,
+    "dispute.won": _dispute_ended,
+    "dispute.lost": _dispute_ended,
+    "card.updated": _card_news,
     "token.detached": _token_detached,
 }

@@ -1,4 +1,5 @@
-"""Signed callbacks: sent at least once while the process lives, a few times where the other side does not answer 2xx.
+"""Callbacks, signed unless the account's mode says otherwise: sent at least once while the process lives, a few times
+where the other side does not answer 2xx.
 
 What is still to be sent when the process is killed is lost, as it is with real gateways on a bad day: that is what
 looking up is for.
@@ -11,8 +12,10 @@ import threading
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 from plugin_backend.demo.gateway.book import new_id
+from plugin_backend.demo.gateway.faults import ON_CALLBACKS, Faults
 from plugin_backend.demo.gateway.records import Account
 from plugin_backend.demo.gateway.switches import Switches
 from plugin_backend.sdk import clock
@@ -27,13 +30,12 @@ _SENDERS = 4
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something to tell: ``type`` such as ``charge.captured``, about the object of that id and reference."""
+    """Something to tell: ``type`` such as ``charge.captured``, and the object as it stood at that moment."""
 
     account: Account
     url: str
     type: str
-    object_id: str
-    reference: str
+    data: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -42,7 +44,7 @@ class _Due:
     order: int
     attempt: int = field(compare=False)
     url: str = field(compare=False)
-    key: bytes = field(compare=False, repr=False)
+    key: bytes | None = field(compare=False, repr=False)
     body: bytes = field(compare=False, repr=False)
 
 
@@ -54,9 +56,10 @@ def signature(key: bytes, stamp: str, body: bytes) -> str:
 class Callbacks:
     """The background sender: a few threads, so that one deaf address does not hold up the others."""
 
-    def __init__(self, http: Client, switches: Switches) -> None:
+    def __init__(self, http: Client, switches: Switches, faults: Faults) -> None:
         self._http = http
         self._switches = switches
+        self._faults = faults
         self._queue: list[_Due] = []
         self._numbers = itertools.count()
         self._wake = threading.Condition()
@@ -69,13 +72,20 @@ class Callbacks:
                 self._plan(event)
 
     def _plan(self, event: Event) -> None:
-        account, number = event.account, next(self._numbers)
+        account, number, body = event.account, next(self._numbers), _body(event)
+        fault = self._faults.draw(account.id, ON_CALLBACKS, f"{event.type} {event.data.get('reference')}")
+        if fault == "callback_lost":
+            return
         wait = float(self._switches.get(account.id, "callback_late"))
-        if self._switches.get(account.id, "callback_out_of_order") and number % 2 == 0:
+        if fault == "callback_late":
+            wait += self._faults.late(account.id)
+        held_back = self._switches.get(account.id, "callback_out_of_order") and number % 2 == 0
+        if held_back or fault == "callback_out_of_order":
             wait += _HELD_BACK
-        body = _body(event)
-        for _ in range(2 if self._switches.get(account.id, "callback_twice") else 1):
-            self._put(_Due(time.monotonic() + wait, number, 0, event.url, account.callback_key, body))
+        twice = self._switches.get(account.id, "callback_twice") or fault == "callback_twice"
+        key = account.callback_key if account.behaves.signs else None
+        for _ in range(2 if twice else 1):
+            self._put(_Due(time.monotonic() + wait, number, 0, event.url, key, body))
 
     def _put(self, due: _Due) -> None:
         with self._wake:
@@ -95,10 +105,9 @@ class Callbacks:
 
     def _post(self, due: _Due) -> None:
         stamp = str(int(clock.real_now().timestamp()))
-        headers = {
-            "Content-Type": "application/json",
-            "Sandbox-Signature": signature(due.key, stamp, due.body),
-        }
+        headers = {"Content-Type": "application/json"}
+        if due.key is not None:
+            headers["Sandbox-Signature"] = signature(due.key, stamp, due.body)
         try:
             status = self._http.send(Request("POST", due.url, headers, due.body)).status
         except (NotSent, NoAnswer):
@@ -113,6 +122,6 @@ def _body(event: Event) -> bytes:
         "id": new_id("evt"),
         "type": event.type,
         "created": event.account.now().isoformat(),
-        "data": {"id": event.object_id, "reference": event.reference},
+        "data": event.data,
     }
     return json.dumps(told).encode()

@@ -13,7 +13,8 @@ class SandboxCard:
 
     ``at_setup`` is ``stored``, ``requires_action`` or a decline code. ``present`` and ``absent`` say what a charge does
     with and without the customer: ``captured``, ``requires_action``, ``pending`` or a decline code. ``once`` names one
-    charge by its place (2: the second with this token) and the decline code that charge alone gets.
+    charge by its place (2: the second with this token) and the decline code that charge alone gets. ``advice`` is the
+    network's advice to the merchant beside its declines.
     """
 
     name: str
@@ -23,6 +24,7 @@ class SandboxCard:
     at_setup: str = "stored"
     once: tuple[int, str] | None = None
     brand: str = "visa"
+    advice: str = ""
 
     @property
     def spaced(self) -> str:
@@ -37,6 +39,18 @@ class SandboxCard:
 
 def _declining(name: str, number: str, code: str) -> SandboxCard:
     return SandboxCard(name, number, present=code, absent=code)
+
+
+def _advising(advice: str, last: str) -> SandboxCard:
+    """A card of Mastercard's that declines with nothing but the network's advice to go by."""
+    return SandboxCard(
+        f"advice_{advice}",
+        f"520082828282{last}",
+        present="do_not_honor",
+        absent="do_not_honor",
+        brand="mastercard",
+        advice=advice,
+    )
 
 
 CARDS = (
@@ -55,6 +69,17 @@ CARDS = (
     _declining("fraud", "4100000000000019", "suspected_fraud"),
     _declining("unknown", "4000000000000002", "refusal_417"),
     SandboxCard("wrong_code", "4000000000000127", at_setup="incorrect_cvc"),
+    _advising("01", "0019"),
+    _advising("02", "0027"),
+    _advising("03", "0035"),
+    _advising("21", "0217"),
+    _advising("24", "0241"),
+    _advising("25", "0258"),
+    _advising("26", "0266"),
+    _advising("27", "0274"),
+    _advising("28", "0282"),
+    _advising("29", "0290"),
+    _advising("30", "0308"),
 )
 
 BY_NUMBER = {card.number: card for card in CARDS}

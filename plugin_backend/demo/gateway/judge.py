@@ -44,7 +44,7 @@ def captured(path: Path, reference: str, api_key: str = "") -> list[Money]:
 
 
 def _movement(entry: Entry) -> Movement:
-    kind: Literal["charge", "refund"] = "refund" if entry["kind"] == "refund.made" else "charge"
+    kind: Literal["charge", "refund"] = "refund" if entry["kind"].startswith("refund.") else "charge"
     moved = Money(entry["moved"]["amount"], entry["moved"]["currency"])
     at = datetime.fromisoformat(entry["at"])
     return Movement(entry["account"], kind, entry["reference"], entry["key"], moved, at)

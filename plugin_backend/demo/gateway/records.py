@@ -4,10 +4,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from plugin_backend.demo.gateway.modes import MODES, Mode
 from plugin_backend.sdk import clock
 from plugin_backend.sdk.money import Money
-
-KEY_WINDOW = timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,13 +18,14 @@ class KeyUse:
     request: str
     sent_at: datetime
 
-    def remembered(self, sent_at: datetime) -> bool:
-        return sent_at - self.sent_at <= KEY_WINDOW
+    def remembered(self, sent_at: datetime, window: timedelta) -> bool:
+        return sent_at - self.sent_at <= window
 
 
 @dataclass(slots=True)
 class Card:
-    """A stored card. ``behaviour`` names the test card; ``charges`` counts the charges made with the token."""
+    """A stored card. ``behaviour`` names the test card; ``charges`` counts the charges made with the token.
+    ``callback_url`` is where its set-up was told of, and news of the card go."""
 
     token: str
     behaviour: str
@@ -37,6 +37,7 @@ class Card:
     network_transaction_id: str
     charges: int = 0
     detached: bool = False
+    callback_url: str = ""
 
 
 @dataclass(slots=True)
@@ -64,7 +65,8 @@ class Setup:
 @dataclass(slots=True)
 class Charge:
     """One charge. ``state``: ``captured``, ``declined``, ``requires_action``, ``pending``, ``closed``.
-    ``first`` is the state and code of the first answer, which the same key is given again."""
+    ``advice`` is the network's to a declined one. ``first`` is the state and code of the first answer, which the same
+    key is given again."""
 
     id: str
     account: str
@@ -82,13 +84,25 @@ class Charge:
     at: datetime
     state: str
     code: str
+    advice: str
     first: tuple[str, str]
     refunded: int = 0
 
 
 @dataclass(slots=True)
+class Dispute:
+    """A cardholder disputes a charge. ``state``: ``open``, ``won``, ``lost`` (for the merchant)."""
+
+    id: str
+    reference: str
+    charge: str
+    amount: Money
+    state: str = "open"
+
+
+@dataclass(slots=True)
 class Refund:
-    """Money given back of one charge."""
+    """Money given back of one charge. ``state``: ``pending``, ``refunded``, ``failed``. ``fails``: it will."""
 
     id: str
     account: str
@@ -98,24 +112,40 @@ class Refund:
     charge_reference: str
     amount: Money
     reason: str
+    callback_url: str
     at: datetime
+    state: str
+    code: str
+    fails: bool
+    first: tuple[str, str]
 
 
 @dataclass(slots=True)
 class Account:
-    """Everything under one API key. ``ahead`` is how far its clock stands before the machine's; it only grows."""
+    """Everything under one API key. ``ahead`` is how far its clock stands before the machine's; it only grows. ``mode``
+    and ``lag`` are as its last request said. ``errors``: when the keys were used whose first answer, a 500, is kept."""
 
     id: str
     callback_key: bytes = field(repr=False)
+    mode: str = "default"
+    lag: timedelta = timedelta(seconds=60)
     ahead: timedelta = timedelta(0)
     setups: dict[str, Setup] = field(default_factory=dict)
     cards: dict[str, Card] = field(default_factory=dict)
     charges: dict[str, Charge] = field(default_factory=dict)
     by_reference: dict[str, list[Charge]] = field(default_factory=dict)
     refunds: dict[str, Refund] = field(default_factory=dict)
+    refunds_by_reference: dict[str, Refund] = field(default_factory=dict)
+    disputes: dict[str, Dispute] = field(default_factory=dict)
     keys: dict[tuple[str, str], KeyUse] = field(default_factory=dict)
+    errors: dict[tuple[str, str], datetime] = field(default_factory=dict)
     pending: dict[str, Charge] = field(default_factory=dict)
+    pending_refunds: dict[str, Refund] = field(default_factory=dict)
     movements: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def behaves(self) -> Mode:
+        return MODES[self.mode]
 
     def now(self) -> datetime:
         return clock.real_now() + self.ahead
@@ -130,6 +160,6 @@ class Account:
         captured = [charge for charge in found if charge.state == "captured"]
         return next(iter(captured or found[::-1]), None)
 
-    def refund_of(self, reference: str) -> Refund | None:
-        """The first refund under a reference."""
-        return next((r for r in self.refunds.values() if r.reference == reference), None)
+    def shows(self, made: Charge | Refund) -> bool:
+        """Does the look-up know it yet?"""
+        return not self.behaves.lags or self.now() - made.at >= self.lag

@@ -55,7 +55,7 @@ def submit(setup: Setup, typed: Typed) -> str:
     with parts().book.lock:
         if setup.state != "open":
             return setup.state
-        card = _card(account_of(setup), typed)
+        card = _card(account_of(setup), typed, setup.callback_url)
         match typed.behaviour.at_setup:
             case "stored":
                 _complete(setup, card)
@@ -111,7 +111,7 @@ def _note(setup: Setup, kind: str, **data: object) -> None:
     parts().book.write(account_of(setup), kind, id=setup.id, reference=setup.reference, **data)
 
 
-def _card(account: Account, typed: Typed) -> Card:
+def _card(account: Account, typed: Typed, callback_url: str) -> Card:
     number = typed.behaviour.number
     return Card(
         token=new_id("tok"),
@@ -122,4 +122,5 @@ def _card(account: Account, typed: Typed) -> Card:
         expiry_year=typed.year,
         fingerprint=hmac_sha256(account.callback_key, number.encode()).hex()[:32],
         network_transaction_id=new_id("ntx"),
+        callback_url=callback_url,
     )

@@ -14,20 +14,27 @@ _SECONDS = validate.Range(min=0, max=86_400)
 class SwitchesSchema(Schema):
     """The switches by name, with the value each has when nobody touched it.
 
-    Counts are used up one by one by the requests they hit. ``next_decline`` is a code for the next
-    ``next_decline_count`` new charges. ``setup_seconds`` is how long (real time) a card page can be used.
+    Counts are used up one by one by the requests they hit. ``latency`` is in milliseconds. ``next_decline`` is a code
+    for the next ``next_decline_count`` new charges, ``next_advice`` the network's advice beside it. ``setup_seconds`` is how long (real time) a card page can be used.
     """
 
     class Meta:
         unknown = RAISE
 
+    latency = fields.Float(load_default=0.0, validate=_SECONDS)
     slow = fields.Float(load_default=0.0, validate=_SECONDS)
     down = fields.String(load_default="", validate=validate.OneOf(["", "503", "drop"]))
     lost_before = fields.Integer(load_default=0, validate=_COUNT)
     lost_answer = fields.Integer(load_default=0, validate=_COUNT)
+    error_before = fields.Integer(load_default=0, validate=_COUNT)
     error_after = fields.Integer(load_default=0, validate=_COUNT)
+    in_progress = fields.Integer(load_default=0, validate=_COUNT)
+    too_many = fields.Integer(load_default=0, validate=_COUNT)
     garbage = fields.Integer(load_default=0, validate=_COUNT)
+    reset = fields.Integer(load_default=0, validate=_COUNT)
+    refund_fails = fields.Integer(load_default=0, validate=_COUNT)
     next_decline = fields.String(load_default="", validate=validate.Regexp(r"[a-z0-9_]{0,40}\Z"))
+    next_advice = fields.String(load_default="", validate=validate.Regexp(r"[0-9]{0,2}\Z"))
     next_decline_count = fields.Integer(load_default=0, validate=_COUNT)
     callback_off = fields.Boolean(load_default=False)
     callback_twice = fields.Boolean(load_default=False)
@@ -83,7 +90,7 @@ class Switches:
                     return True
         return False
 
-    def take_decline(self, account: str) -> str:
-        """The code that the next charge must be declined with, or ""."""
-        code = str(self.get(account, "next_decline"))
-        return code if code and self.take(account, "next_decline_count") else ""
+    def take_decline(self, account: str) -> tuple[str, str]:
+        """The code that the next charge must be declined with, or "", and the network's advice beside it."""
+        code, advice = str(self.get(account, "next_decline")), str(self.get(account, "next_advice"))
+        return (code, advice) if code and self.take(account, "next_decline_count") else ("", "")

@@ -12,7 +12,7 @@ from urllib.parse import quote, urlencode
 
 from marshmallow import Schema, ValidationError, fields, validate
 
-from plugin_backend.gateways.sandbox import payload
+from plugin_backend.gateways.sandbox import modes, payload
 from plugin_backend.sdk import clock
 from plugin_backend.sdk.errors import BadSignature, NoAnswer, NotSent, Refused
 from plugin_backend.sdk.gateway import (
@@ -21,7 +21,6 @@ from plugin_backend.sdk.gateway import (
     CardStored,
     ChargeRequest,
     Closed,
-    GatewayCapabilities,
     GatewayEvent,
     InDoubt,
     NotExecuted,
@@ -46,11 +45,15 @@ def _address(text: str) -> None:
 
 
 class SandboxSettings(Schema):
-    """Where the sandbox gateway listens, the account's key, and where it may call us back."""
+    """Where the sandbox gateway listens, the account's key, where it may call us back, and which real gateway's
+    weakness the account copies."""
 
     url = fields.String(required=True, validate=[validate.Length(min=1), _address])
     api_key = fields.String(required=True, validate=validate.Length(min=1), metadata={"secret": True})
     callback_url = fields.String(load_default="", validate=_address)
+    mode = fields.String(load_default=modes.DEFAULT, validate=validate.OneOf(modes.MODES))
+    lag_seconds = fields.Integer(load_default=60, validate=validate.Range(0, 86_400))
+    processing_seconds = fields.Integer(load_default=120, validate=validate.Range(1, 86_400))
 
 
 class Sandbox:
@@ -60,29 +63,23 @@ class Sandbox:
     title: ClassVar[str] = "Sandbox"
     test_only = True
     settings: ClassVar[type[Schema]] = SandboxSettings
-    capabilities: ClassVar[GatewayCapabilities] = GatewayCapabilities(
-        idempotency_window=timedelta(hours=24),
-        look_up="reference",
-        absent_after=timedelta(minutes=2),
-        key_length=40,
-        async_refunds=False,
-        signed_events=True,
-        unattended=True,
-        detach=True,
-        close=True,
-    )
 
     def __init__(self, settings: Mapping[str, str], http: Client) -> None:
         self._url = settings.get("url", "").rstrip("/")
         self._api_key = settings.get("api_key", "")
         self._callback_url = settings.get("callback_url", "")
         self._callback_key = settings.get("callback_key", "") or _callback_key(self._api_key)
+        self._mode = settings.get("mode", modes.DEFAULT)
+        self._lag = int(settings.get("lag_seconds", 60))
+        processing = timedelta(seconds=int(settings.get("processing_seconds", 120)))
+        self.capabilities = modes.capabilities(self._mode, processing, timedelta(seconds=self._lag))
         self._http = http
 
     @staticmethod
     def door(settings: Mapping[str, str]) -> Mapping[str, str]:
-        """The key that callbacks are signed with; the API key cannot be read back from it."""
-        return {"callback_key": _callback_key(settings["api_key"])}
+        """The key that callbacks are signed with, from which the API key cannot be read back, and whether any is."""
+        mode = settings.get("mode", modes.DEFAULT)
+        return {"callback_key": _callback_key(settings["api_key"]), "mode": mode}
 
     def begin_setup(self, request: SetupRequest) -> SetupPage:
         body = {
@@ -119,6 +116,8 @@ class Sandbox:
 
     def close(self, reference: str, gateway_id: str = "") -> Closed | Outcome:
         """A charge the gateway does not know is in doubt, not closed: it may still be on its way there."""
+        if not self.capabilities.close:
+            return InDoubt("this account cannot close a charge")
         try:
             answer = self._post(f"/v1/charges/{_in_path(reference)}/close", {})
         except (NotSent, NoAnswer) as error:
@@ -142,6 +141,8 @@ class Sandbox:
         return self._find(f"/v1/refunds/{_in_path(reference)}", reference, "refund_not_found")
 
     def verify(self, delivery: Delivery) -> None:
+        if not self.capabilities.signed_events:
+            return
         given = _SIGNATURE.fullmatch(delivery.header("sandbox-signature"))
         if given is None or not self._callback_key:
             raise BadSignature("the callback is not signed")
@@ -160,7 +161,7 @@ class Sandbox:
         return payload.topic(delivery.body)
 
     def parse(self, delivery: Delivery) -> list[GatewayEvent]:
-        return payload.events(delivery.body)
+        return payload.events(delivery.body, believed=self.capabilities.signed_events)
 
     def list_since(self, since: datetime, cursor: str = "") -> CapturedPage:
         query = urlencode({"since": since.isoformat(), "cursor": cursor})
@@ -170,6 +171,9 @@ class Sandbox:
         answer = self._post("/v1/tokens/detach", {"token": token})
         if payload.error_code(answer) != "token_not_found":
             raise_for_status(answer, "detach")
+
+    def test_token(self) -> str:
+        return "tok_test"
 
     def checks(self) -> Sequence[str]:
         try:
@@ -194,6 +198,8 @@ class Sandbox:
             return InDoubt(str(error))
 
     def _find(self, path: str, reference: str, absent: str) -> Outcome | Absent:
+        if self.capabilities.look_up == "none":
+            return InDoubt("this account has no look-up")
         try:
             return payload.found(self._get(path), reference, absent)
         except (NotSent, NoAnswer) as error:
@@ -209,7 +215,12 @@ class Sandbox:
         self, method: str, path: str, body: Mapping[str, Any] | None = None, key: str = ""
     ) -> Request:
         """The same asked twice is the same bytes. The shop's time moves the account's clock along with it."""
-        headers = {"Authorization": f"Bearer {self._api_key}", "Sandbox-Time": clock.now().isoformat()}
+        headers = {
+            "Authorization": f"Bearer {self._api_key}",
+            "Sandbox-Time": clock.now().isoformat(),
+            "Sandbox-Mode": self._mode,
+            "Sandbox-Lag": str(self._lag),
+        }
         if key:
             headers["Idempotency-Key"] = key
         if body is None:

@@ -1,6 +1,7 @@
 """The sandbox's answers and callbacks, read into our words. What cannot be read is in doubt, never a decline."""
 
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate
@@ -12,8 +13,11 @@ from plugin_backend.sdk.gateway import (
     Captured,
     CapturedPage,
     CardStored,
+    CardUpdated,
     ChargeChanged,
+    Decline,
     Declined,
+    DisputeChanged,
     GatewayEvent,
     InDoubt,
     NotExecuted,
@@ -52,6 +56,7 @@ class _Moved(Slim):
     code = Text()
     url = WebAddress()
     network_transaction_id = Text()
+    advice = Text()
     retry_not_before = fields.AwareDateTime(format="iso", load_default=None, allow_none=True)
 
 
@@ -94,9 +99,23 @@ class _About(Slim):
     reference = fields.String(required=True, validate=_ID)
 
 
+class _Dispute(_About):
+    charge = fields.String(required=True, validate=_ID)
+    amount = fields.Nested(_Amount, required=True)
+    state = fields.String(required=True, validate=validate.OneOf(["open", "won", "lost"]))
+
+
+class _CardNews(Slim):
+    token = fields.String(required=True, validate=validate.Length(1, 500))
+    last4 = fields.String(required=True, validate=validate.Regexp(r"[0-9]{4}\Z"))
+    expiry_month = fields.Integer(required=True, strict=True, validate=validate.Range(1, 12))
+    expiry_year = fields.Integer(required=True, strict=True, validate=validate.Range(2000, 2999))
+    closed = fields.Boolean(required=True)
+
+
 class _Event(Slim):
     type = fields.String(required=True)
-    data = fields.Nested(_About, required=True)
+    data = fields.Dict(required=True)
 
 
 def outcome(response: Response, reference: str) -> Outcome:
@@ -128,12 +147,19 @@ def _moved(body: bytes, reference: str) -> Outcome:
     read = _load(_Moved, body)
     if read is None or read["reference"] != reference:
         return InDoubt("the answer could not be read")
+    return _standing(read)
+
+
+def _standing(read: dict[str, Any]) -> Outcome:
     gateway_id, amount = read["id"], Money(read["amount"]["amount"], read["amount"]["currency"])
     match read["state"]:
         case "captured" | "refunded":
             return Succeeded(gateway_id, amount, read["network_transaction_id"])
         case "declined":
-            return Declined(decline_of(read["code"]), read["code"], gateway_id, read["retry_not_before"])
+            code = read["code"]
+            return Declined(decline_of(code), code, gateway_id, read["retry_not_before"], read["advice"])
+        case "failed":
+            return Declined(Decline.UNKNOWN, read["code"], gateway_id)
         case "requires_action" if read["url"]:
             return RequiresAction(read["url"], gateway_id)
         case "pending":
@@ -179,31 +205,65 @@ def _captured(read: dict[str, Any]) -> Captured:
     return Captured(read["reference"], read["id"], amount, at, read["kind"])
 
 
-def events(body: bytes) -> list[GatewayEvent]:
-    """What a callback says; a type we do not know is of no interest."""
-    read = _load(_Event, body)
-    if read is None:
+def events(body: bytes, *, believed: bool) -> list[GatewayEvent]:
+    """What a callback says; a type we do not know is of no interest. How a charge or refund stands is taken from it only
+    where callbacks are ``believed``: from one that anybody could have written it is not even looked at."""
+    told = _load(_Event, body)
+    if told is None:
         raise Unreadable("the callback has no readable type and data")
-    reference, gateway_id = read["data"]["reference"], read["data"]["id"]
-    match read["type"].partition(".")[0]:
+    kind, data = told["type"].partition(".")[0], told["data"]
+    if kind == "card":
+        return [CardUpdated(**_part(_CardNews, data))]
+    if kind == "dispute":
+        return [_dispute(_part(_Dispute, data))]
+    about = _part(_About, data)
+    match kind:
         case "charge":
-            return [ChargeChanged(reference, gateway_id)]
+            return [ChargeChanged(about["reference"], about["id"], _told(data) if believed else None)]
         case "setup":
-            return [SetupChanged(reference)]
+            return [SetupChanged(about["reference"])]
         case "refund":
-            return [RefundChanged(reference)]
+            return [RefundChanged(about["reference"], _told(data) if believed else None)]
         case _:
             return []
+
+
+def _told(data: dict[str, Any]) -> Outcome | None:
+    """How a charge or refund stands by its callback; None where that is not said, or is nothing to rest on."""
+    try:
+        outcome = _standing(_made(_Moved).load(data))
+    except ValidationError:
+        return None
+    return None if isinstance(outcome, InDoubt) else outcome
+
+
+def _dispute(read: dict[str, Any]) -> DisputeChanged:
+    amount = Money(read["amount"]["amount"], read["amount"]["currency"])
+    return DisputeChanged(read["id"], read["reference"], read["charge"], amount, read["state"])
+
+
+def _part(schema: type[Schema], data: dict[str, Any]) -> dict[str, Any]:
+    try:
+        read: dict[str, Any] = _made(schema).load(data)
+    except ValidationError:
+        raise Unreadable("the callback's data cannot be read") from None
+    return read
 
 
 def topic(body: bytes) -> str:
     return clean(text_of((_object(body) or {}).get("type")), 64)
 
 
+@cache
+def _made(schema: type[Schema]) -> Schema:
+    """One for all answers: to make one costs more than to read with it."""
+    return schema()
+
+
 def _load(schema: type[Schema], body: bytes) -> dict[str, Any] | None:
     answer = _object(body)
     try:
-        loaded: dict[str, Any] | None = schema().load(answer) if answer is not None else None
+        loaded: dict[str, Any] | None = _made(schema).load(answer) if answer is not None else None
     except ValidationError:
         return None
     return loaded
