@@ -209,9 +209,9 @@ def _rows(stage: Stage, table: Table, shop_id: str) -> list[str]:
     query = SQL("SELECT {} FROM {} t WHERE t.shop_id = {}").format(columns, Identifier(table.name), shop_id)
     if table.name == "moves":
         query = SQL("{} AND t.noun <> ALL({}) ORDER BY t.seq").format(query, _NOUNS_NOT_COPIED)
-    with stage.admin() as admin, admin.cursor() as cursor:
-        with cursor.copy(SQL("COPY ({}) TO STDOUT").format(query)) as copy:
-            return b"".join(bytes(part) for part in copy).decode().splitlines()
+    out = SQL("COPY ({}) TO STDOUT").format(query)
+    with stage.admin() as admin, admin.cursor() as cursor, cursor.copy(out) as copy:
+        return b"".join(bytes(part) for part in copy).decode().splitlines()
 
 
 def _tables() -> Iterator[Table]:
