@@ -42,7 +42,9 @@ def open_offer(session: Any, shop: Shop, total: Money, email: str = "ana@example
     return offer
 
 
-def accepted_plan(session: Any, shop: Shop, total: Money, email: str = "ana@example.test") -> Plan:
+def accepted_plan(
+    session: Any, shop: Shop, total: Money, email: str = "ana@example.test", *, token: str = TOKEN
+) -> Plan:
     """The offer was accepted as shown, a card is stored, and the shop holds the order."""
     offer = open_offer(session, shop, total, email)
     cart = session.get_one(carts.Cart, (shop.id, offer.cart_id))
@@ -51,7 +53,7 @@ def accepted_plan(session: Any, shop: Shop, total: Money, email: str = "ana@exam
     account = merchants.active_account(session, shop.id)
     setup = setups.begin(session, shop.id, offer.id, account.id, locale="fr", ip="192.0.2.0/24")
     setups.opened(session, setup, "https://gateway.test/page", "gw_setup")
-    card = sdk.CardStored(TOKEN, "Visa", "4242", 11, 2028)
+    card = sdk.CardStored(token, "Visa", "4242", 11, 2028)
     method = vault.keep(session, shop.id, str(offer.customer_id), account.id, card)
     setups.finish(session, setup, "completed")
     session.flush()

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
-from plugin_backend.core import due
+from plugin_backend.core import delays, due
 from plugin_backend.core.db import assert_no_transaction, transaction
 from plugin_backend.core.house import house
 from plugin_backend.domain import (
@@ -213,21 +213,24 @@ def _serve_plan(shop: Shop, plan_id: str) -> None:
         hold = _hold(session, shop, plan)
         first = plans.collection(session, shop.id, plan_id, 1)
         chargeable = plan.state == "pending" and first.state in ("scheduled", "due")
-    if hold is not None and not _held(shop, plan_id, hold):
-        return
-    if chargeable:
+    if (hold is None or _held(shop, plan_id, hold)) and chargeable:
         charging.charge_one(shop, first.id, initiator="customer", back=f"o/{plan.offer_id}")
+    with transaction(shop.id) as session:
+        plan = plans.locked(session, shop.id, plan_id)
+        # Let go last: where we die before the payment is written down, the plan must come again while we are awaited.
+        if plan.taken:
+            plan.rest(max(plan.created_at, clock.now()) + plans.FIRST_PAYMENT)
 
 
 def _hold(session: Session, shop: Shop, plan: Plan) -> Hold | None:
-    """What is to be held, or None where nothing is (any more). The plan's time may be over, too."""
+    """What is to be held, or None where nothing is (any more). The plan's time may be over, too; where it is not, the
+    plan stays taken."""
     if plan.state != "pending":
         plan.rest(None)
         return None
     if clock.now() >= plan.created_at + plans.FIRST_PAYMENT and not plans.under_way(session, plan):
         plans.give_up(session, plan, "never paid")
         return None
-    plan.rest(max(plan.created_at, clock.now()) + plans.FIRST_PAYMENT)
     connector = merchants.connector_of(shop, merchants.connection_of(session, shop.id))
     if plan.order_key:
         return None
@@ -269,5 +272,5 @@ def _held(shop: Shop, plan_id: str, hold: Hold) -> bool:
             cart.amount, cart.currency = reserved.total.minor, reserved.total.currency
             return False
         plans.reserved(session, plan, reserved.order_key)
-        plan.rest(plan.created_at + plans.FIRST_PAYMENT)
+        plan.due_at, plan.taken = clock.now() + delays.DELAYS.lease, True
     return True

@@ -1,0 +1,236 @@
+"""Thousands of plans whose second payment falls due at one moment, with what the gateway remembers of them.
+
+One plan of each shop is made by the real flow: basket, offer, card, first payment, and a month that passes. The others
+are its copies: every row of it, and every line of the gateway's file, with eight characters of each id replaced. What
+follows from ids is made anew: references, and tokens sealed for the row that holds them.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import psycopg
+from psycopg.sql import SQL, Identifier
+from sqlalchemy import Table, select
+
+from plugin_backend.app import create_app
+from plugin_backend.core import config
+from plugin_backend.core.db import Base
+from plugin_backend.core.house import house as the_house
+from plugin_backend.demo.gateway.judge import account_of
+from plugin_backend.domain import vault
+from plugin_backend.domain.billing import reference_of
+from plugin_backend.domain.merchants import Shop
+from plugin_backend.domain.plans import Collection, Plan
+from plugin_backend.domain.vault import PaymentMethod
+from tests.chaos.stage import Stage
+from tests.conftest import close
+from tests.contract.gateway_process import SandboxProcess
+from tests.house import TestHouse
+from tests.story import begin_plan
+
+# What belongs to the shop and not to one of its plans, and what is only told about a plan.
+_NOT_COPIED = {
+    *("shops", "connections", "gateway_accounts", "templates", "doors", "users", "staff_sessions"),
+    *("deliveries", "sales", "suppressions", "messages", "outbox", "cases"),
+}
+_NOUNS_NOT_COPIED = ["delivery", "message", "out", "case"]
+# Eight characters that stand in the template wherever a copy has its number.
+_ORDER = "77000019"
+_EMAIL = "ana.zzzzzzzz@example.test"
+_MARK, _REFERENCE, _SEALED = "\x00", "\x01", "\x02"
+_ID = re.compile(r"\b[a-z]{2,4}_[0-9a-z]{26}\b")
+_DUE = 2
+_JUST_BEFORE = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """A shop whose plans wait: ``moment`` is, in the shop's time, when they fall due."""
+
+    shop_id: str
+    plans: int
+    moment: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class _Template:
+    """What a copy is made of. ``marks`` are the strings whose last eight characters differ in each copy."""
+
+    shop_id: str
+    api_key: str
+    marks: list[str]
+    collection_id: str
+    reference: str
+    method: PaymentMethod
+    secret: bytes
+    moment: datetime
+
+
+def fill(stage: Stage, collections: int, shops: int, settings: dict[str, str]) -> list[Filled]:
+    """So many due collections in so many shops. ``settings`` are added to those of each gateway account. The gateway
+    runs when we begin and when we are done."""
+    given = config.load(stage.environment)
+    web, worker = create_app(given, part="web"), create_app(given, part="worker")
+    house = TestHouse(web, worker, given)
+    templates = [_template(stage, house, number, settings) for number in range(shops)]
+    stage.end("gateway")
+    counts = [len(range(number, collections, shops)) for number in range(shops)]
+    with worker.app_context(), stage.admin() as admin:
+        filled = [_copies(stage, admin, it, count - 1) for it, count in zip(templates, counts, strict=True)]
+    house.close()
+    close(web)
+    close(worker)
+    stage.start_gateway()
+    return filled
+
+
+def let_fall_due(admin: "psycopg.Connection[Any]", filled: list[Filled]) -> None:
+    """The shops' clocks reach the moment."""
+    for shop in filled:
+        admin.execute(
+            "UPDATE shops SET clock_offset = greatest(clock_offset, %s - now()) WHERE id = %s",
+            (shop.moment, shop.shop_id),
+        )
+
+
+def _template(stage: Stage, house: TestHouse, number: int, settings: dict[str, str]) -> _Template:
+    gateway = SandboxProcess(stage.ledger)
+    gateway.url = stage.gateway_url
+    account = {name: value for name, value in gateway.settings().items() if value}
+    shop = house.add_shop(sandbox={**account, **settings}, name=f"Shop {number}", contact="shop@shop.test")
+    total = f"{100 + number}.00"
+    plan = begin_plan(house, shop, gateway, number=int(_ORDER), email=_EMAIL, total=total)
+    with house.of(shop) as session:
+        due = session.scalars(select(Collection).where(Collection.number == _DUE)).one().scheduled_at
+    house.travel(shop, seconds=(due - _JUST_BEFORE - house.now(shop)).total_seconds())
+    return _described(stage, house, shop, plan, gateway.api_key, due)
+
+
+def _described(
+    stage: Stage, house: TestHouse, shop: Shop, plan: Plan, api_key: str, due: datetime
+) -> _Template:
+    with house.of(shop) as session:
+        first = session.scalars(select(Collection).where(Collection.number == 1)).one()
+        assert first.state == "paid", first.state
+        method = session.scalars(select(PaymentMethod)).one()
+        card = vault.open_method(method)
+        secret = {"t": card.token, "c": card.gateway_customer, "n": card.network_transaction_id}
+    lines = [line for table in _tables() for line in _rows(stage, table, shop.id)]
+    ids = {found for line in lines for found in _ID.findall(line)} - {shop.id}
+    with stage.admin() as admin:
+        kept = _ids_of(admin, [table for table in _every_table() if table.name in _NOT_COPIED])
+    theirs = {entry["id"] for entry in _entries(stage, api_key) if "id" in entry}
+    marks = sorted((ids - kept) | theirs | {card.token, method.fingerprint} - {""})
+    return _Template(
+        shop.id,
+        api_key,
+        [*marks, _ORDER, _EMAIL.partition("@")[0]],
+        first.id,
+        reference_of(first.id, 1),
+        method,
+        json.dumps(secret).encode(),
+        due,
+    )
+
+
+def _copies(stage: Stage, admin: "psycopg.Connection[Any]", it: _Template, count: int) -> Filled:
+    admin.execute("SET session_replication_role = replica")
+    for table in _tables():
+        columns = _columns(table)
+        patterns = [_pattern(it, line) for line in _rows(stage, table, it.shop_id)]
+        statement = SQL("COPY {} ({}) FROM STDIN").format(
+            Identifier(table.name), SQL(", ").join(map(Identifier, columns))
+        )
+        with admin.cursor() as cursor, cursor.copy(statement) as copy:
+            for number in range(1, count + 1):
+                copy.write("".join(_filled_in(it, pattern, number) + "\n" for pattern in patterns))
+        admin.execute(SQL("ANALYZE {}").format(Identifier(table.name)))
+    admin.execute("SET session_replication_role = origin")
+    _remember(stage, it, count)
+    return Filled(it.shop_id, count + 1, it.moment)
+
+
+def _remember(stage: Stage, it: _Template, count: int) -> None:
+    """The gateway knows the copies' cards and first payments, too."""
+    patterns = [
+        _pattern(it, json.dumps(entry))
+        for entry in _entries(stage, it.api_key)
+        if entry["kind"] != "account.opened"
+    ]
+    with stage.ledger.open("a") as ledger:
+        for number in range(1, count + 1):
+            ledger.writelines(_filled_in(it, pattern, number) + "\n" for pattern in patterns)
+
+
+def _pattern(it: _Template, line: str) -> str:
+    """The line with marks where copies differ."""
+    sealed = f"\\\\x{it.method.sealed.hex()}"
+    line = line.replace(it.reference, _REFERENCE).replace(sealed, _SEALED)
+    for mark in it.marks:
+        line = line.replace(mark, mark[:-8] + _MARK)
+    return line
+
+
+def _filled_in(it: _Template, pattern: str, number: int) -> str:
+    suffix = f"{number:08d}"
+    line = pattern.replace(_MARK, suffix)
+    if _REFERENCE in line:
+        line = line.replace(_REFERENCE, reference_of(it.collection_id[:-8] + suffix, 1))
+    return line.replace(_SEALED, _sealed(it, suffix)) if _SEALED in line else line
+
+
+def _sealed(it: _Template, suffix: str) -> str:
+    """The copy's own token, sealed for the copy's own row, as COPY writes bytes."""
+    method, secret = it.method, json.loads(it.secret)
+    row = PaymentMethod(
+        shop_id=method.shop_id,
+        id=method.id[:-8] + suffix,
+        customer_id=method.customer_id[:-8] + suffix,
+        account_id=method.account_id,
+    )
+    secret["t"] = secret["t"][:-8] + suffix
+    row.sealed = the_house().keys.seal("vault", json.dumps(secret).encode(), *vault._place(row))
+    assert vault.open_method(row).token == secret["t"]
+    return f"\\\\x{row.sealed.hex()}"
+
+
+def _entries(stage: Stage, api_key: str) -> list[dict[str, Any]]:
+    lines = map(json.loads, stage.ledger.read_text().splitlines())
+    return [entry for entry in lines if entry["account"] == account_of(api_key)]
+
+
+def _rows(stage: Stage, table: Table, shop_id: str) -> list[str]:
+    """The shop's rows as COPY writes them; of the moves only those of rows that are copied."""
+    columns = SQL(", ").join(SQL("t.") + Identifier(name) for name in _columns(table))
+    query = SQL("SELECT {} FROM {} t WHERE t.shop_id = {}").format(columns, Identifier(table.name), shop_id)
+    if table.name == "moves":
+        query = SQL("{} AND t.noun <> ALL({}) ORDER BY t.seq").format(query, _NOUNS_NOT_COPIED)
+    out = SQL("COPY ({}) TO STDOUT").format(query)
+    with stage.admin() as admin, admin.cursor() as cursor, cursor.copy(out) as copy:
+        return b"".join(bytes(part) for part in copy).decode().splitlines()
+
+
+def _tables() -> Iterator[Table]:
+    return (table for table in _every_table() if table.name not in _NOT_COPIED)
+
+
+def _every_table() -> list[Table]:
+    return [table for table in Base.metadata.sorted_tables if "shop_id" in table.columns]
+
+
+def _columns(table: Table) -> list[str]:
+    """All but those that the database numbers by itself."""
+    return [column.name for column in table.columns if column.identity is None]
+
+
+def _ids_of(admin: "psycopg.Connection[Any]", tables: list[Table]) -> set[str]:
+    found = set()
+    for table in tables:
+        if "id" in table.columns:
+            rows = admin.execute(SQL("SELECT id FROM {}").format(Identifier(table.name)))
+            found |= {row[0] for row in rows}
+    return found

@@ -1,0 +1,125 @@
+"""Our books against the gateway's own file: who is right about money is the gateway, always."""
+
+import json
+from collections import defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from plugin_backend.core.db import transaction
+from plugin_backend.demo.gateway.ledger import read_entries
+from plugin_backend.domain import invariants
+from plugin_backend.sdk.money import Money
+
+_SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Capture:
+    """Money that came in at the gateway."""
+
+    collection: str
+    reference: str
+    amount: Money
+
+
+@dataclass
+class Verdict:
+    """What was found wrong, by collection. ``never_tried`` fell due and was not attempted; ``unpaid`` was, and is not
+    paid although its card pays always."""
+
+    captures: int = 0
+    twice: list[str] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
+    mismatched: list[str] = field(default_factory=list)
+    never_tried: list[str] = field(default_factory=list)
+    unpaid: list[str] = field(default_factory=list)
+    broken: list[str] = field(default_factory=list)
+
+    @property
+    def clean(self) -> bool:
+        found = (self.twice, self.lost, self.mismatched, self.never_tried, self.unpaid, self.broken)
+        return not any(found)
+
+    def last_line(self) -> str:
+        return f"charged twice: {len(self.twice)}, lost: {len(self.lost)}, mismatched: {len(self.mismatched)}"
+
+
+def captures(ledger: Path) -> list[Capture]:
+    """Every capture in the gateway's file, in order."""
+    charges, found = {}, []
+    for entry in read_entries(ledger):
+        if entry["kind"] == "charge.made":
+            charges[entry["id"]] = entry["collection"]
+        if "moved" in entry and entry["kind"].startswith("charge."):
+            amount = Money(entry["moved"]["amount"], entry["moved"]["currency"])
+            found.append(Capture(charges[entry["id"]], entry["reference"], amount))
+    return found
+
+
+def judge(admin: "psycopg.Connection[Any]", ledger: Path, due: set[str]) -> Verdict:
+    """Compare. ``due`` are the collections that fell due."""
+    theirs: dict[str, list[Capture]] = defaultdict(list)
+    for capture in captures(ledger):
+        theirs[capture.collection].append(capture)
+    states = dict(admin.execute("SELECT id, state FROM collections").fetchall())
+    ours: dict[str, dict[str, Money]] = defaultdict(dict)
+    tried = set()
+    rows = "SELECT collection_id, reference, state, amount, currency FROM attempts"
+    for collection, reference, state, amount, currency in admin.execute(rows.encode()):
+        tried.add(collection)
+        if state == "succeeded":
+            ours[collection][reference] = Money(amount, currency)
+    verdict = Verdict(captures=sum(map(len, theirs.values())))
+    for collection in sorted(theirs.keys() | ours.keys() | due):
+        _compare(verdict, collection, theirs[collection], ours[collection])
+        if collection in due and collection not in tried:
+            verdict.never_tried.append(collection)
+        elif collection in due and states[collection] != "paid":
+            verdict.unpaid.append(collection)
+    return verdict
+
+
+def _compare(verdict: Verdict, collection: str, theirs: list[Capture], ours: dict[str, Money]) -> None:
+    if len(theirs) > 1:
+        verdict.twice.append(collection)
+    captured = {capture.reference: capture.amount for capture in theirs}
+    if captured.keys() - ours.keys():
+        verdict.lost.append(collection)
+    if ours.keys() - captured.keys() or any(
+        captured[name] != ours[name] for name in captured.keys() & ours.keys()
+    ):
+        verdict.mismatched.append(collection)
+
+
+def broken_invariants(shops: list[str]) -> list[str]:
+    """What the product's own invariants say, in an application's context."""
+    found = []
+    for shop in shops:
+        with transaction(shop) as session:
+            found += [f"{shop}: {sentence}" for sentence in invariants.broken(session)]
+    return found
+
+
+def shown(admin: "psycopg.Connection[Any]", ledger: Path, verdict: Verdict) -> list[str]:
+    """The whole history of a few collections of each fault, for whoever must find the cause."""
+    lines = list(verdict.broken)
+    for fault in ("twice", "lost", "mismatched", "never_tried", "unpaid"):
+        for collection in getattr(verdict, fault)[:_SHOWN]:
+            lines += [f"{fault}: {collection}", *_history(admin, ledger, collection)]
+    return lines
+
+
+def _history(admin: "psycopg.Connection[Any]", ledger: Path, collection: str) -> list[str]:
+    moves = """
+        SELECT m.created_at, m.noun, m.row_id, m.before, m.after, m.reason FROM moves m
+        WHERE m.row_id = %s OR m.row_id IN (SELECT id FROM attempts WHERE collection_id = %s) ORDER BY m.seq"""
+    ours = [" ".join(map(str, row)) for row in admin.execute(moves.encode(), (collection, collection))]
+    rows = "SELECT row_to_json(c) FROM collections c WHERE id = %s"
+    ours += [json.dumps(row[0]) for row in admin.execute(rows.encode(), (collection,))]
+    rows = "SELECT row_to_json(a) FROM attempts a WHERE collection_id = %s ORDER BY number"
+    ours += [json.dumps(row[0]) for row in admin.execute(rows.encode(), (collection,))]
+    theirs = [json.dumps(entry) for entry in read_entries(ledger) if entry.get("collection") == collection]
+    return [f"  ours   {line}" for line in ours] + [f"  theirs {line}" for line in theirs]
