@@ -50,6 +50,10 @@ bench-ingest: $(VENV)/.developed ## Measure webhooks per second against a bare v
 bench-due: $(VENV)/.developed ## Measure claiming due rows among many; FULL=1 goes to ten million
 	@FULL=$(FULL) $(BIN)/python -m tests.bench.due
 
+.PHONY: bench-charge
+bench-charge: $(VENV)/.developed ## Measure charges per second against a loop that only asks the gateway
+	@$(BIN)/python -m tests.bench.charge
+
 .PHONY: clean
 clean: ## Remove .venv and what tools have cached; what the demo has kept stays
 	@rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

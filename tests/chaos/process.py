@@ -8,12 +8,13 @@ import os
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from plugin_backend import cli
-from plugin_backend.core import delays, registry
+from plugin_backend.core import delays
 from plugin_backend.demo.gateway import __main__ as gateway_process
-from plugin_backend.demo.gateway import records
+from plugin_backend.demo.gateway import modes as gateway_modes
+from plugin_backend.gateways.sandbox import modes as sandbox_modes
+from plugin_backend.sdk.gateway import GatewayCapabilities
 
 FACTOR = "CHAOS_FACTOR"
 READY = "CHAOS_READY"
@@ -22,12 +23,14 @@ READY = "CHAOS_READY"
 def scale(factor: float) -> None:
     """Make every delay of the engine, and every window that a gateway declares or keeps, ``factor`` of what it is."""
     delays.DELAYS = delays.DELAYS.scaled(factor)
-    records.KEY_WINDOW = records.KEY_WINDOW * factor
-    for gateway in registry.gateways().values():
-        gateway.capabilities = _scaled(gateway.capabilities, factor)
+    for name, mode in gateway_modes.MODES.items():
+        window = mode.key_window
+        gateway_modes.MODES[name] = replace(mode, key_window=None if window is None else window * factor)
+    declared = sandbox_modes.capabilities
+    sandbox_modes.capabilities = lambda *asked: _scaled(declared(*asked), factor)
 
 
-def _scaled(capabilities: Any, factor: float) -> Any:
+def _scaled(capabilities: GatewayCapabilities, factor: float) -> GatewayCapabilities:
     window = capabilities.idempotency_window
     return replace(
         capabilities,
