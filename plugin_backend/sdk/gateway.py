@@ -40,12 +40,15 @@ class Succeeded:
 
 @dataclass(frozen=True, slots=True)
 class Declined:
-    """Definitely not charged. ``code`` is the gateway's own; ``retry_not_before`` its advice, where it gives one."""
+    """Definitely not charged. ``code`` is the gateway's own. ``advice`` is the network's advice to the merchant as it
+    came, such as Mastercard's ``03`` (do not try again), and ``retry_not_before`` a time it names; "" and None where
+    there is none."""
 
     decline: Decline
     code: str = ""
     gateway_id: str = ""
     retry_not_before: datetime | None = None
+    advice: str = ""
 
 
 @dataclass(frozen=True, slots=True)

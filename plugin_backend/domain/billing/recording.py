@@ -169,29 +169,24 @@ def _declined(
 
 
 def _dun(session: Session, shop: Shop, plan: Plan, row: Collection, outcome: sdk.Declined) -> None:
-    step = dunning.next_step(
-        outcome.decline,
-        row.declines,
-        clock.now(),
-        shop.zone,
-        ladder=tuple(shop.retry_days),
-        not_before=outcome.retry_not_before,
-    )
+    now = clock.now()
+    verdict = dunning.judge(outcome, now)
+    why = verdict.decline.value
+    step = dunning.next_step(verdict, row.declines, now, shop.zone, ladder=tuple(shop.retry_days))
     match step:
         case dunning.Retry(at=at):
-            _out_of(session, row, "retry_wait", outcome.decline.value)
+            _out_of(session, row, "retry_wait", why)
             row.rest(at)
             session.flush()
-            letters.payment_failed(session, shop, plan, row, outcome.decline.value)
-        case dunning.Stop(customer=customer):
+            letters.payment_failed(session, shop, plan, row, why)
+        case dunning.Stop(need=need):
             if row.state != "retry_wait":
-                _out_of(session, row, "exhausted", outcome.decline.value)
-            plans.pause(session, plan, f"declined: {outcome.decline.value}")
+                _out_of(session, row, "exhausted", why)
+            plans.pause(session, plan, f"declined: {why}")
             cases.open_case(session, shop.id, "collection_exhausted", row.id, plan=plan.id)
             session.flush()
-            if customer:
-                needs = outcome.decline is sdk.Decline.AUTHENTICATION
-                letters.action_needed(session, shop, plan, row, authentication=needs)
+            if need != "merchant":
+                letters.action_needed(session, shop, plan, row, authentication=need == "authentication")
 
 
 def _requires_action(
