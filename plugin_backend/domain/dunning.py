@@ -4,6 +4,7 @@ Advice beats tables: what the gateway or the network advises comes first, then o
 ``unknown``, which is tried little and late.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
@@ -11,11 +12,14 @@ from zoneinfo import ZoneInfo
 
 from plugin_backend.domain import schedules
 from plugin_backend.sdk.gateway import Decline, Declined
+from plugin_backend.sdk.money import Money
 
 DEFAULT_LADDER = (3, 5, 7, 7)
 # Bounds for a shop's own ladder: at most 8 tries within 30 days, far under what Visa (15 in 30 days) and Mastercard
 # (35 in 30 days) count as excessive.
 MOST_STEPS, MOST_DAYS = 8, 30
+# What Visa let be retried in 30 days until 2025, which some acquirers still count by, and what it lets be since.
+VISA_RETRIES, MOST_VISA_RETRIES = 15, 20
 
 _SYSTEM = (timedelta(hours=1), timedelta(hours=6), timedelta(hours=24))
 _UNKNOWN = (3, 7)
@@ -122,6 +126,45 @@ def next_step(
     return Retry(schedules.humane(max(at, verdict.not_before or at), zone))
 
 
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """At most ``most`` refusals of a card within any such span; of one amount only where ``same_amount``."""
+
+    most: int
+    within: timedelta
+    same_amount: bool = False
+
+
+_MASTERCARD = (Limit(10, timedelta(hours=24)), Limit(35, timedelta(days=30), same_amount=True))
+WINDOW = timedelta(days=30)
+"""The longest span that any scheme looks back."""
+
+
+def limits(brand: str, visa_retries: int) -> tuple[Limit, ...]:
+    """What a card's scheme allows; of a brand that is not known, all that any allows."""
+    visa = (Limit(visa_retries, WINDOW),)
+    match brand.casefold().replace(" ", "").replace("-", ""):
+        case "visa" | "visaelectron" | "electron" | "vpay":
+            return visa
+        case "mastercard" | "mc" | "maestro":
+            return _MASTERCARD
+        case _:
+            return visa + _MASTERCARD
+
+
+def allowed_from(
+    refusals: Iterable[tuple[datetime, Money]], money: Money, at: datetime, budget: tuple[Limit, ...]
+) -> datetime:
+    """The first moment from ``at`` on at which one more try keeps within every limit, should it be refused too."""
+    known = sorted(refusals, key=lambda refusal: refusal[0], reverse=True)
+    moments = [at]
+    for limit in budget:
+        counted = [moment for moment, amount in known if not limit.same_amount or amount == money]
+        if len(counted) >= limit.most:
+            moments.append(counted[limit.most - 1] + limit.within)
+    return max(moments)
+
+
 def _need(decline: Decline) -> Need:
     match decline:
         case Decline.AUTHENTICATION:
@@ -153,3 +196,9 @@ def check_ladder(ladder: tuple[int, ...]) -> None:
     """``ValueError`` unless the ladder stays within its bounds."""
     if not 0 <= len(ladder) <= MOST_STEPS or any(days < 1 for days in ladder) or sum(ladder) > MOST_DAYS:
         raise ValueError(f"a ladder has at most {MOST_STEPS} steps of whole days, {MOST_DAYS} days in all")
+
+
+def check_visa_retries(retries: int) -> None:
+    """``ValueError`` unless it is what Visa allows or less."""
+    if not 1 <= retries <= MOST_VISA_RETRIES:
+        raise ValueError(f"retries of a Visa card are 1 to {MOST_VISA_RETRIES} in 30 days")

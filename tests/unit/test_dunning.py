@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from plugin_backend.domain import dunning
 from plugin_backend.domain.dunning import Retry, Stop, Verdict
 from plugin_backend.sdk.gateway import Decline, Declined
+from plugin_backend.sdk.money import Money
 
 PARIS = ZoneInfo("Europe/Paris")
 NOW = datetime(2026, 11, 22, 14, 30, tzinfo=UTC)
@@ -245,3 +246,68 @@ def test_a_ladder_beyond_its_bounds_is_refused(ladder: tuple[int, ...]) -> None:
 
 def test_a_shop_without_a_ladder_stops_at_the_first_missing_funds() -> None:
     assert dunning.next_step(Verdict(Decline.FUNDS), 1, NOW, PARIS, ladder=()) == Stop("card")
+
+
+EUR = Money(3333, "EUR")
+
+
+def refusals(
+    count: int, *, apart: timedelta, last: datetime, money: Money = EUR
+) -> list[tuple[datetime, Money]]:
+    return [(last - number * apart, money) for number in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("brand", "cap", "within"),
+    [
+        ("visa", 15, timedelta(days=30)),
+        ("Visa Electron", 15, timedelta(days=30)),
+        ("mastercard", 10, timedelta(hours=24)),
+        ("MC", 10, timedelta(hours=24)),
+    ],
+)
+def test_the_last_refusal_that_a_scheme_allows_is_allowed_and_the_next_waits_for_the_first_to_be_old(
+    brand: str, cap: int, within: timedelta
+) -> None:
+    budget = dunning.limits(brand, 15)
+    before = refusals(cap - 1, apart=timedelta(minutes=10), last=NOW)
+    assert dunning.allowed_from(before, EUR, NOW, budget) == NOW
+
+    full = refusals(cap, apart=timedelta(minutes=10), last=NOW)
+    free = full[-1][0] + within
+    assert dunning.allowed_from(full, EUR, NOW, budget) == free
+    assert dunning.allowed_from(full, EUR, free - timedelta(seconds=1), budget) == free
+    assert dunning.allowed_from(full, EUR, free, budget) == free
+
+
+def test_mastercard_counts_thirty_five_of_one_amount_in_thirty_days() -> None:
+    budget = dunning.limits("mastercard", 15)
+    month = refusals(35, apart=timedelta(hours=20), last=NOW)
+    assert dunning.allowed_from(month[:34], EUR, NOW, budget) == NOW
+    assert dunning.allowed_from(month, EUR, NOW, budget) == month[-1][0] + timedelta(days=30)
+    assert dunning.allowed_from(month, Money(3334, "EUR"), NOW, budget) == NOW
+    assert dunning.allowed_from(month, Money(3333, "USD"), NOW, budget) == NOW
+
+
+def test_visa_counts_every_amount_and_as_many_as_the_shop_says() -> None:
+    sixteen = refusals(16, apart=timedelta(days=1), last=NOW, money=Money(1, "EUR"))
+    assert dunning.allowed_from(sixteen, EUR, NOW, dunning.limits("visa", 20)) == NOW
+    assert dunning.allowed_from(sixteen, EUR, NOW, dunning.limits("visa", 15)) == NOW + timedelta(days=16)
+
+
+def test_a_brand_that_is_not_known_keeps_to_every_scheme() -> None:
+    assert set(dunning.limits("girocard", 15)) == {
+        *dunning.limits("visa", 15),
+        *dunning.limits("mastercard", 15),
+    }
+
+
+@pytest.mark.parametrize("retries", [1, 15, 20])
+def test_what_visa_allows_can_be_set(retries: int) -> None:
+    dunning.check_visa_retries(retries)
+
+
+@pytest.mark.parametrize("retries", [-1, 0, 21])
+def test_more_than_visa_allows_cannot_be_set(retries: int) -> None:
+    with pytest.raises(ValueError, match="1 to 20"):
+        dunning.check_visa_retries(retries)

@@ -1,5 +1,6 @@
 """Attempts: one try at one collection each. Prepare and commit, ask with nothing open, record under locks."""
 
+from plugin_backend.domain.billing import budgets
 from plugin_backend.domain.billing.attempts import (
     OPEN,
     Attempt,
@@ -38,6 +39,7 @@ __all__ = [
     "ask",
     "ask_refund",
     "attempts_of",
+    "budgets",
     "by_reference",
     "evidence",
     "give_back",
