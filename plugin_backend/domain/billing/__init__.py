@@ -11,6 +11,7 @@ from plugin_backend.domain.billing.attempts import (
     by_reference,
     reference_of,
 )
+from plugin_backend.domain.billing.declining import change_card
 from plugin_backend.domain.billing.preparing import prepare, prepare_all
 from plugin_backend.domain.billing.recording import record, record_all
 from plugin_backend.domain.billing.refunding import (
@@ -41,6 +42,7 @@ __all__ = [
     "attempts_of",
     "budgets",
     "by_reference",
+    "change_card",
     "evidence",
     "give_back",
     "must_close",

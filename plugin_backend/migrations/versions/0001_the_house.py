@@ -522,6 +522,7 @@ def make_tables() -> None:
         sa.Column("country", sa.Text(), nullable=False),
         sa.Column("anchor", sa.DateTime(timezone=True), nullable=False),
         sa.Column("order_key", sa.Text(), nullable=False),
+        sa.Column("paying", sa.Text(), nullable=False),
         sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
@@ -550,6 +551,7 @@ def make_tables() -> None:
     op.create_index(
         "ix_plans_due", "plans", ["shop_id", "due_at"], unique=False, postgresql_where="due_at IS NOT NULL"
     )
+    op.create_index("ix_plans_method", "plans", ["shop_id", "method_id"], unique=False)
     op.create_table(
         "setups",
         sa.Column("offer_id", sa.Text(), nullable=False),
