@@ -9,14 +9,14 @@ from datetime import timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from plugin_backend.domain import cases, letters, outbox, paying, plans, vault
+from plugin_backend.domain import announcing, cases, letters, outbox, paying, plans, vault
 from plugin_backend.domain.merchants import Shop
 from plugin_backend.domain.outbox import Out
 from plugin_backend.domain.plans import Collection, Plan
 from plugin_backend.domain.vault import PaymentMethod
 from plugin_backend.sdk import clock
 
-KINDS = (plans.NOTICE, "ask_card")
+KINDS = (announcing.NOTICE, "ask_card")
 
 
 def stop_card(session: Session, method: PaymentMethod, reason: str, *, told: str = "") -> None:
@@ -34,7 +34,7 @@ def stop_card(session: Session, method: PaymentMethod, reason: str, *, told: str
 
 def give(session: Session, shop: Shop, out: Out) -> None:
     """Its moment has come: write the mail, put it off, or drop it. Nobody outside is asked."""
-    if out.kind == plans.NOTICE:
+    if out.kind == announcing.NOTICE:
         _before_payment(session, shop, out)
     else:
         _card_is_done_with(session, shop, out)

@@ -13,7 +13,7 @@ from sqlalchemy.types import Integer, Text
 from plugin_backend.core.db import Base
 from plugin_backend.core.due import Due, Row, due_index
 from plugin_backend.core.render import MANDATE_VERSION
-from plugin_backend.domain import cases, customers, moves, offers, outbox, schedules
+from plugin_backend.domain import announcing, cases, customers, moves, offers, outbox, schedules
 from plugin_backend.domain.carts import Cart
 from plugin_backend.domain.merchants import Shop
 from plugin_backend.domain.offers import INSTALMENTS, Offer
@@ -28,9 +28,6 @@ FIRST_PAYMENT = timedelta(hours=24)
 ENDED = ("completed", "cancelled", "withdrawn")
 UNSENT = ("scheduled", "due", "retry_wait", "exhausted")
 UNDER_WAY = ("in_flight", "in_doubt", "requires_action")
-NOTICE = "notice"
-# So many days before a payment its customer is told: that the card will have expired, and, the last, of the payment.
-AHEAD = (30, 7, 3)
 
 
 class Plan(moves.Stateful, Due, Row, Base):
@@ -217,18 +214,9 @@ def _collection(
     moves.begin(session, row, "scheduled")
     row.rest(due)
     session.flush()
-    if number > 1 and due - told > timedelta(days=AHEAD[-1]):
-        _announce(session, row)
+    if number > 1:
+        announcing.announce(session, row.shop_id, row.id, due, told)
     return row
-
-
-def _announce(session: Session, row: Collection) -> None:
-    """Have its customer told before it is taken, once, whatever becomes of jobs."""
-    now = clock.now()
-    early = [days for days in AHEAD[:-1] if row.scheduled_at - timedelta(days=days) > now]
-    ahead = [*early, AHEAD[-1]]
-    out = outbox.post(session, row.shop_id, NOTICE, subject=row.id, what=row.id, ahead=ahead)
-    out.rest(max(now, row.scheduled_at - timedelta(days=ahead[0])))
 
 
 def person(session: Session, plan: Plan) -> Person:

@@ -145,7 +145,7 @@ def card(secret: str) -> Any:
             )
         return _see(url_for("portal.card_page", secret=secret, wait="1"))
 
-    return _with_plan(secret, begin, post=True, bell="present")
+    return _with_plan(secret, begin, post=True, bells=("present",))
 
 
 @pages.get("/<secret>/card")
@@ -172,15 +172,18 @@ def card_page(secret: str) -> Any:
 
 @pages.get("/<secret>/back")
 def back(secret: str) -> Any:
-    """The browser comes back from the gateway: a reason to look."""
+    """The browser comes back from the gateway or the bank: a reason to look, and no proof of anything."""
 
     def look(session: Session, shop: Shop, plan: Plan) -> Response:
         setup = setups.latest(session, shop.id, plan.offer_id, lock=True)
         if setup is not None:
             setups.evidence(session, setup)
-        return _see(url_for("portal.card_page", secret=secret, checking="1"))
+        row = _under_way(session, plan)
+        for attempt in billing.attempts_of(session, shop.id, row.id) if row else ():
+            billing.evidence(session, attempt)
+        return _see(url_for("portal.pay" if row else "portal.card_page", secret=secret, checking="1"))
 
-    return _with_plan(secret, look, bell="present")
+    return _with_plan(secret, look, bells=("present", "reconcile"))
 
 
 @pages.get("/<secret>/pay")
@@ -198,20 +201,7 @@ def pay_now(secret: str) -> Any:
         paying.want(session, plans.locked(session, shop.id, plan.id))
         return _see(url_for("portal.pay", secret=secret, wait="1"))
 
-    return _with_plan(secret, want, post=True, bell="present")
-
-
-@pages.get("/<secret>/paid")
-def paid(secret: str) -> Any:
-    """The browser comes back from the bank: a reason to look, and no proof of anything."""
-
-    def look(session: Session, shop: Shop, plan: Plan) -> Response:
-        waiting = _under_way(session, plan)
-        for attempt in billing.attempts_of(session, shop.id, waiting.id) if waiting else ():
-            billing.evidence(session, attempt)
-        return _see(url_for("portal.pay", secret=secret, checking="1"))
-
-    return _with_plan(secret, look, bell="reconcile")
+    return _with_plan(secret, want, post=True, bells=("present",))
 
 
 def _paying(secret: str, session: Session, shop: Shop, plan: Plan) -> Response:
@@ -261,16 +251,19 @@ def _waits(session: Session, plan: Plan) -> bool:
 
 
 def _with_plan(
-    secret: str, work: Callable[[Session, Shop, Plan], Any], *, post: bool = False, bell: str = ""
+    secret: str,
+    work: Callable[[Session, Shop, Plan], Any],
+    *,
+    post: bool = False,
+    bells: tuple[str, ...] = (),
 ) -> Any:
     """Do ``work`` with the plan behind a link. What a form changes, the customer and the shop are told at once."""
-    rung = (bell,) if bell else ("deliver",) if post else ()
     return links.visit(
         "plan",
         secret,
         lambda session, shop, plan_id: work(session, shop, session.get_one(Plan, (shop.id, plan_id))),
         post=post,
-        bells=rung,
+        bells=bells or (("deliver",) if post else ()),
     )
 
 

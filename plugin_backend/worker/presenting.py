@@ -220,8 +220,7 @@ def _serve_plan(shop: Shop, plan_id: str) -> None:
         first = plans.collection(session, shop.id, plan_id, 1)
         chargeable = plan.state == "pending" and first.state in ("scheduled", "due")
     if wanted:
-        url = house().url(messages.secret_path("p", shop.id, plan_id) + "/paid")
-        charging.charge_one(shop, wanted, initiator="customer", return_url=url)
+        charging.charge_one(shop, wanted, initiator="customer", back=f"p/{plan_id}")
         return
     if hold is not None and not _held(shop, plan_id, hold):
         return

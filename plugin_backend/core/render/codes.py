@@ -209,6 +209,7 @@ HOLDS: Mapping[str, str] = {
     "plan_not_running": N_("The plan is not running"),
     "case_open": N_("A person must decide first"),
     "more_than_agreed": N_("It would go beyond what was agreed"),
+    "card_budget": N_("The card was refused so often that its scheme asks for a pause"),
     "run_held": N_("The run is held back by the shop"),
     "account_paused": N_("The gateway account is paused"),
     "gateway_unsteady": N_("The gateway answers too seldom; payments wait a little"),
