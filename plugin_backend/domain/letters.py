@@ -1,15 +1,19 @@
 """Mails about offers and plans: written in the transaction in which the thing they tell happened, sent from the outbox."""
 
+from typing import Literal
+
 from sqlalchemy.orm import Session
 
 from plugin_backend.core.render import mail
 from plugin_backend.core.views import (
     ActionNeededMail,
     CancelledMail,
+    CardNeededMail,
     CompletedMail,
     Ending,
     FailedMail,
     Mail,
+    NoticeMail,
     OfferMail,
     PlanMail,
     ReceiptMail,
@@ -86,6 +90,36 @@ def action_needed(session: Session, shop: Shop, plan: Plan, row: Collection, *, 
         portal_link=_portal(session, plan),
     )
     _to_customer(session, shop, plan, "payment_action_needed", content)
+
+
+def payment_notice(session: Session, shop: Shop, plan: Plan, row: Collection, *, expires: bool) -> None:
+    """A payment will be taken in a few days, from which card, and how to change or stop that."""
+    portal = _portal(session, plan)
+    content = NoticeMail(
+        shop=offers.shop_view(shop),
+        plan=showing.plan_view(session, shop, plan),
+        part=showing.part(row),
+        expires=expires,
+        portal_link=portal,
+        cancel_link=f"{portal}/cancel",
+    )
+    _to_customer(session, shop, plan, "payment_notice", content)
+
+
+def card_needed(
+    session: Session, shop: Shop, plan: Plan, row: Collection, why: Literal["expires", "stopped"]
+) -> None:
+    """Nothing was refused yet, but the card cannot pay what comes next."""
+    portal = _portal(session, plan)
+    content = CardNeededMail(
+        shop=offers.shop_view(shop),
+        plan=showing.plan_view(session, shop, plan),
+        part=showing.part(row),
+        why=why,
+        link=f"{portal}/pay",
+        portal_link=portal,
+    )
+    _to_customer(session, shop, plan, "card_needed", content)
 
 
 def plan_completed(session: Session, shop: Shop, plan: Plan) -> None:

@@ -19,6 +19,7 @@ from plugin_backend.core.due import Due, Row
 from plugin_backend.core.house import house
 from plugin_backend.core.ids import new_id
 from plugin_backend.core.seal import hash_key
+from plugin_backend.domain import dunning
 from plugin_backend.sdk import clock
 from plugin_backend.sdk.connector import Connector, settings_of
 from plugin_backend.sdk.errors import RepriseError
@@ -56,7 +57,8 @@ class Merchant(Base):
 class Shop(Base):
     """A shop and its rules. ``mode`` is ``test`` or ``live``; a live one begins ``watch_only``. ``clock_offset`` is how
     far a test shop's clock stands ahead, ``travel_to`` where it is going. Until ``charges_held_until`` nobody is charged
-    without being there. Amounts are minor units of ``currency``."""
+    without being there. ``retry_days`` is the ladder of retries, ``visa_retries`` how many refusals Visa lets a card
+    collect in 30 days. Amounts are minor units of ``currency``."""
 
     __tablename__ = "shops"
 
@@ -76,8 +78,11 @@ class Shop(Base):
     idle_seconds: Mapped[int] = mapped_column(default=3600)
     smallest_offer: Mapped[int] = mapped_column(default=2000)
     mail_pause_hours: Mapped[int] = mapped_column(default=72)
-    retry_days: Mapped[list[int]] = mapped_column(ARRAY(Integer), default=lambda: [3, 5, 7, 7])
     charges_held_until: Mapped[datetime | None]
+    retry_days: Mapped[list[int]] = mapped_column(
+        ARRAY(Integer), default=lambda: list(dunning.DEFAULT_LADDER)
+    )
+    visa_retries: Mapped[int] = mapped_column(default=dunning.VISA_RETRIES)
     clock_offset: Mapped[timedelta] = mapped_column(Interval, default=timedelta(0))
     travel_to: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(default=clock.real_now)

@@ -19,7 +19,8 @@ _DELAYS = (10, 30, 120, 600, 1800, 7200, 21600, 43200, 86400, 86400)
 
 class Out(moves.Stateful, Due, Row, Base):
     """Something to tell the outside: ``kind`` is ``mail`` or ``write_back``, ``what`` the row it is about (a message,
-    a collection, a plan), ``subject`` the thing whose news must arrive in order."""
+    a collection, a plan), ``subject`` the thing whose news must arrive in order. ``notice`` and ``ask_card`` are mails
+    that are written only when their moment has come."""
 
     __tablename__ = "outbox"
     prefix = "out"

@@ -13,7 +13,7 @@ from sqlalchemy.types import Integer, Text
 from plugin_backend.core.db import Base
 from plugin_backend.core.due import Due, Row, due_index
 from plugin_backend.core.render import MANDATE_VERSION
-from plugin_backend.domain import cases, customers, moves, offers, outbox, schedules
+from plugin_backend.domain import announcing, cases, customers, moves, offers, outbox, schedules
 from plugin_backend.domain.carts import Cart
 from plugin_backend.domain.merchants import Shop
 from plugin_backend.domain.offers import INSTALMENTS, Offer
@@ -27,12 +27,14 @@ from plugin_backend.sdk.money import Money
 FIRST_PAYMENT = timedelta(hours=24)
 ENDED = ("completed", "cancelled", "withdrawn")
 UNSENT = ("scheduled", "due", "retry_wait", "exhausted")
+UNDER_WAY = ("in_flight", "in_doubt", "requires_action")
 
 
 class Plan(moves.Stateful, Due, Row, Base):
     """An instalment plan or a subscription. ``amount`` is all of an instalment plan, or one period of a subscription.
     ``anchor`` is when it was accepted, from which every date is counted. ``order_key`` is the shop's order, held before
-    the first payment. Its timer runs while it is pending: then the customer is there, or it ends."""
+    the first payment. ``paying`` is the collection that its customer, who is there, wants to pay now ("" none). Its timer
+    runs while it is pending, and when he pays: then he is there, or it ends."""
 
     __tablename__ = "plans"
     prefix = "pln"
@@ -55,11 +57,13 @@ class Plan(moves.Stateful, Due, Row, Base):
     country: Mapped[str]
     anchor: Mapped[datetime]
     order_key: Mapped[str] = mapped_column(default="")
+    paying: Mapped[str] = mapped_column(default="")
     ended_at: Mapped[datetime | None]
 
     __table_args__ = (
         due_index("plans"),
         UniqueConstraint("shop_id", "offer_id"),
+        Index("ix_plans_method", "shop_id", "method_id"),
         ForeignKeyConstraint(["shop_id", "offer_id"], ["offers.shop_id", "offers.id"]),
         ForeignKeyConstraint(["shop_id", "customer_id"], ["customers.shop_id", "customers.id"]),
         ForeignKeyConstraint(["shop_id", "method_id"], ["payment_methods.shop_id", "payment_methods.id"]),
@@ -147,7 +151,8 @@ def make(session: Session, shop: Shop, offer: Offer, setup: Setup, method: Payme
     session.flush()
     session.add(_mandate(plan, offer, setup))
     for part in (offer.terms or {})["parts"]:
-        _collection(session, plan, part["number"], part["amount"], datetime.fromisoformat(part["due"]))
+        due = datetime.fromisoformat(part["due"])
+        _collection(session, plan, part["number"], part["amount"], due, told=plan.anchor)
     # The first one waits for its order to be held; from then on each has its own timer.
     first = collection(session, shop.id, plan.id, 1)
     first.rest(None)
@@ -193,7 +198,10 @@ def _mandate(plan: Plan, offer: Offer, setup: Setup) -> Mandate:
     )
 
 
-def _collection(session: Session, plan: Plan, number: int, amount: int, due: datetime) -> Collection:
+def _collection(
+    session: Session, plan: Plan, number: int, amount: int, due: datetime, *, told: datetime
+) -> Collection:
+    """A dated payment. ``told`` is when the customer last was told of its date anyway: by accepting, or a receipt."""
     row = Collection(
         shop_id=plan.shop_id,
         plan_id=plan.id,
@@ -206,6 +214,8 @@ def _collection(session: Session, plan: Plan, number: int, amount: int, due: dat
     moves.begin(session, row, "scheduled")
     row.rest(due)
     session.flush()
+    if number > 1:
+        announcing.announce(session, row.shop_id, row.id, due, told)
     return row
 
 
@@ -295,7 +305,7 @@ def paid(session: Session, shop: Shop, plan: Plan, number: int) -> None:
         plan.ended_at = clock.now()
     elif plan.kind != INSTALMENTS and plan.state == "active" and rows[-1].number == number:
         due = schedules.nth_period(plan.anchor, plan.unit, plan.every, number, shop.zone)
-        _collection(session, plan, number + 1, plan.amount, due)
+        _collection(session, plan, number + 1, plan.amount, due, told=rows[-1].scheduled_at)
 
 
 def end(session: Session, plan: Plan, state: str, reason: str) -> Ended:
@@ -324,25 +334,10 @@ def resume(session: Session, plan: Plan, reason: str) -> None:
         moves.move(session, plan, "active", reason)
 
 
-def change_card(session: Session, plan: Plan, method: PaymentMethod) -> None:
-    """From now on the plan is paid with another card; what waited for one is due at once."""
-    plan.method_id = method.id
-    rows = collections_of(session, plan.shop_id, plan.id)
-    for row in (row for row in rows if row.state in ("retry_wait", "exhausted")):
-        moves.move(session, row, "due", "another card was given")
-        cases.settle(session, plan.shop_id, "collection_exhausted", row.id, "another card was given")
-        row.declines = 0
-        row.rest(None if plan.state == "pending" else clock.now())
-    if plan.state == "pending":
-        plan.rest(clock.now())
-    elif plan.state == "paused" and plan.reason.startswith("declined"):
-        resume(session, plan, "another card was given")
-
-
 def under_way(session: Session, plan: Plan) -> bool:
     """Has a payment of the plan left, and not come to an end?"""
     rows = collections_of(session, plan.shop_id, plan.id)
-    return any(row.state in ("in_flight", "in_doubt", "requires_action") for row in rows)
+    return any(row.state in UNDER_WAY for row in rows)
 
 
 def give_up(session: Session, plan: Plan, reason: str) -> Ended:

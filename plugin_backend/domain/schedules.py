@@ -9,6 +9,8 @@ from dateutil.relativedelta import relativedelta
 from plugin_backend.sdk.money import Money
 
 HUMANE_HOUR = 9
+# Nobody's card is tried at night: where it fails, the customer should be awake when he reads of it.
+DAY_BEGINS, DAY_ENDS = time(8), time(20)
 Unit = Literal["day", "week", "month", "year"]
 
 
@@ -42,6 +44,14 @@ def after(moment: datetime, delay: timedelta, zone: ZoneInfo) -> datetime:
     if delay < timedelta(days=1):
         return moment + delay
     return _at_hour((moment.astimezone(zone) + timedelta(days=delay.days)), zone)
+
+
+def humane(moment: datetime, zone: ZoneInfo) -> datetime:
+    """The moment itself by day, else the humane hour of the next morning in the shop's zone. 20:00 is night."""
+    local = moment.astimezone(zone)
+    if DAY_BEGINS <= local.time() < DAY_ENDS:
+        return moment
+    return _at_hour(local if local.time() < DAY_BEGINS else local + timedelta(days=1), zone)
 
 
 def _at_hour(local: datetime, zone: ZoneInfo) -> datetime:

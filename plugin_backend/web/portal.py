@@ -1,4 +1,5 @@
-"""The customer's page of a plan: see every payment, change the card, cancel, withdraw. No login, no account."""
+"""The customer's page of a plan: see every payment, pay what was refused, change the card, cancel, withdraw. No login, no
+account."""
 
 from collections.abc import Callable
 from typing import Any, Literal
@@ -7,9 +8,9 @@ from flask import Blueprint, Response, redirect, request, url_for
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import NotFound
 
-from plugin_backend.domain import billing, offers, plans, setups, showing
+from plugin_backend.domain import billing, offers, paying, plans, setups, showing
 from plugin_backend.domain.merchants import Shop
-from plugin_backend.domain.plans import Plan
+from plugin_backend.domain.plans import Collection, Plan
 from plugin_backend.sdk import clock
 from plugin_backend.web import links, reader
 
@@ -36,6 +37,7 @@ def show(secret: str) -> Any:
             cancel_url=url_for("portal.cancel", secret=secret),
             withdraw_url=url_for("portal.withdraw", secret=secret),
             card_url=url_for("portal.card", secret=secret) if running else "",
+            pay_url=url_for("portal.pay", secret=secret) if _waits(session, plan) else "",
             receipts=receipts,
         )
 
@@ -143,7 +145,7 @@ def card(secret: str) -> Any:
             )
         return _see(url_for("portal.card_page", secret=secret, wait="1"))
 
-    return _with_plan(secret, begin, post=True, bell="present")
+    return _with_plan(secret, begin, post=True, bells=("present",))
 
 
 @pages.get("/<secret>/card")
@@ -170,43 +172,98 @@ def card_page(secret: str) -> Any:
 
 @pages.get("/<secret>/back")
 def back(secret: str) -> Any:
-    """The browser comes back from the gateway: a reason to look."""
+    """The browser comes back from the gateway or the bank: a reason to look, and no proof of anything."""
 
     def look(session: Session, shop: Shop, plan: Plan) -> Response:
         setup = setups.latest(session, shop.id, plan.offer_id, lock=True)
         if setup is not None:
             setups.evidence(session, setup)
-        return _see(url_for("portal.card_page", secret=secret, checking="1"))
+        row = _under_way(session, plan)
+        for attempt in billing.attempts_of(session, shop.id, row.id) if row else ():
+            billing.evidence(session, attempt)
+        return _see(url_for("portal.pay" if row else "portal.card_page", secret=secret, checking="1"))
 
-    return _with_plan(secret, look, bell="present")
+    return _with_plan(secret, look, bells=("present", "reconcile"))
 
 
 @pages.get("/<secret>/pay")
 def pay(secret: str) -> Any:
-    """Where a mail leads whose payment waits for the customer: to his bank's page, or to the plan, where another card
-    is given."""
+    """Where a mail leads whose payment waits for the customer: on to his bank's page, or to the choice between paying
+    with the same card and giving another one."""
+    return _with_plan(secret, lambda *of: _paying(secret, *of))
 
-    def draw(session: Session, shop: Shop, plan: Plan) -> Response:
-        for row in plans.collections_of(session, shop.id, plan.id):
-            if row.state == "requires_action":
-                url = billing.attempts_of(session, shop.id, row.id)[-1].action_url
-                return _page("offer/action.html", shop, plan, amount=row.money, action_url=url)
+
+@pages.post("/<secret>/pay")
+def pay_now(secret: str) -> Any:
+    """Pay what was refused with the plan's own card: once, however often it is pressed, and in however many tabs."""
+
+    def want(session: Session, shop: Shop, plan: Plan) -> Response:
+        paying.want(session, plans.locked(session, shop.id, plan.id))
+        return _see(url_for("portal.pay", secret=secret, wait="1"))
+
+    return _with_plan(secret, want, post=True, bells=("present",))
+
+
+def _paying(secret: str, session: Session, shop: Shop, plan: Plan) -> Response:
+    row = _under_way(session, plan)
+    came_back = "checking" in request.args
+    if row is not None and row.state == "requires_action" and not came_back:
+        # Continued where it stands, however late and in whichever tab: it is never replaced by another attempt.
+        url = billing.attempts_of(session, shop.id, row.id)[-1].action_url
+        return _page("offer/action.html", shop, plan, amount=row.money, action_url=url)
+    if row is not None or plan.paying:
+        plain = url_for("portal.pay", secret=secret)
+        language = reader.locale(plan.locale)
+        back = url_for("portal.pay", secret=secret, checking="1") if came_back else plain
+        return reader.renewing(language, to=back, shop=offers.shop_view(shop), check_url=plain)
+    if not _waits(session, plan):
         return _to_plan(secret)
+    return _choice(secret, session, shop, plan)
 
-    return _with_plan(secret, draw)
+
+def _choice(secret: str, session: Session, shop: Shop, plan: Plan) -> Response:
+    """With the same card, where that may be tried, or with another one."""
+    row = paying.payable(session, plan)
+    return _page(
+        "portal/pay.html",
+        shop,
+        plan,
+        plan=showing.plan_view(session, shop, plan),
+        amount=row.money if row else None,
+        pay_url=url_for("portal.pay_now", secret=secret) if row else "",
+        card_url=url_for("portal.card", secret=secret),
+        portal_url=url_for("portal.show", secret=secret),
+    )
+
+
+def _under_way(session: Session, plan: Plan) -> Collection | None:
+    """The payment that has left and not come to an end, or is about to leave."""
+    rows = plans.collections_of(session, plan.shop_id, plan.id)
+    return next((row for row in rows if row.state in (*plans.UNDER_WAY, "due")), None)
+
+
+def _waits(session: Session, plan: Plan) -> bool:
+    """Is there something that only the customer can do: pay what was refused, or give a card that can pay?"""
+    if paying.waits_for_customer(plan):
+        return True
+    rows = plans.collections_of(session, plan.shop_id, plan.id)
+    return plan.state == "active" and any(row.state in (*paying.REFUSED, "requires_action") for row in rows)
 
 
 def _with_plan(
-    secret: str, work: Callable[[Session, Shop, Plan], Any], *, post: bool = False, bell: str = ""
+    secret: str,
+    work: Callable[[Session, Shop, Plan], Any],
+    *,
+    post: bool = False,
+    bells: tuple[str, ...] = (),
 ) -> Any:
     """Do ``work`` with the plan behind a link. What a form changes, the customer and the shop are told at once."""
-    rung = (bell,) if bell else ("deliver",) if post else ()
     return links.visit(
         "plan",
         secret,
         lambda session, shop, plan_id: work(session, shop, session.get_one(Plan, (shop.id, plan_id))),
         post=post,
-        bells=rung,
+        bells=bells or (("deliver",) if post else ()),
     )
 
 

@@ -9,7 +9,7 @@ from plugin_backend.core import mail
 from plugin_backend.core.db import assert_no_transaction, transaction
 from plugin_backend.core.house import house
 from plugin_backend.core.i18n import money, translator
-from plugin_backend.domain import carts, cases, consent, merchants, messages, moves, outbox, plans
+from plugin_backend.domain import carts, cases, consent, merchants, messages, moves, notices, outbox, plans
 from plugin_backend.domain.billing import Attempt, attempts_of
 from plugin_backend.domain.carts import Cart
 from plugin_backend.domain.customers import Customer
@@ -47,7 +47,9 @@ def deliver(shop: Shop) -> int:
         ids = outbox.take(session, shop.id)
     for row_id in ids:
         with transaction(shop.id) as session:
-            prepared = _prepare(session, shop, session.get_one(Out, (shop.id, row_id)))
+            prepared = _prepare(session, shop, session.get_one(Out, (shop.id, row_id), with_for_update=True))
+        if prepared is None:
+            continue
         error = _ask(prepared)
         with transaction(shop.id) as session:
             _record(
@@ -56,7 +58,13 @@ def deliver(shop: Shop) -> int:
     return len(ids)
 
 
-def _prepare(session: Session, shop: Shop, row: Out) -> mail.Letter | WriteBack | Dropped:
+def _prepare(session: Session, shop: Shop, row: Out) -> mail.Letter | WriteBack | Dropped | None:
+    """What is to be told, or None where that was done here: a mail that waited for its moment is written now, and leaves
+    from a row of its own."""
+    if row.kind in notices.KINDS:
+        if row.state == "queued":
+            notices.give(session, shop, row)
+        return None
     return _letter(session, shop, row) if row.kind == "mail" else _write_back(session, shop, row)
 
 

@@ -8,11 +8,13 @@ from plugin_backend.core import delays, due
 from plugin_backend.core.db import assert_no_transaction, transaction
 from plugin_backend.core.house import house
 from plugin_backend.domain import (
+    billing,
     carts,
     cases,
     merchants,
     messages,
     offers,
+    paying,
     plans,
     setups,
     vault,
@@ -180,17 +182,20 @@ def _card_stored(session: Session, shop: Shop, setup: Setup, card: sdk.CardStore
         # Bought meanwhile: a card that nobody needs is not kept.
         setups.finish(session, setup, "failed", f"the offer is {offer.state}")
         return
+    if vault.stopped_before(session, shop.id, setup.account_id, card):
+        _no_card(session, shop, setup, "failed", "stopped")
+        return
     customer = offers.of_customer(session, shop.id, offer)
     method = vault.keep(session, shop.id, customer.id, setup.account_id, card)
     setups.finish(session, setup, "completed")
     if setup.plan_id is not None:
-        plans.change_card(session, plans.locked(session, shop.id, setup.plan_id), method)
+        billing.change_card(session, plans.locked(session, shop.id, setup.plan_id), method)
     else:
         plans.make(session, shop, offer, setup, method)
 
 
 def _no_card(session: Session, shop: Shop, setup: Setup, state: str, reason: str) -> None:
-    setups.finish(session, setup, state, reason)
+    setups.finish(session, setup, state, f"card_{reason}" if reason == "stopped" else reason)
     if setup.plan_id is None:
         offer = session.get_one(Offer, (shop.id, setup.offer_id), with_for_update=True)
         offers.reopen(session, offer, f"card_{reason}")
@@ -210,10 +215,13 @@ class Hold:
 def _serve_plan(shop: Shop, plan_id: str) -> None:
     with transaction(shop.id) as session:
         plan = plans.locked(session, shop.id, plan_id)
+        wanted = paying.begin(session, plan)
         hold = _hold(session, shop, plan)
         first = plans.collection(session, shop.id, plan_id, 1)
         chargeable = plan.state == "pending" and first.state in ("scheduled", "due")
-    if (hold is None or _held(shop, plan_id, hold)) and chargeable:
+    if wanted:
+        charging.charge_one(shop, wanted, initiator="customer", back=f"p/{plan_id}")
+    elif (hold is None or _held(shop, plan_id, hold)) and chargeable:
         charging.charge_one(shop, first.id, initiator="customer", back=f"o/{plan.offer_id}")
     with transaction(shop.id) as session:
         plan = plans.locked(session, shop.id, plan_id)

@@ -326,7 +326,7 @@ def test_a_card_lost_for_good_pauses_the_plan_and_another_card_takes_it_up(
     assert house.client().post(f"{portal}/card").status_code == 303
     house.rest(paying_shop)
     answer = house.client().get(f"{portal}/card")
-    gateway.type_card(answer.headers["Location"], "ok")
+    gateway.type_card(answer.headers["Location"], "ok_mastercard")
     house.client().get(f"{portal}/back")
     house.rest(paying_shop)
 

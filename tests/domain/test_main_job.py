@@ -29,7 +29,7 @@ def test_a_left_basket_is_offered_in_three_payments_and_all_of_them_are_collecte
     assert story.captured(house, paying_shop, gateway) == [3334, 3333, 3333]
     assert story.plan_of(house, paying_shop).state == "completed"
     kinds = [message["Subject"] for message in mails.to(story.EMAIL)]
-    assert len(kinds) == 6, kinds
+    assert len(kinds) == 8, kinds
     assert plan.agreed.minor == 10000
 
 

@@ -12,6 +12,7 @@ from plugin_backend.core.views import (
     BasketLine,
     CancelledMail,
     Card,
+    CardNeededMail,
     ClockBar,
     CompletedMail,
     DashboardView,
@@ -25,6 +26,7 @@ from plugin_backend.core.views import (
     Link,
     ListView,
     Mail,
+    NoticeMail,
     OfferMail,
     OfferView,
     Part,
@@ -191,6 +193,7 @@ PAGES: list[tuple[str, str, dict[str, Any]]] = [
             "cancel_url": "/p/x/cancel",
             "withdraw_url": "/p/x/withdraw",
             "card_url": "/p/x/card",
+            "pay_url": "/p/x/pay",
             "receipts": {1: "/p/x/1"},
         },
     ),
@@ -203,8 +206,25 @@ PAGES: list[tuple[str, str, dict[str, Any]]] = [
             "cancel_url": "/p/x/cancel",
             "withdraw_url": "/p/x/withdraw",
             "card_url": "",
+            "pay_url": "",
             "receipts": {},
         },
+    ),
+    *(
+        (
+            name,
+            "portal/pay.html",
+            {
+                "shop": SHOP,
+                "plan": PLAN,
+                "amount": amount,
+                "pay_url": "/p/x/pay" if amount else "",
+                "card_url": "/p/x/card",
+                "portal_url": "/p/x",
+                "csrf": "c",
+            },
+        )
+        for name, amount in (("pay", TOTAL), ("pay with another card", None))
     ),
     (
         "cancel",
@@ -340,6 +360,24 @@ MAILS: list[tuple[str, Mail]] = [
         ActionNeededMail(
             SHOP, PLAN, PLAN.parts[1], "authentication", "https://r.example/p/x/3ds", "https://r.example/p/x"
         ),
+    ),
+    *(
+        (
+            "payment_notice",
+            NoticeMail(
+                SHOP, plan, plan.parts[1], "https://r.example/p/x", "https://r.example/p/x/cancel", expires
+            ),
+        )
+        for plan, expires in ((PLAN, False), (SUBSCRIBED, True))
+    ),
+    *(
+        (
+            "card_needed",
+            CardNeededMail(
+                SHOP, PLAN, PLAN.parts[2], why, "https://r.example/p/x/pay", "https://r.example/p/x"
+            ),
+        )
+        for why in ("expires", "stopped")
     ),
     ("plan_completed", CompletedMail(SHOP, PLAN, "https://r.example/p/x")),
     ("plan_cancelled", CancelledMail(SHOP, PLAN, ENDING, AT, "https://r.example/p/x")),

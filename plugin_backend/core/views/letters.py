@@ -66,6 +66,32 @@ class ActionNeededMail:
 
 
 @dataclass(frozen=True, slots=True)
+class NoticeMail:
+    """For ``payment_notice``: a payment will be taken in a few days, without the customer. ``expires`` True where the card
+    will have expired by then."""
+
+    shop: ShopView
+    plan: PlanView
+    part: Part
+    portal_link: str = field(repr=False)
+    cancel_link: str = field(repr=False)
+    expires: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CardNeededMail:
+    """For ``card_needed``: the card cannot pay ``part``, which is not due yet. ``why``: it will have expired, or its bank
+    has refused it for good (``stopped``)."""
+
+    shop: ShopView
+    plan: PlanView
+    part: Part
+    why: Literal["expires", "stopped"]
+    link: str = field(repr=False)
+    portal_link: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class CompletedMail:
     """For ``plan_completed``."""
 
@@ -100,6 +126,8 @@ Mail = (
     | ReceiptMail
     | FailedMail
     | ActionNeededMail
+    | NoticeMail
+    | CardNeededMail
     | CompletedMail
     | CancelledMail
     | SignInMail

@@ -1,5 +1,6 @@
 """Attempts: one try at one collection each. Prepare and commit, ask with nothing open, record under locks."""
 
+from plugin_backend.domain.billing import budgets
 from plugin_backend.domain.billing.attempts import (
     OPEN,
     Attempt,
@@ -10,6 +11,7 @@ from plugin_backend.domain.billing.attempts import (
     by_reference,
     reference_of,
 )
+from plugin_backend.domain.billing.declining import change_card
 from plugin_backend.domain.billing.preparing import prepare, prepare_all
 from plugin_backend.domain.billing.recording import record, record_all
 from plugin_backend.domain.billing.refunding import (
@@ -38,7 +40,9 @@ __all__ = [
     "ask",
     "ask_refund",
     "attempts_of",
+    "budgets",
     "by_reference",
+    "change_card",
     "evidence",
     "give_back",
     "must_close",

@@ -57,6 +57,7 @@ class Attempt(moves.Stateful, Due, Row, Base):
     description: Mapped[str] = mapped_column(default="")
     back: Mapped[str] = mapped_column(default="")
     request_hash: Mapped[str] = mapped_column(default="")
+    advice: Mapped[str] = mapped_column(default="")
     action_url: Mapped[str] = mapped_column(default="")
     asked: Mapped[int] = mapped_column(default=0)
     doubted_at: Mapped[datetime | None]
@@ -69,6 +70,13 @@ class Attempt(moves.Stateful, Due, Row, Base):
         UniqueConstraint("shop_id", "collection_id", "number"),
         UniqueConstraint("shop_id", "reference"),
         Index("ix_attempts_account", "shop_id", "account_id", "first_sent_at"),
+        Index(
+            "ix_attempts_refused",
+            "shop_id",
+            "method_id",
+            "first_sent_at",
+            postgresql_where="state IN ('declined', 'sent', 'pending', 'requires_action', 'in_doubt')",
+        ),
         Index(
             "uq_attempts_one_open",
             "shop_id",

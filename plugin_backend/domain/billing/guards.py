@@ -9,13 +9,14 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from plugin_backend.core import delays
-from plugin_backend.domain import cases, plans
-from plugin_backend.domain.billing import breaker
+from plugin_backend.domain import cases, paying, plans
+from plugin_backend.domain.billing import breaker, budgets
 from plugin_backend.domain.billing.attempts import OPEN, Attempt, Initiator
 from plugin_backend.domain.cases import Case
 from plugin_backend.domain.merchants import GatewayAccount, Shop
 from plugin_backend.domain.offers import INSTALMENTS
 from plugin_backend.domain.plans import Collection, Plan
+from plugin_backend.domain.vault import PaymentMethod
 from plugin_backend.sdk import clock
 
 CHARGEABLE = ("scheduled", "due", "retry_wait")
@@ -26,11 +27,13 @@ Why = Literal[
     "plan_ended",
     "plan_not_running",
     "case_open",
+    "card_stopped",
     "more_than_agreed",
     "run_held",
     "account_paused",
     "gateway_unsteady",
     "one_a_day",
+    "card_budget",
 ]
 
 
@@ -64,6 +67,8 @@ class Facts:
     last: dict[str, int]
     lately: dict[str, list[Charge]]
     scheduled: dict[str, datetime]
+    methods: dict[str, PaymentMethod]
+    spent: budgets.Spent
 
     def hold(self, plan: Plan, row: Collection, initiator: Initiator) -> Hold | None:
         """Why this collection must not be charged now, or None where it may: only a running plan, a collection that
@@ -75,6 +80,8 @@ class Facts:
             return Hold("plan_not_running", tomorrow)
         if row.id in self.to_decide:
             return Hold("case_open", tomorrow)
+        if self.methods[plan.method_id].stopped_at is not None:
+            return Hold("card_stopped", tomorrow)
         if plan.kind == INSTALMENTS and self.taken.get(plan.id, 0) + row.amount > plan.amount:
             return Hold("more_than_agreed", tomorrow)
         return self._unattended(plan, row, tomorrow) if initiator == "merchant" else None
@@ -89,7 +96,12 @@ class Facts:
         broken_until = self.broken[plan.account_id]
         if broken_until is not None:
             return Hold("gateway_unsteady", broken_until)
-        return self._one_a_day(plan, row)
+        return self._one_a_day(plan, row) or self._over_budget(plan, row)
+
+    def _over_budget(self, plan: Plan, row: Collection) -> Hold | None:
+        """One more refusal of this card would be more than its scheme allows."""
+        later = self.spent.allowed_at(self.methods[plan.method_id], row.money, self.now)
+        return None if later is None else Hold("card_budget", later)
 
     def _one_a_day(self, plan: Plan, row: Collection) -> Hold | None:
         """After an outage a plan's collections are taken a day apart. Those that are each on their day are no matter of
@@ -108,6 +120,7 @@ def facts(session: Session, shop: Shop, found: Sequence[Plan], rows: Sequence[Co
     plan_ids, row_ids = [plan.id for plan in found], [row.id for row in rows]
     accounts = _accounts(session, shop.id, {plan.account_id for plan in found})
     lately = _lately(session, shop.id, plan_ids, now - delays.DELAYS.between_charges)
+    methods = _methods(session, shop.id, {plan.method_id for plan in found})
     by_plan: dict[str, list[Charge]] = {}
     for charge in lately:
         by_plan.setdefault(charge.plan_id, []).append(charge)
@@ -121,6 +134,8 @@ def facts(session: Session, shop: Shop, found: Sequence[Plan], rows: Sequence[Co
         last=_last(session, shop.id, row_ids),
         lately=by_plan,
         scheduled=_scheduled(session, shop.id, {charge.collection_id for charge in lately}),
+        methods=methods,
+        spent=budgets.spent(session, shop, methods.values()),
     )
 
 
@@ -138,6 +153,9 @@ def enter(session: Session, plan: Plan, row: Collection, hold: Hold) -> None:
     """Let a collection rest that is not charged now, and tell a person where he must know."""
     if hold.why == "more_than_agreed":
         cases.open_case(session, plan.shop_id, "more_than_agreed", row.id, plan=plan.id)
+    if hold.why == "card_stopped":
+        method = session.get_one(PaymentMethod, (plan.shop_id, plan.method_id))
+        paying.card_is_stopped(session, plan, method)
     if hold.why == "gateway_unsteady" and hold.until is not None:
         account = session.get_one(GatewayAccount, (plan.shop_id, plan.account_id))
         breaker.opened(session, account, hold.until)
@@ -148,6 +166,11 @@ def enter(session: Session, plan: Plan, row: Collection, hold: Hold) -> None:
 def _accounts(session: Session, shop_id: str, ids: Iterable[str]) -> dict[str, GatewayAccount]:
     found = select(GatewayAccount).where(GatewayAccount.shop_id == shop_id, GatewayAccount.id.in_(ids))
     return {account.id: account for account in session.scalars(found)}
+
+
+def _methods(session: Session, shop_id: str, ids: Iterable[str]) -> dict[str, PaymentMethod]:
+    found = select(PaymentMethod).where(PaymentMethod.shop_id == shop_id, PaymentMethod.id.in_(ids))
+    return {method.id: method for method in session.scalars(found)}
 
 
 def _to_decide(session: Session, shop_id: str, ids: Iterable[str]) -> frozenset[str]:

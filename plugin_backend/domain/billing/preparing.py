@@ -19,7 +19,6 @@ from plugin_backend.domain.billing.attempts import (
 from plugin_backend.domain.billing.guards import Facts
 from plugin_backend.domain.merchants import Shop
 from plugin_backend.domain.plans import Collection, Plan
-from plugin_backend.domain.vault import PaymentMethod
 from plugin_backend.sdk import clock
 from plugin_backend.sdk import gateway as sdk
 
@@ -48,11 +47,9 @@ def prepare_all(
         if hold is not None:
             guards.enter(session, plan, row, hold)
             continue
-        begun.append((plan, row, _begin(session, shop, plan, row, known, initiator, back)))
-    methods = _methods(session, shop.id, {plan.method_id for plan, _, _ in begun})
-    return [
-        _prepared(shop, plan, attempt, methods[plan.method_id], known, gateways) for plan, _, attempt in begun
-    ]
+        known.spent.note(known.methods[plan.method_id], row.money, known.now)
+        begun.append((plan, _begin(session, shop, plan, row, known, initiator, back)))
+    return [_prepared(shop, plan, attempt, known, gateways) for plan, attempt in begun]
 
 
 def _locked(session: Session, shop_id: str, ids: Sequence[str]) -> list[Collection]:
@@ -113,21 +110,15 @@ def _begin(
     return attempt
 
 
-def _methods(session: Session, shop_id: str, ids: set[str]) -> dict[str, PaymentMethod]:
-    found = select(PaymentMethod).where(PaymentMethod.shop_id == shop_id, PaymentMethod.id.in_(ids))
-    return {method.id: method for method in session.scalars(found)}
-
-
 def _prepared(
     shop: Shop,
     plan: Plan,
     attempt: Attempt,
-    method: PaymentMethod,
     known: Facts,
     gateways: dict[str, sdk.Gateway],
 ) -> Prepared:
     if plan.account_id not in gateways:
         gateways[plan.account_id] = merchants.gateway_of(shop, known.accounts[plan.account_id])
-    request = request_of(plan, attempt, vault.open_method(method))
+    request = request_of(plan, attempt, vault.open_method(known.methods[plan.method_id]))
     attempt.request_hash = hash_of(request)
     return Prepared(shop.id, attempt.id, request, gateways[plan.account_id])

@@ -12,14 +12,13 @@ from sqlalchemy.orm import Session
 from plugin_backend.core import delays
 from plugin_backend.domain import (
     cases,
-    dunning,
     ledger,
     letters,
     moves,
     outbox,
     plans,
 )
-from plugin_backend.domain.billing import refunding
+from plugin_backend.domain.billing import declining, refunding
 from plugin_backend.domain.billing.attempts import OPEN, Attempt, ask_again
 from plugin_backend.domain.merchants import Shop
 from plugin_backend.domain.plans import Collection, Plan
@@ -120,6 +119,7 @@ def _succeeded(
         return
     moves.move(session, attempt, "succeeded")
     attempt.gateway_id = outcome.gateway_id or attempt.gateway_id
+    declining.confirmed(session, attempt, outcome)
     _settled(session, attempt)
     moves.move(session, row, "paid")
     row.paid_at = clock.now()
@@ -158,6 +158,7 @@ def _declined(
     attempt.decline, attempt.code = outcome.decline.value, outcome.code
     attempt.gateway_id = outcome.gateway_id or attempt.gateway_id
     _settled(session, attempt)
+    declining.heed(session, attempt, outcome)
     row.declines += 1
     if plan.state in plans.ENDED:
         _out_of(session, row, "void", "the plan has ended")
@@ -165,33 +166,7 @@ def _declined(
         _out_of(session, row, "retry_wait", outcome.decline.value)
         plans.wait_for_customer(session, plan, f"declined: {outcome.decline.value}")
     else:
-        _dun(session, shop, plan, row, outcome)
-
-
-def _dun(session: Session, shop: Shop, plan: Plan, row: Collection, outcome: sdk.Declined) -> None:
-    step = dunning.next_step(
-        outcome.decline,
-        row.declines,
-        clock.now(),
-        shop.zone,
-        ladder=tuple(shop.retry_days),
-        not_before=outcome.retry_not_before,
-    )
-    match step:
-        case dunning.Retry(at=at):
-            _out_of(session, row, "retry_wait", outcome.decline.value)
-            row.rest(at)
-            session.flush()
-            letters.payment_failed(session, shop, plan, row, outcome.decline.value)
-        case dunning.Stop(customer=customer):
-            if row.state != "retry_wait":
-                _out_of(session, row, "exhausted", outcome.decline.value)
-            plans.pause(session, plan, f"declined: {outcome.decline.value}")
-            cases.open_case(session, shop.id, "collection_exhausted", row.id, plan=plan.id)
-            session.flush()
-            if customer:
-                needs = outcome.decline is sdk.Decline.AUTHENTICATION
-                letters.action_needed(session, shop, plan, row, authentication=needs)
+        declining.dun(session, shop, plan, row, attempt, outcome)
 
 
 def _requires_action(
@@ -249,7 +224,8 @@ def _closed(session: Session, shop: Shop, plan: Plan, row: Collection, attempt: 
         _out_of(session, row, "retry_wait", "not confirmed")
         plans.wait_for_customer(session, plan, "not_confirmed")
     else:
-        _dun(session, shop, plan, row, sdk.Declined(sdk.Decline.AUTHENTICATION, "not_confirmed"))
+        left = sdk.Declined(sdk.Decline.AUTHENTICATION, "not_confirmed")
+        declining.dun(session, shop, plan, row, attempt, left)
 
 
 def _in_doubt(session: Session, plan: Plan, row: Collection, attempt: Attempt, reason: str) -> None:

@@ -94,10 +94,12 @@ def prepare_replay(session: Session, shop: Shop, attempt_id: str, gateway: sdk.G
 
 
 def must_close(session: Session, plan: Plan, attempt: Attempt) -> bool:
-    """Is an attempt that waits for its customer to be closed: its plan has ended, or nobody came for a day?"""
+    """Is an attempt that waits for its customer to be closed: its plan has ended or is paid with another card by now, or
+    nobody came for a day?"""
     if attempt.state != "requires_action":
         return False
-    return plan.state in plans.ENDED or clock.now() - attempt.first_sent_at >= delays.DELAYS.confirm
+    given_up = plan.state in plans.ENDED or attempt.method_id != plan.method_id
+    return given_up or clock.now() - attempt.first_sent_at >= delays.DELAYS.confirm
 
 
 def evidence(session: Session, attempt: Attempt) -> None:

@@ -357,6 +357,7 @@ def make_tables() -> None:
         sa.Column("mail_pause_hours", sa.Integer(), nullable=False),
         sa.Column("retry_days", ARRAY(sa.Integer()), nullable=False),
         sa.Column("charges_held_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("visa_retries", sa.Integer(), nullable=False),
         sa.Column("clock_offset", sa.Interval(), nullable=False),
         sa.Column("travel_to", sa.DateTime(timezone=True), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
@@ -469,6 +470,9 @@ def make_tables() -> None:
         sa.Column("funding", sa.Text(), nullable=False),
         sa.Column("fingerprint", sa.Text(), nullable=False),
         sa.Column("sealed", sa.LargeBinary(), nullable=False),
+        sa.Column("token_mark", sa.Text(), nullable=False),
+        sa.Column("stopped_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("stopped_for", sa.Text(), nullable=False),
         sa.Column("shop_id", sa.Text(), nullable=False),
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
@@ -479,9 +483,11 @@ def make_tables() -> None:
         ),
         sa.PrimaryKeyConstraint("shop_id", "id", name="pk_payment_methods"),
     )
+    op.create_index("ix_payment_methods_card", "payment_methods", ["shop_id", "fingerprint"], unique=False)
     op.create_index(
         "ix_payment_methods_customer", "payment_methods", ["shop_id", "customer_id"], unique=False
     )
+    op.create_index("ix_payment_methods_token", "payment_methods", ["shop_id", "token_mark"], unique=False)
     op.create_table(
         "postings",
         sa.Column("journal_id", sa.Text(), nullable=False),
@@ -516,6 +522,7 @@ def make_tables() -> None:
         sa.Column("country", sa.Text(), nullable=False),
         sa.Column("anchor", sa.DateTime(timezone=True), nullable=False),
         sa.Column("order_key", sa.Text(), nullable=False),
+        sa.Column("paying", sa.Text(), nullable=False),
         sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
@@ -544,6 +551,7 @@ def make_tables() -> None:
     op.create_index(
         "ix_plans_due", "plans", ["shop_id", "due_at"], unique=False, postgresql_where="due_at IS NOT NULL"
     )
+    op.create_index("ix_plans_method", "plans", ["shop_id", "method_id"], unique=False)
     op.create_table(
         "setups",
         sa.Column("offer_id", sa.Text(), nullable=False),
@@ -648,6 +656,7 @@ def make_tables() -> None:
         sa.Column("description", sa.Text(), nullable=False),
         sa.Column("back", sa.Text(), nullable=False),
         sa.Column("request_hash", sa.Text(), nullable=False),
+        sa.Column("advice", sa.Text(), nullable=False),
         sa.Column("action_url", sa.Text(), nullable=False),
         sa.Column("asked", sa.Integer(), nullable=False),
         sa.Column("doubted_at", sa.DateTime(timezone=True), nullable=True),
@@ -682,6 +691,13 @@ def make_tables() -> None:
         postgresql_where="due_at IS NOT NULL",
     )
     op.create_index("ix_attempts_plan_id", "attempts", ["plan_id"], unique=False)
+    op.create_index(
+        "ix_attempts_refused",
+        "attempts",
+        ["shop_id", "method_id", "first_sent_at"],
+        unique=False,
+        postgresql_where="state IN ('declined', 'sent', 'pending', 'requires_action', 'in_doubt')",
+    )
     op.create_index(
         "uq_attempts_one_open",
         "attempts",
