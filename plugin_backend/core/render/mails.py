@@ -13,6 +13,7 @@ from plugin_backend.core.views import (
     ActionNeededMail,
     CancelledMail,
     CompletedMail,
+    CreditMail,
     FailedMail,
     Mail,
     OfferMail,
@@ -30,6 +31,8 @@ MAILS: dict[str, type] = {
     "payment_action_needed": ActionNeededMail,
     "plan_completed": CompletedMail,
     "plan_cancelled": CancelledMail,
+    "plan_credited": CreditMail,
+    "refund_made": CreditMail,
     "sign_in": SignInMail,
 }
 """Each kind of mail and what it is drawn from."""

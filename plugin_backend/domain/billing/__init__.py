@@ -11,35 +11,67 @@ from plugin_backend.domain.billing.attempts import (
     prepare,
     reference_of,
 )
+from plugin_backend.domain.billing.crediting import (
+    CreditNote,
+    PlanChanged,
+    Standing,
+    credit,
+    credit_notes_of,
+    standing,
+)
+from plugin_backend.domain.billing.disputes import Dispute
+from plugin_backend.domain.billing.disputing import dispute_changed
 from plugin_backend.domain.billing.recording import record
 from plugin_backend.domain.billing.refunding import (
-    Refund,
+    RefundAsk,
     ask_refund,
-    give_back,
     prepare_refund,
+    prepare_refund_again,
     record_refund,
+    refund_evidence,
+)
+from plugin_backend.domain.billing.refunds import (
+    HELD,
+    Refund,
+    give_back,
+    give_back_again,
+    refund_by_reference,
 )
 from plugin_backend.domain.billing.resolving import absent, evidence, must_close, note_question, stop
 
 __all__ = [
+    "HELD",
     "OPEN",
     "Attempt",
+    "CreditNote",
+    "Dispute",
     "Initiator",
+    "PlanChanged",
     "Prepared",
     "Refund",
+    "RefundAsk",
+    "Standing",
     "absent",
     "ask",
     "ask_refund",
     "attempts_of",
     "by_reference",
+    "credit",
+    "credit_notes_of",
+    "dispute_changed",
     "evidence",
     "give_back",
+    "give_back_again",
     "must_close",
     "note_question",
     "prepare",
     "prepare_refund",
+    "prepare_refund_again",
     "record",
     "record_refund",
     "reference_of",
+    "refund_by_reference",
+    "refund_evidence",
+    "standing",
     "stop",
 ]
