@@ -4,8 +4,12 @@ outside is asked."""
 from datetime import timedelta
 from typing import Any
 
+from sqlalchemy import select
+
 from plugin_backend.domain import billing, carts, letters, merchants, offers, plans, setups, vault
-from plugin_backend.domain.merchants import Shop
+from plugin_backend.domain.billing import Attempt
+from plugin_backend.domain.credits import Wish
+from plugin_backend.domain.merchants import GatewayAccount, Shop
 from plugin_backend.domain.plans import Plan
 from plugin_backend.sdk import clock
 from plugin_backend.sdk import connector as shop_sdk
@@ -73,3 +77,30 @@ def charged(session: Any, shop: Shop, plan_id: str, number: int, outcome: sdk.Ou
     billing.record(session, shop, prepared.attempt_id, outcome or sdk.Succeeded("gw_1", row.money))
     session.flush()
     return row.id
+
+
+def credited(session: Any, shop: Shop, plan_id: str, amount: Money, **wish: Any) -> billing.CreditNote:
+    """The merchant was shown what a credit comes to, and had it done."""
+    wanted = Wish(amount, **wish)
+    _, shown = billing.standing(session, plans.locked(session, shop.id, plan_id)).shown(wanted)
+    return billing.credit(session, shop, plan_id, wanted, shown)
+
+
+def disputed(
+    session: Any,
+    shop: Shop,
+    plan_id: str,
+    state: Any = "open",
+    *,
+    amount: Money | None = None,
+    dispute: str = "dp_1",
+    signed: bool = True,
+) -> None:
+    """The gateway said something of a dispute of the plan's first captured payment."""
+    paid = session.scalars(
+        select(Attempt).where(Attempt.plan_id == plan_id, Attempt.state == "succeeded")
+    ).first()
+    event = sdk.DisputeChanged(dispute, paid.reference, paid.gateway_id, amount or paid.money, state)
+    account = session.get_one(GatewayAccount, (shop.id, paid.account_id))
+    billing.dispute_changed(session, shop, account, event, signed=signed)
+    session.flush()

@@ -12,6 +12,7 @@ from plugin_backend.sdk.connector import (
     Line,
     PaymentBooked,
     Person,
+    PlanCredited,
     PlanEnded,
     RenewalBooked,
     Reservation,
@@ -78,6 +79,16 @@ def change_data(change: Change) -> tuple[str, dict[str, Any]]:
                 "plan_id": change.plan_key,
                 "order_id": _order_id(change.order_key),
                 "reason": change.reason,
+                "words": change.words,
+            }
+        case PlanCredited():
+            return "plan.credited", {
+                "plan_id": change.plan_key,
+                "order_id": _order_id(change.order_key),
+                "given_back_minor": change.given_back.minor,
+                "taken_off_minor": change.taken_off.minor,
+                "currency": change.given_back.currency,
+                "settled": change.settled,
                 "words": change.words,
             }
 

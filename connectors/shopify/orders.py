@@ -18,6 +18,7 @@ from plugin_backend.sdk.connector import (
     Line,
     PaymentBooked,
     Person,
+    PlanCredited,
     PlanEnded,
     RenewalBooked,
     Reservation,
@@ -133,6 +134,8 @@ def write_back(admin: Admin, change: Change) -> WrittenBack:
                 return _renewal(admin, change)
             case PlanEnded():
                 return _ended(admin, change)
+            case PlanCredited():
+                return _credited(admin, change)
     except Unreadable as error:
         raise NoAnswer(f"the shop's order cannot be read: {error}") from None
 
@@ -222,4 +225,20 @@ def _ended(admin: Admin, change: PlanEnded) -> WrittenBack:
     facts = {"key": change.key, "plan": change.plan_key, "reason": change.reason, "words": change.words}
     _keep(admin, order, "plan_ended", facts)
     admin.ask(TAGS_ADD, {"id": order.gid, "tags": [f"{TAG}-ended"]})
+    return WrittenBack(order.key)
+
+
+def _credited(admin: Admin, change: PlanCredited) -> WrittenBack:
+    """A metafield and no payment: Shopify's own sums tell what was received, and a credit is none of that."""
+    order = _order_to_write(admin, change.order_key)
+    facts = {
+        "key": change.key,
+        "plan": change.plan_key,
+        "given_back": change.given_back.decimal(),
+        "taken_off": change.taken_off.decimal(),
+        "currency": change.given_back.currency,
+        "settled": change.settled,
+        "words": change.words,
+    }
+    _keep(admin, order, f"credit_{change.key}", facts)
     return WrittenBack(order.key)

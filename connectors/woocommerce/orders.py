@@ -23,6 +23,7 @@ from plugin_backend.sdk.connector import (
     OrderRefunded,
     PaymentBooked,
     Person,
+    PlanCredited,
     PlanEnded,
     RenewalBooked,
     Reservation,
@@ -220,6 +221,8 @@ def write_back(api: Api, change: Change) -> WrittenBack:
             return _renewal(api, change)
         case PlanEnded():
             return _ended(api, change)
+        case PlanCredited():
+            return _credited(api, change)
 
 
 def _order_to_write(api: Api, order_key: str) -> Order:
@@ -265,8 +268,7 @@ def _advance(order: Order, change: PaymentBooked) -> dict[str, Any]:
         return {**transaction, "set_paid": True}
     if settles and order.status == "on-hold":
         # ``set_paid`` does nothing to an order on hold.
-        done = "completed" if order.read["needs_processing"] is False else "processing"
-        return {**transaction, "status": done}
+        return {**transaction, "status": _done(order)}
     if change.ship == "fully_paid" and order.status in BASKETS:
         return {**_ours(), "status": "on-hold"}
     return {}
@@ -308,6 +310,18 @@ def _ended(api: Api, change: PlanEnded) -> WrittenBack:
         api.put(f"orders/{order.id}", body)
     _note(api, order, change.key, change.words)
     return WrittenBack(order.key)
+
+
+def _credited(api: Api, change: PlanCredited) -> WrittenBack:
+    order = _order_to_write(api, change.order_key)
+    if change.settled and order.status == "on-hold":
+        api.put(f"orders/{order.id}", {"status": _done(order)})
+    _note(api, order, change.key, change.words)
+    return WrittenBack(order.key)
+
+
+def _done(order: Order) -> str:
+    return "completed" if order.read["needs_processing"] is False else "processing"
 
 
 def kind_fits(event: ShopEvent, kind: Literal["carts", "orders"]) -> bool:

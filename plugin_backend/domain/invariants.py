@@ -17,24 +17,54 @@ CHECKS: dict[str, str] = {
         SELECT c.id FROM collections c
         LEFT JOIN attempts a ON a.shop_id = c.shop_id AND a.collection_id = c.id AND a.state = 'succeeded'
         GROUP BY c.shop_id, c.id, c.state
-        HAVING count(a.id) > 1 OR (c.state IN ('paid', 'refunded')) <> (count(a.id) = 1)""",
+        HAVING count(a.id) > 1
+            OR (c.state IN ('paid', 'refunded', 'disputed', 'lost')) <> (count(a.id) = 1)""",
     "a plan took more than was agreed": """
         SELECT p.id FROM plans p JOIN attempts a ON a.shop_id = p.shop_id AND a.plan_id = p.id
         WHERE p.kind = 'instalments' AND a.state IN ('succeeded', 'sent', 'pending', 'requires_action', 'in_doubt')
-        GROUP BY p.id, p.amount HAVING sum(a.amount) > p.amount""",
-    "the parts of an instalment plan do not sum to what was agreed": """
+        GROUP BY p.shop_id, p.id, p.amount HAVING sum(a.amount) > p.amount - (
+            SELECT coalesce(sum(n.taken_off), 0) FROM credit_notes n WHERE n.shop_id = p.shop_id AND n.plan_id = p.id)""",
+    "the parts of an instalment plan do not sum to what was agreed less what was credited": """
         SELECT p.id FROM plans p JOIN collections c ON c.shop_id = p.shop_id AND c.plan_id = p.id
-        WHERE p.kind = 'instalments' GROUP BY p.id, p.amount HAVING sum(c.amount) <> p.amount""",
+        WHERE p.kind = 'instalments' GROUP BY p.shop_id, p.id, p.amount HAVING sum(c.amount) <> p.amount - (
+            SELECT coalesce(sum(n.taken_off), 0) FROM credit_notes n WHERE n.shop_id = p.shop_id AND n.plan_id = p.id)""",
+    "a collection of nothing is still collected": "SELECT id FROM collections WHERE amount = 0 AND state <> 'void'",
+    "a credit note does not say where its amount came from": """
+        SELECT id FROM credit_notes WHERE taken_off < 0 OR given_back < 0 OR amount <> taken_off + given_back""",
+    "a credit note gives back what no refund was begun for": """
+        SELECT n.id FROM credit_notes n LEFT JOIN refunds r
+            ON r.shop_id = n.shop_id AND r.credit_id = n.id AND r.number = 1
+        GROUP BY n.id, n.given_back HAVING n.given_back <> coalesce(sum(r.amount), 0)""",
     "an open refund has no timer": """
         SELECT id FROM refunds WHERE state IN ('due', 'sent', 'pending', 'in_doubt') AND due_at IS NULL""",
     "more is given back than was captured": """
         SELECT a.id FROM attempts a JOIN refunds r ON r.shop_id = a.shop_id AND r.attempt_id = a.id
-        WHERE r.state <> 'declined' GROUP BY a.id, a.amount, a.state
+        WHERE r.state IN ('due', 'sent', 'pending', 'in_doubt', 'succeeded') GROUP BY a.id, a.amount, a.state
         HAVING sum(r.amount) > a.amount OR a.state <> 'succeeded'""",
     "a refund is not in the books exactly once": """
         SELECT r.id FROM refunds r
         LEFT JOIN journals j ON j.shop_id = r.shop_id AND j.source = r.id AND j.kind = 'refund'
-        WHERE (r.state = 'succeeded') <> (j.id IS NOT NULL)""",
+        WHERE (r.state IN ('succeeded', 'reversed')) <> (j.id IS NOT NULL)""",
+    "a refund that failed later is not booked back exactly once": """
+        SELECT r.id FROM refunds r
+        LEFT JOIN journals j ON j.shop_id = r.shop_id AND j.source = r.id AND j.kind = 'refund_reversed'
+        WHERE (r.state = 'reversed') <> (j.id IS NOT NULL)""",
+    "a refund was sent and nothing says when": """
+        SELECT id FROM refunds WHERE state IN ('sent', 'pending', 'in_doubt', 'succeeded')
+          AND (first_sent_at IS NULL OR last_sent_at IS NULL OR last_sent_at < first_sent_at)""",
+    "a dispute is not in the books as it stands": """
+        SELECT d.id FROM disputes d
+        LEFT JOIN journals t ON t.shop_id = d.shop_id AND t.source = d.id AND t.kind = 'chargeback'
+        LEFT JOIN journals w ON w.shop_id = d.shop_id AND w.source = d.id AND w.kind = 'chargeback_won'
+        WHERE t.id IS NULL OR (d.state = 'won') <> (w.id IS NOT NULL)""",
+    "a collection and the disputes of its payment do not agree": """
+        SELECT c.id FROM collections c
+        JOIN attempts a ON a.shop_id = c.shop_id AND a.collection_id = c.id AND a.state = 'succeeded'
+        LEFT JOIN disputes d ON d.shop_id = a.shop_id AND d.attempt_id = a.id AND d.state IN ('open', 'lost')
+        WHERE (c.state IN ('disputed', 'lost')) <> (d.id IS NOT NULL)""",
+    "an open dispute is shown to nobody": """
+        SELECT d.id FROM disputes d WHERE d.state = 'open' AND NOT EXISTS (
+            SELECT 1 FROM cases k WHERE k.shop_id = d.shop_id AND k.subject = d.id)""",
     "an open attempt has no timer": """
         SELECT id FROM attempts WHERE state IN ('sent', 'pending', 'requires_action', 'in_doubt') AND due_at IS NULL""",
     "an attempt was begun after its plan had ended": """
@@ -90,6 +120,7 @@ _TABLES = {
     "collection": "collections",
     "attempt": "attempts",
     "refund": "refunds",
+    "dispute": "disputes",
     "message": "messages",
     "out": "outbox",
     "case": "cases",

@@ -1,11 +1,11 @@
 """The books: double entry, append-only. A journal is one thing that happened to money; its postings sum to zero."""
 
+from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import BigInteger, ForeignKeyConstraint, UniqueConstraint, select
+from sqlalchemy import BigInteger, ForeignKeyConstraint, UniqueConstraint, column, select, table
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
-from sqlalchemy.sql import func
 
 from plugin_backend.core.db import Base
 from plugin_backend.core.due import Row
@@ -17,7 +17,8 @@ GATEWAY, CUSTOMER, SUSPENSE = "gateway", "customer", "suspense"
 
 
 class Journal(Row, Base):
-    """What happened (``capture``, ``refund``, ``unexpected_capture``) and the row that it happened to: once each."""
+    """What happened (``capture``, ``refund``, ``refund_reversed``, ``chargeback``, ``chargeback_won``, and what came
+    ``unexpected``) and the row that it happened to (an attempt, a refund, a dispute): once each."""
 
     __tablename__ = "journals"
     prefix = "jrn"
@@ -81,11 +82,57 @@ def book(
     return True
 
 
+# What the books come to: views, which keep nothing and are read under the rights of who asks.
+_SUMS = ("captured", "refunded", "disputed", "received")
+PLANS = table("plan_balances", *map(column, ("shop_id", "plan_id", "currency", *_SUMS)))
+CUSTOMERS = table("customer_balances", *map(column, ("shop_id", "customer_id", "currency", *_SUMS)))
+ACCOUNTS = table("account_balances", *map(column, ("shop_id", "account", "currency", "balance")))
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """What was ``captured``, and of that ``refunded``, or taken back by banks (``disputed``: disputes that are open or
+    lost). ``received`` is what is left with the merchant. All of one currency."""
+
+    captured: Money
+    refunded: Money
+    disputed: Money
+    received: Money
+
+
+def of_plan(session: Session, shop_id: str, plan_id: str, currency: str) -> Balance:
+    """A plan's books in one currency."""
+    found = select(*(PLANS.c[name] for name in _SUMS)).where(
+        PLANS.c.shop_id == shop_id, PLANS.c.plan_id == plan_id, PLANS.c.currency == currency
+    )
+    row = session.execute(found).one_or_none() or (0, 0, 0, 0)
+    return Balance(*(Money(int(amount), currency) for amount in row))
+
+
+def of_customer(session: Session, shop_id: str, customer_id: str) -> list[Balance]:
+    """A customer's books, one balance for each currency."""
+    found = (
+        select(CUSTOMERS.c.currency, *(CUSTOMERS.c[name] for name in _SUMS))
+        .where(CUSTOMERS.c.shop_id == shop_id, CUSTOMERS.c.customer_id == customer_id)
+        .order_by(CUSTOMERS.c.currency)
+    )
+    return [
+        Balance(*(Money(int(amount), currency) for amount in amounts))
+        for currency, *amounts in session.execute(found)
+    ]
+
+
+def of_accounts(session: Session, shop_id: str) -> list[tuple[str, Money]]:
+    """The balance of every account of the books, one for each currency."""
+    found = (
+        select(ACCOUNTS.c.account, ACCOUNTS.c.balance, ACCOUNTS.c.currency)
+        .where(ACCOUNTS.c.shop_id == shop_id)
+        .order_by(ACCOUNTS.c.account, ACCOUNTS.c.currency)
+    )
+    return [(account, Money(int(amount), currency)) for account, amount, currency in session.execute(found)]
+
+
 def received(session: Session, shop_id: str, plan_id: str) -> int:
     """Minor units captured for a plan and not given back."""
-    balance = (
-        select(func.coalesce(func.sum(Posting.amount), 0))
-        .join(Journal, (Journal.shop_id == Posting.shop_id) & (Journal.id == Posting.journal_id))
-        .where(Journal.shop_id == shop_id, Journal.plan_id == plan_id, Posting.account == GATEWAY)
-    )
-    return int(session.scalar(balance) or 0)
+    found = select(PLANS.c.received).where(PLANS.c.shop_id == shop_id, PLANS.c.plan_id == plan_id)
+    return sum(int(amount) for amount in session.scalars(found))

@@ -10,6 +10,7 @@ from plugin_backend.core.views import (
     CancelledMail,
     CardNeededMail,
     CompletedMail,
+    CreditMail,
     Ending,
     FailedMail,
     Mail,
@@ -24,6 +25,7 @@ from plugin_backend.domain.merchants import Shop
 from plugin_backend.domain.offers import Offer
 from plugin_backend.domain.plans import Collection, Plan
 from plugin_backend.sdk import clock
+from plugin_backend.sdk.money import Money
 
 
 def offer_made(session: Session, shop: Shop, cart: Cart, offer: Offer) -> None:
@@ -131,6 +133,30 @@ def plan_completed(session: Session, shop: Shop, plan: Plan) -> None:
         "plan_completed",
         CompletedMail(offers.shop_view(shop), view, _portal(session, plan)),
     )
+
+
+def plan_credited(session: Session, shop: Shop, plan: Plan, taken_off: Money, given_back: Money) -> None:
+    """Payments to come were lowered; whatever goes back to the card as well has a mail of its own when it has."""
+    content = CreditMail(
+        shop=offers.shop_view(shop),
+        plan=showing.plan_view(session, shop, plan),
+        portal_link=_portal(session, plan),
+        taken_off=taken_off,
+        given_back=given_back if given_back.minor else None,
+    )
+    _to_customer(session, shop, plan, "plan_credited", content)
+
+
+def refund_made(session: Session, shop: Shop, plan: Plan, amount: Money, method_id: str) -> None:
+    """Money went back to the card that it was taken from, which need not be the plan's card of today."""
+    content = CreditMail(
+        shop=offers.shop_view(shop),
+        plan=showing.plan_view(session, shop, plan),
+        portal_link=_portal(session, plan),
+        given_back=amount,
+        card=showing.card(session, shop.id, method_id),
+    )
+    _to_customer(session, shop, plan, "refund_made", content)
 
 
 def plan_ended(session: Session, shop: Shop, plan: Plan, ending: Ending) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKeyConstraint, Index, UniqueConstraint, select
+from sqlalchemy import BigInteger, ForeignKeyConstraint, Index, UniqueConstraint, func, select
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, Session, mapped_column
 from sqlalchemy.types import Integer, Text
@@ -28,6 +28,8 @@ FIRST_PAYMENT = timedelta(hours=24)
 ENDED = ("completed", "cancelled", "withdrawn")
 UNSENT = ("scheduled", "due", "retry_wait", "exhausted")
 UNDER_WAY = ("in_flight", "in_doubt", "requires_action")
+# Nothing more comes of these: they were paid, or a credit or a dispute has settled them.
+SETTLED = ("paid", "refunded", "void", "lost")
 
 
 class Plan(moves.Stateful, Due, Row, Base):
@@ -272,6 +274,17 @@ def collections_of(session: Session, shop_id: str, plan_id: str) -> list[Collect
     return list(session.scalars(found.order_by(Collection.number)))
 
 
+def to_pay(session: Session, plan: Plan) -> Money:
+    """What is to be paid in all: of an instalment plan its payments together, which is what was agreed less what was
+    credited; of a subscription one period."""
+    if plan.kind != INSTALMENTS:
+        return plan.agreed
+    whole = select(func.sum(Collection.amount)).where(
+        Collection.shop_id == plan.shop_id, Collection.plan_id == plan.id
+    )
+    return Money(int(session.scalar(whole) or 0), plan.currency)
+
+
 def mandate_of(session: Session, shop_id: str, plan_id: str) -> Mandate:
     return session.scalars(
         select(Mandate).where(Mandate.shop_id == shop_id, Mandate.plan_id == plan_id)
@@ -299,13 +312,23 @@ def paid(session: Session, shop: Shop, plan: Plan, number: int) -> None:
         if cart.state != "recovered":
             moves.move(session, cart, "recovered", "first payment")
             cart.rest(None)
+    end_if_settled(session, plan)
     rows = collections_of(session, shop.id, plan.id)
-    if plan.kind == INSTALMENTS and plan.state not in ENDED and all(row.state == "paid" for row in rows):
-        moves.move(session, plan, "completed")
-        plan.ended_at = clock.now()
-    elif plan.kind != INSTALMENTS and plan.state == "active" and rows[-1].number == number:
+    if plan.kind != INSTALMENTS and plan.state == "active" and rows[-1].number == number:
         due = schedules.nth_period(plan.anchor, plan.unit, plan.every, number, shop.zone)
         _collection(session, plan, number + 1, plan.amount, due, told=rows[-1].scheduled_at)
+
+
+def end_if_settled(session: Session, plan: Plan, reason: str = "") -> None:
+    """An instalment plan of which nothing is left to collect is complete. The caller holds the plan's lock."""
+    if plan.kind != INSTALMENTS or plan.state not in ("active", "paused"):
+        return
+    rows = collections_of(session, plan.shop_id, plan.id)
+    if any(row.state not in SETTLED for row in rows):
+        return
+    moves.move(session, plan, "completed", reason)
+    plan.rest(None)
+    plan.ended_at = clock.now()
 
 
 def end(session: Session, plan: Plan, state: str, reason: str) -> Ended:

@@ -119,6 +119,14 @@ COLLECTION = {
     ("exhausted", "due"): "another card was given",
     ("exhausted", "void"): "the plan ended",
     ("paid", "refunded"): "given back",
+    ("paid", "disputed"): "the cardholder disputes it",
+    ("paid", "lost"): "the dispute is lost",
+    ("refunded", "paid"): "the gateway took the refund back",
+    ("refunded", "disputed"): "the cardholder disputes it",
+    ("refunded", "lost"): "the dispute is lost",
+    ("disputed", "paid"): "the dispute is won",
+    ("disputed", "refunded"): "the dispute is won, and it was given back",
+    ("disputed", "lost"): "the dispute is lost",
 }
 
 ATTEMPT = {
@@ -151,19 +159,29 @@ ATTEMPT = {
 REFUND = {
     (START, "due"): "asked for",
     ("due", "sent"): "written down before it is asked",
+    ("due", "void"): "a dispute gave the money back",
     ("sent", "succeeded"): "given back",
     ("sent", "declined"): "refused",
     ("sent", "pending"): "under way at the gateway",
     ("sent", "in_doubt"): "no answer",
-    ("sent", "due"): "nothing happened",
+    ("sent", "not_executed"): "nothing happened",
     ("pending", "succeeded"): "given back",
     ("pending", "declined"): "refused",
     ("pending", "in_doubt"): "no longer known",
-    ("pending", "due"): "nothing happened",
+    ("pending", "not_executed"): "nothing happened",
     ("in_doubt", "succeeded"): "found given back",
     ("in_doubt", "declined"): "found refused",
     ("in_doubt", "pending"): "found under way",
-    ("in_doubt", "due"): "proven absent",
+    ("in_doubt", "not_executed"): "proven absent",
+    ("succeeded", "reversed"): "it failed later at the gateway",
+}
+
+DISPUTE = {
+    (START, "open"): "the bank took the money back",
+    (START, "won"): "it was won before we heard of it",
+    (START, "lost"): "it was lost before we heard of it",
+    ("open", "won"): "the money came back",
+    ("open", "lost"): "the money stays with the customer",
 }
 
 MESSAGE = {
@@ -195,6 +213,7 @@ MACHINES = {
     "collection": COLLECTION,
     "attempt": ATTEMPT,
     "refund": REFUND,
+    "dispute": DISPUTE,
     "message": MESSAGE,
     "out": OUT,
     "case": CASE,

@@ -2,7 +2,7 @@
 
 from alembic import op
 
-APPEND_ONLY = frozenset({"moves", "journals", "postings", "mandates", "consents"})
+APPEND_ONLY = frozenset({"moves", "journals", "postings", "mandates", "consents", "credit_notes"})
 # Read before a shop is known, or about no shop: no row-level security.
 SHARED = frozenset({"merchants", "shops", "users", "staff_sessions", "doors"})
 
@@ -89,7 +89,9 @@ def keep_to_what_was_agreed() -> None:
                 RAISE EXCEPTION 'collection % would be taken more than once', NEW.collection_id;
             END IF;
             IF plan.kind = 'instalments' AND (SELECT sum(amount) FROM attempts WHERE shop_id = NEW.shop_id
-                AND plan_id = NEW.plan_id AND state IN {_COUNTS}) > plan.amount THEN
+                AND plan_id = NEW.plan_id AND state IN {_COUNTS})
+               > plan.amount - (SELECT coalesce(sum(taken_off), 0) FROM credit_notes
+                                WHERE shop_id = NEW.shop_id AND plan_id = NEW.plan_id) THEN
                 RAISE EXCEPTION 'plan % would take more than was agreed', NEW.plan_id;
             END IF;
             RETURN NULL;
@@ -101,3 +103,80 @@ def keep_to_what_was_agreed() -> None:
         CREATE TRIGGER attempts_changed_within_agreed AFTER UPDATE OF state, amount ON attempts
         FOR EACH ROW WHEN (NEW.state IN {_COUNTS} AND (OLD.state NOT IN {_COUNTS} OR OLD.amount <> NEW.amount))
         EXECUTE FUNCTION check_agreed()""")
+
+
+def keep_refunds_and_credits() -> None:
+    """No more goes back of an attempt than it captured, and the payments of an instalment plan always sum to what was
+    agreed less what credit notes took off. Both hold whoever writes, and however many at once."""
+    op.execute("""
+        CREATE FUNCTION check_refund() RETURNS trigger LANGUAGE plpgsql AS $$
+        DECLARE captured bigint;
+        BEGIN
+            SELECT amount INTO captured FROM attempts WHERE shop_id = NEW.shop_id AND id = NEW.attempt_id
+                AND currency = NEW.currency AND state = 'succeeded' FOR UPDATE;
+            IF captured IS NULL OR captured < (
+                SELECT sum(amount) FROM refunds WHERE shop_id = NEW.shop_id AND attempt_id = NEW.attempt_id
+                    AND state IN ('due', 'sent', 'pending', 'in_doubt', 'succeeded')) THEN
+                RAISE EXCEPTION 'more would go back of attempt % than it captured', NEW.attempt_id;
+            END IF;
+            RETURN NULL;
+        END $$""")
+    op.execute("""
+        CREATE TRIGGER refunds_within_capture AFTER INSERT OR UPDATE OF attempt_id, amount, currency, state ON refunds
+        FOR EACH ROW WHEN (NEW.state IN ('due', 'sent', 'pending', 'in_doubt', 'succeeded'))
+        EXECUTE FUNCTION check_refund()""")
+    op.execute("""
+        CREATE FUNCTION check_schedule() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            IF EXISTS (
+                SELECT FROM plans p WHERE p.shop_id = NEW.shop_id AND p.id = NEW.plan_id AND p.kind = 'instalments'
+                AND p.amount <> (
+                    SELECT sum(c.amount) FROM collections c WHERE c.shop_id = p.shop_id AND c.plan_id = p.id)
+                + (SELECT coalesce(sum(n.taken_off), 0) FROM credit_notes n
+                    WHERE n.shop_id = p.shop_id AND n.plan_id = p.id)) THEN
+                RAISE EXCEPTION 'the payments of plan % do not sum to what was agreed', NEW.plan_id;
+            END IF;
+            RETURN NULL;
+        END $$""")
+    for table, event in (("credit_notes", "INSERT"), ("collections", "UPDATE OF amount, plan_id")):
+        op.execute(f"""
+            CREATE CONSTRAINT TRIGGER {table}_keep_the_sum AFTER {event} ON {table}
+            DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION check_schedule()""")
+
+
+_SUMS = """
+    coalesce(sum(p.amount) FILTER (WHERE j.kind IN ('capture', 'unexpected_capture')), 0)::bigint AS captured,
+    coalesce(-sum(p.amount) FILTER (
+        WHERE j.kind IN ('refund', 'refund_reversed', 'unexpected_refund')), 0)::bigint AS refunded,
+    coalesce(-sum(p.amount) FILTER (WHERE j.kind IN ('chargeback', 'chargeback_won')), 0)::bigint AS disputed,
+    coalesce(sum(p.amount), 0)::bigint AS received"""
+_BOOKS = "journals j JOIN postings p ON p.shop_id = j.shop_id AND p.journal_id = j.id"
+_BALANCES = {
+    "plan_balances": (
+        "SELECT j.shop_id, j.plan_id, j.currency,",
+        _SUMS,
+        "FROM",
+        _BOOKS,
+        "WHERE p.account = 'gateway' GROUP BY 1, 2, 3",
+    ),
+    "customer_balances": (
+        "SELECT j.shop_id, l.customer_id, j.currency,",
+        _SUMS,
+        "FROM",
+        _BOOKS,
+        "JOIN plans l ON l.shop_id = j.shop_id AND l.id = j.plan_id WHERE p.account = 'gateway' GROUP BY 1, 2, 3",
+    ),
+    "account_balances": (
+        "SELECT j.shop_id, p.account, j.currency, sum(p.amount)::bigint AS balance FROM",
+        _BOOKS,
+        "GROUP BY 1, 2, 3",
+    ),
+}
+
+
+def make_balances() -> None:
+    """What the books come to, as views that keep nothing. They are read with the rights of who asks, so that row-level
+    security holds, and never add two currencies up."""
+    for name, query in _BALANCES.items():
+        op.execute(f"CREATE VIEW {name} WITH (security_invoker = true) AS {' '.join(query)}")
+        op.execute(f"GRANT SELECT ON {name} TO reprise_app")

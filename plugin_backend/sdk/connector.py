@@ -51,6 +51,7 @@ __all__ = [
     "PaymentBooked",
     "PaymentFailed",
     "Person",
+    "PlanCredited",
     "PlanEnded",
     "RenewalBooked",
     "Reservation",
@@ -138,7 +139,22 @@ class PlanEnded:
     words: str
 
 
-Change = PaymentBooked | RenewalBooked | PlanEnded
+@dataclass(frozen=True, slots=True)
+class PlanCredited:
+    """Money went back to the customer (``given_back``), or payments to come were lowered (``taken_off``); the order gets
+    a note. The shop's own refund of the goods stays the shop's. ``settled`` True where nothing is left to be collected:
+    an order that waited for that waits no longer."""
+
+    key: str
+    plan_key: str
+    order_key: str
+    given_back: Money
+    taken_off: Money
+    settled: bool
+    words: str
+
+
+Change = PaymentBooked | RenewalBooked | PlanEnded | PlanCredited
 
 
 @dataclass(frozen=True, slots=True)

@@ -169,13 +169,15 @@ class ChargeRequest:
 
 @dataclass(frozen=True, slots=True)
 class RefundRequest:
-    """Give back up to what was captured. ``reference`` is ours, fixed, and another than the charge's."""
+    """Give back up to what was captured. ``reference`` is ours, fixed, and another than the charge's; ``deadline`` as
+    with charges."""
 
     reference: str
     charge_reference: str
     charge_gateway_id: str
     amount: Money
     reason: str = ""
+    deadline: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from plugin_backend.core.db import assert_no_transaction, transaction
 from plugin_backend.core.house import house
 from plugin_backend.core.i18n import money, translator
 from plugin_backend.domain import carts, cases, consent, merchants, messages, moves, notices, outbox, plans
-from plugin_backend.domain.billing import Attempt, attempts_of
+from plugin_backend.domain.billing import Attempt, CreditNote, Refund, attempts_of
 from plugin_backend.domain.carts import Cart
 from plugin_backend.domain.customers import Customer
 from plugin_backend.domain.merchants import Shop
@@ -162,8 +162,11 @@ def _write_back(session: Session, shop: Shop, row: Out) -> WriteBack | Dropped:
     connector = merchants.connector_of(shop, connection)
     if not connector.can_write:
         return Dropped("the connection cannot write to the shop")
-    if row.payload["change"] == "ended":
-        return WriteBack(connector, _ended(shop, session.get_one(Plan, (shop.id, row.what))))
+    match row.payload["change"]:
+        case "ended":
+            return WriteBack(connector, _ended(shop, session.get_one(Plan, (shop.id, row.what))))
+        case "refund" | "credit":
+            return WriteBack(connector, _credited(session, shop, row.what))
     collection = session.get_one(Collection, (shop.id, row.what))
     plan = session.get_one(Plan, (shop.id, collection.plan_id))
     paid = next(a for a in attempts_of(session, shop.id, collection.id) if a.state == "succeeded")
@@ -177,15 +180,17 @@ def _payment(
 ) -> sdk.PaymentBooked:
     instalments = plan.kind == "instalments"
     so_far = _paid_up_to(session, plan, row) if instalments else row.money
+    # A payment that a credit took away as a whole is not waited for.
+    left = [r.number for r in plans.collections_of(session, shop.id, plan.id) if r.amount]
     return sdk.PaymentBooked(
         key=row.id,
         plan_key=plan.id,
         order_key=plan.order_key,
-        number=row.number,
-        count=plan.count if instalments else 1,
+        number=left.index(row.number) + 1 if instalments else row.number,
+        count=len(left) if instalments else 1,
         amount=row.money,
         paid_so_far=so_far,
-        plan_total=plan.agreed if instalments else None,
+        plan_total=plans.to_pay(session, plan) if instalments else None,
         transaction_id=attempt.gateway_id or attempt.reference,
         paid_at=row.paid_at or clock.now(),
         ship="fully_paid" if plan.ship == "fully_paid" else "first_payment",
@@ -211,6 +216,22 @@ def _renewal(
     )
 
 
+def _credited(session: Session, shop: Shop, row_id: str) -> sdk.PlanCredited:
+    """A refund that arrived, or a credit note that lowered the schedule."""
+    row = session.get(Refund, (shop.id, row_id)) or session.get_one(CreditNote, (shop.id, row_id))
+    plan = session.get_one(Plan, (shop.id, row.plan_id))
+    back = row.money if isinstance(row, Refund) else Money(0, row.currency)
+    off = Money(0, row.currency) if isinstance(row, Refund) else row.money(row.taken_off)
+    said = translator(shop.locale)
+    if isinstance(row, Refund):
+        sentence = said.gettext("%(amount)s was paid back to the customer's card. Reference %(key)s.")
+    else:
+        sentence = said.gettext("%(amount)s was taken off the payments to come. Reference %(key)s.")
+    values = {"amount": money(back if back.minor else off, shop.locale), "key": row.id}
+    settled = plan.state == "completed"
+    return sdk.PlanCredited(row.id, plan.id, plan.order_key, back, off, settled, sentence % values)
+
+
 def _ended(shop: Shop, plan: Plan) -> sdk.PlanEnded:
     said = translator(shop.locale)
     return sdk.PlanEnded(
@@ -225,7 +246,7 @@ def _ended(shop: Shop, plan: Plan) -> sdk.PlanEnded:
 
 def _paid_up_to(session: Session, plan: Plan, row: Collection) -> Money:
     rows = plans.collections_of(session, plan.shop_id, plan.id)
-    return Money(sum(r.amount for r in rows if r.state == "paid" and r.number <= row.number), plan.currency)
+    return Money(sum(r.amount for r in rows if r.paid_at and r.number <= row.number), plan.currency)
 
 
 def _words(shop: Shop, plan: Plan, row: Collection) -> str:

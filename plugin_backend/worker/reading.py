@@ -1,6 +1,5 @@
 """Deliveries are read: a connector or gateway says what happened, in our words, and the domain takes it in."""
 
-from dataclasses import asdict
 from typing import Any, assert_never
 
 from sqlalchemy.orm import Session
@@ -45,7 +44,7 @@ def read_one(session: Session, shop: Shop, row: DeliveryRow) -> None:
         if isinstance(source, Connection):
             _from_shop(session, shop, event, row)
         else:
-            _from_gateway(session, shop, event)
+            _from_gateway(session, shop, source, event)
     row.effect = [type(event).__name__ for event in events]
     _finish(session, row, "read" if events else "ignored", "" if events else "of no interest")
 
@@ -104,7 +103,9 @@ def _redacted(session: Session, shop: Shop, event: shop_sdk.CustomerRedacted) ->
     cases.open_case(session, shop.id, "customer_redacted", event.platform_id or shop.id)
 
 
-def _from_gateway(session: Session, shop: Shop, event: gateway_sdk.GatewayEvent) -> None:
+def _from_gateway(
+    session: Session, shop: Shop, account: GatewayAccount, event: gateway_sdk.GatewayEvent
+) -> None:
     """What a gateway says is evidence: it makes us look, and is never believed by itself."""
     match event:
         case gateway_sdk.ChargeChanged(reference=reference):
@@ -116,10 +117,14 @@ def _from_gateway(session: Session, shop: Shop, event: gateway_sdk.GatewayEvent)
             if setup is not None:
                 setups.evidence(session, setup)
         case gateway_sdk.DisputeChanged():
-            facts = {name: str(value) for name, value in asdict(event).items()}
-            cases.open_case(session, shop.id, f"dispute_{event.state}", event.dispute_id, **facts)
-        case gateway_sdk.RefundChanged() | gateway_sdk.CardUpdated():
-            # A refund is asked about on its own timer, a card is read again when it is next used.
+            signed = merchants.gateway_of(shop, account).capabilities.signed_events
+            billing.dispute_changed(session, shop, account, event, signed=signed)
+        case gateway_sdk.RefundChanged(reference=reference):
+            refund = billing.refund_by_reference(session, shop.id, reference)
+            if refund is not None:
+                billing.refund_evidence(session, refund)
+        case gateway_sdk.CardUpdated():
+            # A card is read again when it is next used.
             return
         case _:
             assert_never(event)

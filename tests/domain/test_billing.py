@@ -305,12 +305,13 @@ def test_never_more_than_was_agreed(house: TestHouse, paying_shop: Shop, gateway
     story.begin_plan(house, paying_shop, gateway)
     collection = second(house, paying_shop)
     with house.of(paying_shop) as session:
-        session.get_one(Collection, (paying_shop.id, collection.id)).amount = 9000
-
-    assert prepare(house, paying_shop, collection.id) is None
+        row = session.get_one(Collection, (paying_shop.id, collection.id))
+        row.amount = 9000
+        session.flush()
+        assert billing.prepare(session, paying_shop, row.id, initiator="merchant") is None
+        # The database would not let it stand.
+        row.amount = 3333
     assert open_cases(house, paying_shop) == ["more_than_agreed"]
-    with house.of(paying_shop) as session:
-        session.get_one(Collection, (paying_shop.id, collection.id)).amount = 3333
 
 
 def test_a_card_lost_for_good_pauses_the_plan_and_another_card_takes_it_up(

@@ -29,13 +29,33 @@ BREAKS: dict[str, list[str]] = {
     "a plan took more than was agreed": [
         "UPDATE attempts SET amount = amount + 10000 WHERE collection_id = :paid AND state = 'succeeded'"
     ],
-    "the parts of an instalment plan do not sum to what was agreed": [
+    "the parts of an instalment plan do not sum to what was agreed less what was credited": [
         "UPDATE collections SET amount = amount - 1 WHERE id = :paid"
     ],
     "an open refund has no timer": ["UPDATE refunds SET due_at = NULL WHERE shop_id = :shop"],
     "more is given back than was captured": ["UPDATE refunds SET amount = amount + 1 WHERE shop_id = :shop"],
     "a refund is not in the books exactly once": [
         "UPDATE refunds SET state = 'succeeded' WHERE shop_id = :shop"
+    ],
+    "a refund that failed later is not booked back exactly once": [
+        "UPDATE refunds SET state = 'reversed' WHERE shop_id = :shop"
+    ],
+    "a refund was sent and nothing says when": ["UPDATE refunds SET state = 'sent' WHERE shop_id = :shop"],
+    "a collection of nothing is still collected": ["UPDATE collections SET amount = 0 WHERE id = :refused"],
+    "a credit note does not say where its amount came from": [
+        "UPDATE credit_notes SET amount = amount + 1 WHERE shop_id = :shop"
+    ],
+    "a credit note gives back what no refund was begun for": [
+        "DELETE FROM refunds WHERE shop_id = :shop AND credit_id <> ''"
+    ],
+    "a dispute is not in the books as it stands": [
+        "DELETE FROM journals WHERE kind = 'chargeback' AND shop_id = :shop"
+    ],
+    "a collection and the disputes of its payment do not agree": [
+        "UPDATE disputes SET state = 'won' WHERE shop_id = :shop"
+    ],
+    "an open dispute is shown to nobody": [
+        "DELETE FROM cases WHERE kind = 'dispute_open' AND shop_id = :shop"
     ],
     "an open attempt has no timer": ["UPDATE attempts SET due_at = NULL WHERE collection_id = :open"],
     "an attempt was begun after its plan had ended": [
@@ -129,6 +149,12 @@ def _live(house: TestHouse, shop: Shop) -> dict[str, str]:
         plan_story.charged(session, shop, ended.id, 1)
         billing.stop(session, shop, ended.id, "cancelled", "by the customer")
         billing.give_back(session, shop, ended.id)
+        credited = plan_story.accepted_plan(session, shop, Money(10000, "EUR"), "zoe@example.test")
+        plan_story.charged(session, shop, credited.id, 1)
+        plan_story.credited(session, shop, credited.id, Money(8000, "EUR"))
+        disputed = plan_story.accepted_plan(session, shop, Money(10000, "EUR"), "max@example.test")
+        plan_story.charged(session, shop, disputed.id, 1)
+        plan_story.disputed(session, shop, disputed.id)
         kept = plan_story.open_offer(session, shop, Money(5000, "EUR"), "leo@example.test")
         basket = shop_sdk.CartChanged("order:1", Money(100, "EUR"), clock.now())
         carts.cart_changed(session, shop, basket, clock.now())

@@ -77,10 +77,10 @@ def test_a_refund_that_the_gateway_refuses_is_shown_to_a_person(
         for _ in range(2):
             billing.record_refund(session, paying_shop, ask, sdk.Declined(sdk.Decline.UNKNOWN, "no"))
         billing.record_refund(session, paying_shop, ask, sdk.Succeeded("re_1", Money(3334, "EUR")))
-        assert session.scalars(select(Case.kind).where(Case.kind == "refund_refused")).all() == [
-            "refund_refused"
-        ]
-        assert ledger.received(session, paying_shop.id, plan.id) == 3334
+        kinds = set(session.scalars(select(Case.kind)))
+        assert {"refund_refused", "refunded_after_all"} <= kinds
+        books = dict(ledger.of_accounts(session, paying_shop.id))
+        assert books["suspense"] == Money(3334, "EUR"), "what went back against our books waits for a person"
 
 
 def test_redaction_covers_the_bodies_that_are_kept(house: TestHouse) -> None:

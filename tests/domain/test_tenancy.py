@@ -70,7 +70,11 @@ def tenant_tables(connection: Database) -> set[str]:
         connection,
         "SELECT table_name FROM information_schema.columns WHERE column_name = 'shop_id' AND table_schema = 'public'",
     )
-    return found - OPEN
+    return found - OPEN - views(connection)
+
+
+def views(connection: Database) -> set[str]:
+    return column(connection, "SELECT viewname FROM pg_views WHERE schemaname = 'public'")
 
 
 @pytest.fixture
@@ -80,6 +84,7 @@ def busy(house: TestHouse) -> Shop:
     with house.of(shop) as session:
         plan = plan_story.accepted_plan(session, shop, Money(10000, "EUR"))
         plan_story.charged(session, shop, plan.id, 1)
+        plan_story.credited(session, shop, plan.id, Money(1000, "EUR"))
     house.woo(shop, "product.updated", b"{}")
     return shop
 
@@ -173,6 +178,27 @@ def test_another_shops_rows_cannot_be_read_changed_taken_or_planted(
             table,
             _a_row(admin, table, busy),
         )
+
+
+def test_a_view_shows_what_its_reader_may_see_and_nothing_else(
+    app: Database, busy: Shop, house: TestHouse, admin: Database
+) -> None:
+    other = house.add_shop()
+    assert views(admin) == {"plan_balances", "customer_balances", "account_balances"}
+    for view in views(admin):
+        app.execute("SELECT set_config('app.shop', %s, true)", [busy.id])
+        assert ask(app, "SELECT shop_id FROM {}", view)[0] == (busy.id,)
+        app.execute("SELECT set_config('app.shop', %s, true)", [other.id])
+        assert ask(app, "SELECT 1 FROM {}", view) == []
+        app.rollback()
+        assert ask(app, "SELECT 1 FROM {}", view) == []
+        refuse_outright(app, "DELETE FROM {}", view)
+
+
+def refuse_outright(app: Database, statement: str, view: str) -> None:
+    with pytest.raises((psycopg.errors.InsufficientPrivilege, psycopg.errors.ObjectNotInPrerequisiteState)):
+        ask(app, statement, view)
+    app.rollback()
 
 
 def test_a_row_cannot_be_given_away(app: Database, busy: Shop, house: TestHouse) -> None:

@@ -14,6 +14,7 @@ from plugin_backend.core.views import (
     CancelledMail,
     CardNeededMail,
     CompletedMail,
+    CreditMail,
     FailedMail,
     Mail,
     NoticeMail,
@@ -34,6 +35,8 @@ MAILS: dict[str, type] = {
     "card_needed": CardNeededMail,
     "plan_completed": CompletedMail,
     "plan_cancelled": CancelledMail,
+    "plan_credited": CreditMail,
+    "refund_made": CreditMail,
     "sign_in": SignInMail,
 }
 """Each kind of mail and what it is drawn from."""

@@ -106,7 +106,8 @@ class Card:
 class PlanView:
     """An accepted offer. ``parts`` is the schedule with states: all of an instalment plan; of a subscription those past
     and the next. ``total`` None for a subscription without an end. ``mandate`` is the text that was accepted, letter by
-    letter. ``withdraw_until`` None where the right has ended or does not exist. ``name`` and ``email`` are the
+    letter. ``withdraw_until`` None where the right has ended or does not exist. ``taken_off`` payments to come and
+    ``given_back`` is what the shop credited since; None: nothing. ``name`` and ``email`` are the
     customer's."""
 
     kind: Kind
@@ -124,10 +125,17 @@ class PlanView:
     card: Card | None = None
     withdraw_until: datetime | None = None
     withdrawal_days: int = 14
+    taken_off: Money | None = None
+    given_back: Money | None = None
     can_cancel: bool = True
     descriptor: str = ""
     name: str = field(default="", repr=False)
     email: str = field(default="", repr=False)
+
+    @property
+    def to_pay(self) -> Money | None:
+        """All payments together: what was agreed, less what was taken off."""
+        return self.total - self.taken_off if self.total and self.taken_off else self.total
 
 
 @dataclass(frozen=True, slots=True)

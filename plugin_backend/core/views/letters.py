@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from plugin_backend.core.views.customer import Ending, OfferView, Part, PlanView, ShopView
+from plugin_backend.core.views.customer import Card, Ending, OfferView, Part, PlanView, ShopView
+from plugin_backend.sdk.money import Money
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +113,19 @@ class CancelledMail:
 
 
 @dataclass(frozen=True, slots=True)
+class CreditMail:
+    """For ``plan_credited`` (``taken_off`` payments to come, ``given_back`` on its way, None: nothing) and for
+    ``refund_made`` (``given_back`` arrived at ``card``)."""
+
+    shop: ShopView
+    plan: PlanView
+    portal_link: str = field(repr=False)
+    taken_off: Money | None = None
+    given_back: Money | None = None
+    card: Card | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class SignInMail:
     """For ``sign_in``: an operator asked for a link that works once. ``address`` is where the installation answers."""
 
@@ -130,5 +144,6 @@ Mail = (
     | CardNeededMail
     | CompletedMail
     | CancelledMail
+    | CreditMail
     | SignInMail
 )

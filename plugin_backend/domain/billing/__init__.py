@@ -11,15 +11,33 @@ from plugin_backend.domain.billing.attempts import (
     by_reference,
     reference_of,
 )
+from plugin_backend.domain.billing.crediting import (
+    CreditNote,
+    PlanChanged,
+    Standing,
+    credit,
+    credit_notes_of,
+    standing,
+)
 from plugin_backend.domain.billing.declining import change_card
+from plugin_backend.domain.billing.disputes import Dispute
+from plugin_backend.domain.billing.disputing import dispute_changed
 from plugin_backend.domain.billing.preparing import prepare, prepare_all
 from plugin_backend.domain.billing.recording import record, record_all
 from plugin_backend.domain.billing.refunding import (
-    Refund,
+    RefundAsk,
     ask_refund,
-    give_back,
     prepare_refund,
+    prepare_refund_again,
     record_refund,
+    refund_evidence,
+)
+from plugin_backend.domain.billing.refunds import (
+    HELD,
+    Refund,
+    give_back,
+    give_back_again,
+    refund_by_reference,
 )
 from plugin_backend.domain.billing.resolving import (
     absent,
@@ -31,11 +49,17 @@ from plugin_backend.domain.billing.resolving import (
 )
 
 __all__ = [
+    "HELD",
     "OPEN",
     "Attempt",
+    "CreditNote",
+    "Dispute",
     "Initiator",
+    "PlanChanged",
     "Prepared",
     "Refund",
+    "RefundAsk",
+    "Standing",
     "absent",
     "ask",
     "ask_refund",
@@ -43,17 +67,25 @@ __all__ = [
     "budgets",
     "by_reference",
     "change_card",
+    "credit",
+    "credit_notes_of",
+    "dispute_changed",
     "evidence",
     "give_back",
+    "give_back_again",
     "must_close",
     "note_question",
     "prepare",
     "prepare_all",
     "prepare_refund",
+    "prepare_refund_again",
     "prepare_replay",
     "record",
     "record_all",
     "record_refund",
     "reference_of",
+    "refund_by_reference",
+    "refund_evidence",
+    "standing",
     "stop",
 ]

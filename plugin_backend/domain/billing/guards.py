@@ -55,7 +55,8 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the guards look at, for one batch. ``taken`` is minor units captured or possibly so, by plan; ``last`` the
+    """What the guards look at, for one batch. ``agreed`` is what a plan's payments come to,
+    ``taken`` what was captured or possibly so, by plan, in minor units; ``last`` the
     number of the last attempt, by collection; ``lately`` the plan's charges of the last day, by plan."""
 
     shop: Shop
@@ -63,6 +64,7 @@ class Facts:
     accounts: dict[str, GatewayAccount]
     broken: dict[str, datetime | None]
     to_decide: frozenset[str]
+    agreed: dict[str, int]
     taken: dict[str, int]
     last: dict[str, int]
     lately: dict[str, list[Charge]]
@@ -82,7 +84,7 @@ class Facts:
             return Hold("case_open", tomorrow)
         if self.methods[plan.method_id].stopped_at is not None:
             return Hold("card_stopped", tomorrow)
-        if plan.kind == INSTALMENTS and self.taken.get(plan.id, 0) + row.amount > plan.amount:
+        if plan.kind == INSTALMENTS and self.taken.get(plan.id, 0) + row.amount > self.agreed[plan.id]:
             return Hold("more_than_agreed", tomorrow)
         return self._unattended(plan, row, tomorrow) if initiator == "merchant" else None
 
@@ -130,6 +132,7 @@ def facts(session: Session, shop: Shop, found: Sequence[Plan], rows: Sequence[Co
         accounts=accounts,
         broken={id: breaker.broken_until(session, account, now) for id, account in accounts.items()},
         to_decide=_to_decide(session, shop.id, row_ids),
+        agreed=_agreed(session, shop.id, plan_ids),
         taken=_taken(session, shop.id, plan_ids),
         last=_last(session, shop.id, row_ids),
         lately=by_plan,
@@ -176,6 +179,16 @@ def _methods(session: Session, shop_id: str, ids: Iterable[str]) -> dict[str, Pa
 def _to_decide(session: Session, shop_id: str, ids: Iterable[str]) -> frozenset[str]:
     found = select(Case.subject).where(Case.shop_id == shop_id, Case.subject.in_(ids), Case.state == "open")
     return frozenset(session.scalars(found))
+
+
+def _agreed(session: Session, shop_id: str, plan_ids: Iterable[str]) -> dict[str, int]:
+    """What the plans' payments sum to: what was agreed less what was credited, as the database sees to."""
+    found = (
+        select(Collection.plan_id, func.sum(Collection.amount))
+        .where(Collection.shop_id == shop_id, Collection.plan_id.in_(plan_ids))
+        .group_by(Collection.plan_id)
+    )
+    return {plan_id: int(total) for plan_id, total in session.execute(found)}
 
 
 def _taken(session: Session, shop_id: str, plan_ids: Iterable[str]) -> dict[str, int]:

@@ -18,7 +18,7 @@ from plugin_backend.domain import (
     outbox,
     plans,
 )
-from plugin_backend.domain.billing import declining, refunding
+from plugin_backend.domain.billing import declining, refunds
 from plugin_backend.domain.billing.attempts import OPEN, Attempt, ask_again
 from plugin_backend.domain.merchants import Shop
 from plugin_backend.domain.plans import Collection, Plan
@@ -146,7 +146,7 @@ def _succeeded(
     if plan.state == "completed":
         letters.plan_completed(session, shop, plan)
     if plan.state == "withdrawn":
-        refunding.give_back(session, shop, plan.id, attempt_id=attempt.id)
+        refunds.give_back(session, shop, plan.id, attempt_id=attempt.id)
     elif ended:
         cases.open_case(session, shop.id, "charged_after_end", row.id, plan=plan.id, attempt=attempt.id)
 

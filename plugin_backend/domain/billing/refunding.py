@@ -1,217 +1,248 @@
-"""Refunds: what was captured is given back by an ask like a charge: written down, asked with nothing open, recorded once.
-
-Refunded and open together never exceed what was captured; none begins while its attempt is in doubt, since only a
-captured attempt can be refunded at all.
+"""Refunds are asked like charges: written down, asked with nothing open, recorded once, and looked up where no answer
+came. An answer that is lost never makes a second refund: the same key is sent again only while the gateway remembers it,
+and a new try begins only when the one before has proven not to have happened.
 """
 
-import base64
-import hashlib
+import time
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import assert_never
 
-from sqlalchemy import BigInteger, ForeignKeyConstraint, UniqueConstraint, func, select
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy.orm import Session
 
 from plugin_backend.core import delays
-from plugin_backend.core.db import Base, assert_no_transaction
-from plugin_backend.core.due import Due, Row, due_index
-from plugin_backend.domain import cases, ledger, merchants, moves, plans
+from plugin_backend.core.db import assert_no_transaction
+from plugin_backend.domain import cases, ledger, letters, merchants, moves, outbox, plans
 from plugin_backend.domain.billing.attempts import Attempt, ask_again
+from plugin_backend.domain.billing.disputes import disputed
+from plugin_backend.domain.billing.refunds import UNSETTLED, Refund, begin, follow
 from plugin_backend.domain.merchants import GatewayAccount, Shop
-from plugin_backend.domain.plans import Collection
 from plugin_backend.sdk import clock
 from plugin_backend.sdk import gateway as sdk
-from plugin_backend.sdk.money import Money
 
-UNSETTLED = ("due", "sent", "pending", "in_doubt")
-
-
-class Refund(moves.Stateful, Due, Row, Base):
-    """One giving back of one attempt's money. ``number`` counts the tries, each of which has a reference of its own;
-    a new one begins only when the one before has proven not to have happened."""
-
-    __tablename__ = "refunds"
-    prefix = "rfd"
-    noun = "refund"
-    bell = "refund"
-
-    plan_id: Mapped[str]
-    attempt_id: Mapped[str]
-    amount: Mapped[int] = mapped_column(BigInteger)
-    currency: Mapped[str]
-    number: Mapped[int] = mapped_column(default=1)
-    gateway_id: Mapped[str] = mapped_column(default="")
-    asked: Mapped[int] = mapped_column(default=0)
-    sent_at: Mapped[datetime | None]
-    absent_at: Mapped[datetime | None]
-
-    __table_args__ = (
-        due_index("refunds"),
-        ForeignKeyConstraint(["shop_id", "attempt_id"], ["attempts.shop_id", "attempts.id"]),
-        UniqueConstraint("shop_id", "id", "number"),
-    )
-
-    @property
-    def money(self) -> Money:
-        return Money(self.amount, self.currency)
-
-    @property
-    def reference(self) -> str:
-        """The idempotency key of this try: the same after any crash, never that of a charge."""
-        digest = hashlib.sha256(f"reprise|refund|{self.id}|{self.number}".encode()).digest()
-        return "rr-" + base64.b32encode(digest)[:32].decode().lower()
+# From this try on a refund that does not come about is shown to a person: by then an hour has passed.
+_SHOWN_FROM = 5
 
 
 @dataclass(frozen=True, slots=True)
 class RefundAsk:
-    """What to ask of whom: to give back (``new``), or how a giving back stands."""
+    """What to ask of whom: to give back (``send``), or how a giving back stands. ``again`` True where the same was sent
+    before; ``fence`` is the number of this ask."""
 
     refund_id: str
     request: sdk.RefundRequest
     gateway: sdk.Gateway
     gateway_id: str
-    new: bool
-
-
-def give_back(session: Session, shop: Shop, plan_id: str, *, attempt_id: str = "") -> list[Refund]:
-    """Have what was captured for a plan (or by one attempt of it), and not yet given back, given back. Asking again
-    adds nothing."""
-    plans.locked(session, shop.id, plan_id)
-    captured = select(Attempt).where(
-        Attempt.shop_id == shop.id, Attempt.plan_id == plan_id, Attempt.state == "succeeded"
-    )
-    if attempt_id:
-        captured = captured.where(Attempt.id == attempt_id)
-    return [refund for attempt in session.scalars(captured) for refund in _rest_of(session, attempt)]
-
-
-def _rest_of(session: Session, attempt: Attempt) -> list[Refund]:
-    given = select(func.coalesce(func.sum(Refund.amount), 0)).where(
-        Refund.shop_id == attempt.shop_id,
-        Refund.attempt_id == attempt.id,
-        Refund.state.in_((*UNSETTLED, "succeeded")),
-    )
-    left = attempt.amount - int(session.scalar(given) or 0)
-    if left <= 0:
-        return []
-    row = Refund(
-        shop_id=attempt.shop_id,
-        plan_id=attempt.plan_id,
-        attempt_id=attempt.id,
-        amount=left,
-        currency=attempt.currency,
-        number=1,
-        asked=0,
-    )
-    row.rest(clock.now())
-    moves.begin(session, row, "due")
-    return [row]
+    send: bool
+    again: bool
+    fence: int
 
 
 def prepare_refund(session: Session, shop: Shop, refund_id: str) -> RefundAsk | None:
-    """Write down that it is asked; None where it is settled."""
-    row = session.get_one(Refund, (shop.id, refund_id), with_for_update=True, populate_existing=True)
-    if row.state not in UNSETTLED:
+    """Write down that it is asked; None where it must not be asked now. Whatever was sent before is looked up first."""
+    row, attempt = _locked(session, shop, refund_id)
+    if row.state != "due":
+        return _ask(session, shop, row, attempt, send=False)
+    if disputed(session, attempt, "open"):
+        # The bank holds the money: to give it back as well would pay the customer twice.
+        row.rest(clock.now() + delays.DELAYS.looked_at_again)
+        return None
+    if disputed(session, attempt, "lost"):
+        moves.move(session, row, "void", "a dispute gave it back")
         row.rest(None)
         return None
-    new = row.state == "due"
-    if new:
-        moves.move(session, row, "sent")
-        row.sent_at = clock.now()
+    moves.move(session, row, "sent")
+    return _ask(session, shop, row, attempt, send=True)
+
+
+def prepare_refund_again(session: Session, shop: Shop, asked: RefundAsk) -> RefundAsk | None:
+    """The gateway knows nothing of a refund that was sent: the same once more under the same key, well inside the time
+    for which the gateway remembers keys; None past that, or where it remembers none."""
+    row, attempt = _locked(session, shop, asked.refund_id)
+    window = asked.gateway.capabilities.idempotency_window
+    if asked.send or row.asked != asked.fence or row.state not in ("sent", "in_doubt"):
+        return None
+    if window is None or row.first_sent_at is None:
+        return None
+    if clock.now() - row.first_sent_at >= window * delays.REPLAY_SHARE:
+        return None
+    return _ask(session, shop, row, attempt, send=True)
+
+
+def _locked(session: Session, shop: Shop, refund_id: str) -> tuple[Refund, Attempt]:
+    plans.locked(session, shop.id, session.get_one(Refund, (shop.id, refund_id)).plan_id)
+    row = session.get_one(Refund, (shop.id, refund_id), with_for_update=True, populate_existing=True)
+    return row, session.get_one(Attempt, (shop.id, row.attempt_id), populate_existing=True)
+
+
+def _ask(session: Session, shop: Shop, row: Refund, attempt: Attempt, *, send: bool) -> RefundAsk:
+    again = row.first_sent_at is not None
     row.asked += 1
-    attempt = session.get_one(Attempt, (shop.id, row.attempt_id))
+    row.due_at, row.taken = clock.now() + delays.DELAYS.lease, True
+    if send:
+        row.last_sent_at = clock.now()
+        row.first_sent_at = row.first_sent_at or row.last_sent_at
+        row.absent_at = None
+    request = sdk.RefundRequest(
+        reference=row.reference,
+        charge_reference=attempt.reference,
+        charge_gateway_id=attempt.gateway_id,
+        amount=row.money,
+        # Half the lease: past it somebody else may already be asking about this refund.
+        deadline=time.monotonic() + delays.DELAYS.lease.total_seconds() / 2,
+    )
     account = session.get_one(GatewayAccount, (shop.id, attempt.account_id))
-    request = sdk.RefundRequest(row.reference, attempt.reference, attempt.gateway_id, row.money)
-    return RefundAsk(row.id, request, merchants.gateway_of(shop, account), row.gateway_id, new)
+    gateway = merchants.gateway_of(shop, account)
+    return RefundAsk(row.id, request, gateway, row.gateway_id, send, again, row.asked)
 
 
 def ask_refund(ask: RefundAsk) -> sdk.Outcome | sdk.Absent:
     """Ask the gateway, with no transaction open."""
     assert_no_transaction()
-    if ask.new:
+    if ask.send:
         return ask.gateway.refund(ask.request)
     return ask.gateway.find_refund(ask.request.reference, ask.gateway_id)
 
 
+def refund_evidence(session: Session, row: Refund) -> None:
+    """Somebody says that something happened to a refund: look now, settled or not, even where a worker holds it."""
+    if row.state != "due":
+        row.due_at = clock.now()
+
+
 def record_refund(session: Session, shop: Shop, ask: RefundAsk, outcome: sdk.Outcome | sdk.Absent) -> None:
     """Enter what became of it. Entering it again changes nothing."""
-    plan_id = session.get_one(Refund, (shop.id, ask.refund_id)).plan_id
-    plans.locked(session, shop.id, plan_id)
-    row = session.get_one(Refund, (shop.id, ask.refund_id), with_for_update=True, populate_existing=True)
+    row, attempt = _locked(session, shop, ask.refund_id)
     if row.state not in UNSETTLED:
+        _after_the_end(session, row, attempt, outcome)
         return
+    if row.asked != ask.fence and not isinstance(outcome, sdk.Succeeded):
+        # Somebody asked after us; what was true before that may be no longer. What they find is entered by them.
+        return
+    if ask.send and ask.again and not isinstance(outcome, sdk.Succeeded | sdk.Pending):
+        # That the second send was refused says nothing of the first.
+        outcome = sdk.InDoubt("sent again without an answer to believe")
     match outcome:
         case sdk.Succeeded():
-            _given_back(session, row, outcome)
+            _given_back(session, shop, row, attempt, outcome)
         case sdk.Declined(code=code):
-            moves.move(session, row, "declined", code)
-            row.rest(None)
-            cases.open_case(session, shop.id, "refund_refused", row.plan_id, refund=row.id, code=code)
+            row.code = code
+            _failed(session, row, "declined", code)
         case sdk.Pending() | sdk.RequiresAction():
+            row.gateway_id = outcome.gateway_id or row.gateway_id
             _wait(session, row, "pending", "under way at the gateway")
-        case sdk.NotExecuted(permanent=permanent):
-            _once_more(
-                session, row, delays.DELAYS.looked_at_again if permanent else delays.DELAYS.not_executed
-            )
+        case sdk.NotExecuted(reason=reason, permanent=True):
+            _failed(session, row, "not_executed", reason)
+        case sdk.NotExecuted(reason=reason):
+            _once_more(session, row, attempt, reason)
         case sdk.InDoubt(reason=reason):
             _wait(session, row, "in_doubt", reason)
         case sdk.Absent():
-            _absent(session, row, ask.gateway.capabilities)
+            _absent(session, row, attempt, ask.gateway.capabilities)
         case _:
             assert_never(outcome)
 
 
-def _given_back(session: Session, row: Refund, outcome: sdk.Succeeded) -> None:
+def _given_back(session: Session, shop: Shop, row: Refund, attempt: Attempt, outcome: sdk.Succeeded) -> None:
     if outcome.amount != row.money:
+        # Another amount than we asked for is nothing we may book; the money is real, so a person must look.
         cases.open_case(session, row.shop_id, "amount_differs", row.id, refunded=outcome.amount.as_json())
         _wait(session, row, "in_doubt", "amount differs")
         row.rest(clock.now() + delays.DELAYS.looked_at_again)
         return
     moves.move(session, row, "succeeded")
     row.gateway_id = outcome.gateway_id or row.gateway_id
+    _settled(session, row)
+    _book(session, row, "refund", debit=ledger.CUSTOMER, credit=ledger.GATEWAY)
+    session.flush()
+    follow(session, attempt)
+    plan = plans.locked(session, shop.id, row.plan_id)
+    session.flush()
+    letters.refund_made(session, shop, plan, row.money, attempt.method_id)
+    if plan.order_key:
+        outbox.post(session, shop.id, "write_back", subject=plan.order_key, what=row.id, change="refund")
+
+
+def _failed(session: Session, row: Refund, state: str, reason: str) -> None:
+    """It will not come about by itself: a person decides whether it is tried again."""
+    moves.move(session, row, state, reason)
+    _settled(session, row)
+    cases.open_case(session, row.shop_id, "refund_refused", row.plan_id, refund=row.id, code=reason)
+
+
+def _settled(session: Session, row: Refund) -> None:
     row.rest(None)
-    ledger.book(
-        session,
-        row.shop_id,
-        "refund",
-        row.id,
-        row.plan_id,
-        row.money,
-        debit=ledger.CUSTOMER,
-        credit=ledger.GATEWAY,
-    )
-    attempt = session.get_one(Attempt, (row.shop_id, row.attempt_id))
-    collection = session.get_one(Collection, (row.shop_id, attempt.collection_id), with_for_update=True)
-    if collection.state == "paid" and row.amount == attempt.amount:
-        moves.move(session, collection, "refunded", "given back")
+    for kind in ("in_doubt_for_an_hour", "in_doubt_for_a_week", "refund_delayed"):
+        cases.settle(session, row.shop_id, kind, row.id, "it was found out")
+    cases.settle(session, row.shop_id, "refund_delayed", row.attempt_id, "it was found out")
 
 
 def _wait(session: Session, row: Refund, state: str, reason: str) -> None:
     if row.state != state:
         moves.move(session, row, state, reason)
     row.rest(clock.now() + ask_again(row.asked - 1))
+    if state == "in_doubt" and row.first_sent_at is not None:
+        unclear = clock.now() - row.first_sent_at
+        for kind, after in (
+            ("in_doubt_for_an_hour", delays.DELAYS.alarm),
+            ("in_doubt_for_a_week", delays.DELAYS.give_up),
+        ):
+            if unclear >= after:
+                cases.open_case(session, row.shop_id, kind, row.id, plan=row.plan_id)
 
 
-def _once_more(session: Session, row: Refund, delay: timedelta) -> None:
-    """It did not happen: a new try, under a new reference."""
-    moves.move(session, row, "due", "not executed")
-    row.number += 1
-    row.absent_at = None
-    row.rest(clock.now() + delay)
-
-
-def _absent(session: Session, row: Refund, capabilities: sdk.GatewayCapabilities) -> None:
-    """As with charges: silence proves something when it is old, and said twice, ten minutes apart."""
-    now = clock.now()
-    believable = (
-        row.sent_at is not None and now - row.sent_at >= delays.DELAYS.lease + capabilities.absent_after
+def _once_more(session: Session, row: Refund, attempt: Attempt, reason: str) -> None:
+    """It did not happen: the next try, a row of its own under a reference of its own."""
+    moves.move(session, row, "not_executed", reason)
+    row.rest(None)
+    session.flush()
+    table = delays.DELAYS
+    wait = min(table.not_executed * 2 ** min(row.number - 1, 8), table.not_executed_longest)
+    begin(
+        session,
+        attempt,
+        row.amount,
+        credit_id=row.credit_id,
+        number=row.number + 1,
+        at=clock.now() + wait,
     )
-    if believable and row.absent_at is not None and now - row.absent_at >= delays.DELAYS.absent_twice:
-        if row.state != "in_doubt":
-            moves.move(session, row, "in_doubt", "absent for now")
-        _once_more(session, row, timedelta(0))
+    if row.number >= _SHOWN_FROM:
+        cases.open_case(session, row.shop_id, "refund_delayed", row.attempt_id, plan=row.plan_id)
+
+
+def _absent(session: Session, row: Refund, attempt: Attempt, capabilities: sdk.GatewayCapabilities) -> None:
+    """As with charges: silence proves something when the last send is long ago, and when it is said twice, ten minutes
+    apart."""
+    now, table = clock.now(), delays.DELAYS
+    believable = (
+        row.last_sent_at is not None and now - row.last_sent_at >= table.lease + capabilities.absent_after
+    )
+    if believable and row.absent_at is not None and now - row.absent_at >= table.absent_twice:
+        _once_more(session, row, attempt, "absent at the gateway, twice")
         return
     _wait(session, row, "in_doubt", "absent for now")
     if believable and row.absent_at is None:
         row.absent_at = now
+    if row.absent_at is not None:
+        row.rest(min(row.due_at or now, row.absent_at + table.absent_twice))
+
+
+def _after_the_end(
+    session: Session, row: Refund, attempt: Attempt, outcome: sdk.Outcome | sdk.Absent
+) -> None:
+    """It was settled before, and somebody says that something happened to it. What was given back may fail later; what
+    did not happen may have happened after all. Neither goes unseen; the first answer stays what it was."""
+    row.rest(clock.now() + ask_again(row.asked - 1) if isinstance(outcome, sdk.InDoubt) else None)
+    if row.state == "succeeded" and isinstance(outcome, sdk.Declined):
+        moves.move(session, row, "reversed", outcome.code)
+        row.code = outcome.code
+        _book(session, row, "refund_reversed", debit=ledger.GATEWAY, credit=ledger.CUSTOMER)
+        session.flush()
+        follow(session, attempt)
+        cases.open_case(session, row.shop_id, "refund_reversed", row.plan_id, refund=row.id, code=row.code)
+    elif row.state != "succeeded" and isinstance(outcome, sdk.Succeeded):
+        _book(session, row, "unexpected_refund", debit=ledger.SUSPENSE, credit=ledger.GATEWAY)
+        cases.open_case(session, row.shop_id, "refunded_after_all", row.id, plan=row.plan_id)
+
+
+def _book(session: Session, row: Refund, kind: str, *, debit: str, credit: str) -> None:
+    ledger.book(session, row.shop_id, kind, row.id, row.plan_id, row.money, debit=debit, credit=credit)

@@ -135,7 +135,7 @@ class Sandbox:
             "reason": request.reason,
             "callback_url": self._callback_url,
         }
-        return self._move("/v1/refunds", request.reference, body, None)
+        return self._move("/v1/refunds", request.reference, body, request.deadline)
 
     def find_refund(self, reference: str, gateway_id: str = "") -> Outcome | Absent:
         return self._find(f"/v1/refunds/{_in_path(reference)}", reference, "refund_not_found")

@@ -7,8 +7,10 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from plugin_backend.migrations.protection import (
     SHARED,
     clock_rights,
+    keep_refunds_and_credits,
     keep_the_books,
     keep_to_what_was_agreed,
+    make_balances,
     make_roles,
     protect,
     share,
@@ -26,8 +28,10 @@ TABLES = [
     "collections",
     "connections",
     "consents",
+    "credit_notes",
     "customers",
     "deliveries",
+    "disputes",
     "doors",
     "gateway_accounts",
     "journals",
@@ -74,6 +78,8 @@ def upgrade() -> None:
     clock_rights()
     keep_the_books()
     keep_to_what_was_agreed()
+    keep_refunds_and_credits()
+    make_balances()
 
 
 def make_tables() -> None:
@@ -706,15 +712,65 @@ def make_tables() -> None:
         postgresql_where="state IN ('sent', 'pending', 'requires_action', 'in_doubt')",
     )
     op.create_table(
-        "refunds",
+        "credit_notes",
+        sa.Column("plan_id", sa.Text(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("fingerprint", sa.Text(), nullable=False),
+        sa.Column("amount", sa.BigInteger(), nullable=False),
+        sa.Column("taken_off", sa.BigInteger(), nullable=False),
+        sa.Column("given_back", sa.BigInteger(), nullable=False),
+        sa.Column("currency", sa.Text(), nullable=False),
+        sa.Column("first", sa.Text(), nullable=False),
+        sa.Column("rest", sa.Text(), nullable=False),
+        sa.Column("steps", JSONB(), nullable=False),
+        sa.Column("shop_id", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["shop_id", "plan_id"], ["plans.shop_id", "plans.id"], name="fk_credit_notes_shop_id_plan_id"
+        ),
+        sa.PrimaryKeyConstraint("shop_id", "id", name="pk_credit_notes"),
+        sa.UniqueConstraint("shop_id", "plan_id", "number", name="uq_credit_notes_shop_id_plan_id_number"),
+    )
+    op.create_table(
+        "disputes",
+        sa.Column("account_id", sa.Text(), nullable=False),
+        sa.Column("gateway_id", sa.Text(), nullable=False),
         sa.Column("plan_id", sa.Text(), nullable=False),
         sa.Column("attempt_id", sa.Text(), nullable=False),
         sa.Column("amount", sa.BigInteger(), nullable=False),
         sa.Column("currency", sa.Text(), nullable=False),
+        sa.Column("evidence", JSONB(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("shop_id", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["shop_id", "attempt_id"],
+            ["attempts.shop_id", "attempts.id"],
+            name="fk_disputes_shop_id_attempt_id",
+        ),
+        sa.PrimaryKeyConstraint("shop_id", "id", name="pk_disputes"),
+        sa.UniqueConstraint(
+            "shop_id", "account_id", "gateway_id", name="uq_disputes_shop_id_account_id_gateway_id"
+        ),
+    )
+    op.create_index("ix_disputes_plan_id", "disputes", ["plan_id"], unique=False)
+    op.create_table(
+        "refunds",
+        sa.Column("plan_id", sa.Text(), nullable=False),
+        sa.Column("attempt_id", sa.Text(), nullable=False),
+        sa.Column("credit_id", sa.Text(), nullable=False),
+        sa.Column("amount", sa.BigInteger(), nullable=False),
+        sa.Column("currency", sa.Text(), nullable=False),
         sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("reference", sa.Text(), nullable=False),
         sa.Column("gateway_id", sa.Text(), nullable=False),
+        sa.Column("code", sa.Text(), nullable=False),
         sa.Column("asked", sa.Integer(), nullable=False),
-        sa.Column("sent_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("first_sent_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("last_sent_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("absent_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
@@ -729,8 +785,9 @@ def make_tables() -> None:
             name="fk_refunds_shop_id_attempt_id",
         ),
         sa.PrimaryKeyConstraint("shop_id", "id", name="pk_refunds"),
-        sa.UniqueConstraint("shop_id", "id", "number", name="uq_refunds_shop_id_id_number"),
+        sa.UniqueConstraint("shop_id", "reference", name="uq_refunds_shop_id_reference"),
     )
+    op.create_index("ix_refunds_plan_id", "refunds", ["plan_id"], unique=False)
     op.create_index(
         "ix_refunds_due",
         "refunds",
