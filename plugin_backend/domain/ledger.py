@@ -1,5 +1,6 @@
 """The books: double entry, append-only. A journal is one thing that happened to money; its postings sum to zero."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -45,6 +46,18 @@ class Posting(Row, Base):
     __table_args__ = (ForeignKeyConstraint(["shop_id", "journal_id"], ["journals.shop_id", "journals.id"]),)
 
 
+@dataclass(frozen=True, slots=True)
+class Booking:
+    """``amount`` goes from the account ``credit`` to the account ``debit``, because ``kind`` happened to ``source``."""
+
+    kind: str
+    source: str
+    plan_id: str
+    amount: Money
+    debit: str
+    credit: str
+
+
 def book(
     session: Session,
     shop_id: str,
@@ -57,29 +70,47 @@ def book(
     credit: str,
 ) -> bool:
     """Book ``amount`` from ``credit`` to ``debit`` once per source and kind; False where it was booked before."""
-    journal = {
-        "shop_id": shop_id,
-        "id": new_id(Journal.prefix),
-        "kind": kind,
-        "source": source,
-        "plan_id": plan_id,
-    }
+    return book_all(session, shop_id, [Booking(kind, source, plan_id, amount, debit, credit)]) == 1
+
+
+def book_all(session: Session, shop_id: str, bookings: Sequence[Booking]) -> int:
+    """Book each once per source and kind; how many were not booked before."""
+    if not bookings:
+        return 0
     now = clock.now()
-    booked = session.scalar(
-        insert(Journal)
-        .values(journal | {"currency": amount.currency, "at": now, "created_at": now})
-        .on_conflict_do_nothing(index_elements=["shop_id", "source", "kind"])
-        .returning(Journal.id)
+    journals = [
+        {
+            "shop_id": shop_id,
+            "id": new_id(Journal.prefix),
+            "kind": it.kind,
+            "source": it.source,
+            "plan_id": it.plan_id,
+            "currency": it.amount.currency,
+            "at": now,
+            "created_at": now,
+        }
+        for it in bookings
+    ]
+    statement = (
+        insert(Journal).values(journals).on_conflict_do_nothing(index_elements=["shop_id", "source", "kind"])
     )
-    if booked is None:
-        return False
-    for account, signed in ((debit, amount.minor), (credit, -amount.minor)):
-        session.add(
-            Posting(
-                shop_id=shop_id, id=new_id(Posting.prefix), journal_id=booked, account=account, amount=signed
-            )
-        )
-    return True
+    booked = set(session.scalars(statement.returning(Journal.id)))
+    postings = [
+        {
+            "shop_id": shop_id,
+            "id": new_id(Posting.prefix),
+            "journal_id": journal["id"],
+            "account": account,
+            "amount": signed,
+            "created_at": now,
+        }
+        for journal, it in zip(journals, bookings, strict=True)
+        if journal["id"] in booked
+        for account, signed in ((it.debit, it.amount.minor), (it.credit, -it.amount.minor))
+    ]
+    if postings:
+        session.execute(insert(Posting).values(postings))
+    return len(booked)
 
 
 # What the books come to: views, which keep nothing and are read under the rights of who asks.

@@ -1,4 +1,5 @@
-"""Mails about offers and plans: written in the transaction in which the thing they tell happened, sent from the outbox."""
+"""Mails about offers and plans: posted in the transaction in which the thing they tell happened, sent from the outbox.
+Those of payments that arrived are written only when their turn to leave has come."""
 
 from typing import Literal
 
@@ -22,10 +23,14 @@ from plugin_backend.core.views import (
 from plugin_backend.domain import customers, messages, offers, outbox, showing
 from plugin_backend.domain.carts import Cart
 from plugin_backend.domain.merchants import Shop
+from plugin_backend.domain.messages import Message
 from plugin_backend.domain.offers import Offer
+from plugin_backend.domain.outbox import Out
 from plugin_backend.domain.plans import Collection, Plan
 from plugin_backend.sdk import clock
 from plugin_backend.sdk.money import Money
+
+LETTER = "letter"
 
 
 def offer_made(session: Session, shop: Shop, cart: Cart, offer: Offer) -> None:
@@ -56,14 +61,28 @@ def offer_made(session: Session, shop: Shop, cart: Cart, offer: Offer) -> None:
     outbox.post(session, shop.id, "mail", subject=offer.id, what=message.id)
 
 
-def plan_confirmed(session: Session, shop: Shop, plan: Plan) -> None:
+def later(session: Session, shop_id: str, kind: str, plan_id: str, what: str) -> None:
+    """Have a mail of a plan written when its turn to leave has come: where many payments arrive at once, none waits for
+    the words about another. ``kind`` is one of ``LATER``; ``what`` is the row it is about."""
+    outbox.post(session, shop_id, LETTER, subject=plan_id, what=what, letter=kind)
+
+
+def write(session: Session, shop: Shop, out: Out) -> None:
+    """Write the mail that a row of the outbox stands for; the row leaves as that mail."""
+    message = LATER[out.payload["letter"]](session, shop, out.what)
+    out.kind, out.what = "mail", message.id
+
+
+def _plan_confirmed(session: Session, shop: Shop, plan_id: str) -> Message:
+    plan = session.get_one(Plan, (shop.id, plan_id))
     view = showing.plan_view(session, shop, plan)
-    _to_customer(
-        session, shop, plan, "plan_confirmed", PlanMail(offers.shop_view(shop), view, _portal(session, plan))
-    )
+    content = PlanMail(offers.shop_view(shop), view, _portal(session, plan))
+    return _written(session, shop, plan, "plan_confirmed", content)
 
 
-def receipt(session: Session, shop: Shop, plan: Plan, row: Collection) -> None:
+def _receipt(session: Session, shop: Shop, collection_id: str) -> Message:
+    row = session.get_one(Collection, (shop.id, collection_id))
+    plan = session.get_one(Plan, (shop.id, row.plan_id))
     content = ReceiptMail(
         shop=offers.shop_view(shop),
         plan=showing.plan_view(session, shop, plan),
@@ -73,7 +92,17 @@ def receipt(session: Session, shop: Shop, plan: Plan, row: Collection) -> None:
         cancel_link=f"{_portal(session, plan)}/cancel",
         count=plan.count,
     )
-    _to_customer(session, shop, plan, "receipt", content)
+    return _written(session, shop, plan, "receipt", content)
+
+
+def _plan_completed(session: Session, shop: Shop, plan_id: str) -> Message:
+    plan = session.get_one(Plan, (shop.id, plan_id))
+    view = showing.plan_view(session, shop, plan)
+    content = CompletedMail(offers.shop_view(shop), view, _portal(session, plan))
+    return _written(session, shop, plan, "plan_completed", content)
+
+
+LATER = {"plan_confirmed": _plan_confirmed, "receipt": _receipt, "plan_completed": _plan_completed}
 
 
 def payment_failed(session: Session, shop: Shop, plan: Plan, row: Collection, decline: str) -> None:
@@ -124,17 +153,6 @@ def card_needed(
     _to_customer(session, shop, plan, "card_needed", content)
 
 
-def plan_completed(session: Session, shop: Shop, plan: Plan) -> None:
-    view = showing.plan_view(session, shop, plan)
-    _to_customer(
-        session,
-        shop,
-        plan,
-        "plan_completed",
-        CompletedMail(offers.shop_view(shop), view, _portal(session, plan)),
-    )
-
-
 def plan_credited(session: Session, shop: Shop, plan: Plan, taken_off: Money, given_back: Money) -> None:
     """Payments to come were lowered; whatever goes back to the card as well has a mail of its own when it has."""
     content = CreditMail(
@@ -172,8 +190,13 @@ def _portal(session: Session, plan: Plan) -> str:
 
 
 def _to_customer(session: Session, shop: Shop, plan: Plan, kind: str, content: Mail) -> None:
+    message = _written(session, shop, plan, kind, content)
+    outbox.post(session, shop.id, "mail", subject=plan.id, what=message.id)
+
+
+def _written(session: Session, shop: Shop, plan: Plan, kind: str, content: Mail) -> Message:
     customer = customers.get(session, shop.id, plan.customer_id)
-    message = messages.write(
+    return messages.write(
         session,
         shop.id,
         kind,
@@ -183,4 +206,3 @@ def _to_customer(session: Session, shop: Shop, plan: Plan, kind: str, content: M
         locale=plan.locale,
         rendered=mail(kind, plan.locale, content),
     )
-    outbox.post(session, shop.id, "mail", subject=plan.id, what=message.id)

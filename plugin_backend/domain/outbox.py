@@ -20,7 +20,8 @@ _DELAYS = (10, 30, 120, 600, 1800, 7200, 21600, 43200, 86400, 86400)
 class Out(moves.Stateful, Due, Row, Base):
     """Something to tell the outside: ``kind`` is ``mail`` or ``write_back``, ``what`` the row it is about (a message,
     a collection, a plan), ``subject`` the thing whose news must arrive in order. ``notice`` and ``ask_card`` are mails
-    that are written only when their moment has come."""
+    that are written only when their moment has come, a
+    ``letter`` one that is written when it leaves, and is ``mail`` from then on."""
 
     __tablename__ = "outbox"
     prefix = "out"
@@ -39,7 +40,7 @@ def post(session: Session, shop_id: str, kind: str, *, subject: str, what: str, 
     """Have something told, soon, after whatever is still to be told of the same subject."""
     row = Out(shop_id=shop_id, id=new_id(Out.prefix), kind=kind, subject=subject, what=what, payload=payload)
     row.due_at = clock.now()
-    moves.begin(session, row, "queued")
+    moves.enter(session, row, "queued")
     return row
 
 

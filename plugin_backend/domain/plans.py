@@ -1,6 +1,6 @@
 """Plans: an accepted offer, its mandate, and its dated collections."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -303,8 +303,9 @@ def wait_for_customer(session: Session, plan: Plan, reason: str) -> None:
     plan.rest(plan.created_at + FIRST_PAYMENT)
 
 
-def paid(session: Session, shop: Shop, plan: Plan, number: int) -> None:
-    """A collection of the plan was paid: the plan goes on, or is complete. The caller holds the plan's lock."""
+def paid(session: Session, shop: Shop, plan: Plan, number: int, rows: Sequence[Collection]) -> None:
+    """A collection of the plan was paid, of which ``rows`` are all: the plan goes on, or is complete. The caller holds
+    the plan's lock."""
     if plan.state == "pending":
         moves.move(session, plan, "active", "first payment")
         plan.rest(None)
@@ -312,18 +313,16 @@ def paid(session: Session, shop: Shop, plan: Plan, number: int) -> None:
         if cart.state != "recovered":
             moves.move(session, cart, "recovered", "first payment")
             cart.rest(None)
-    end_if_settled(session, plan)
-    rows = collections_of(session, shop.id, plan.id)
+    end_if_settled(session, plan, rows)
     if plan.kind != INSTALMENTS and plan.state == "active" and rows[-1].number == number:
         due = schedules.nth_period(plan.anchor, plan.unit, plan.every, number, shop.zone)
         _collection(session, plan, number + 1, plan.amount, due, told=rows[-1].scheduled_at)
 
 
-def end_if_settled(session: Session, plan: Plan, reason: str = "") -> None:
-    """An instalment plan of which nothing is left to collect is complete. The caller holds the plan's lock."""
+def end_if_settled(session: Session, plan: Plan, rows: Sequence[Collection], reason: str = "") -> None:
+    """An instalment plan of whose ``rows`` nothing is left to collect is complete. The caller holds the plan's lock."""
     if plan.kind != INSTALMENTS or plan.state not in ("active", "paused"):
         return
-    rows = collections_of(session, plan.shop_id, plan.id)
     if any(row.state not in SETTLED for row in rows):
         return
     moves.move(session, plan, "completed", reason)

@@ -9,7 +9,18 @@ from plugin_backend.core import mail
 from plugin_backend.core.db import assert_no_transaction, transaction
 from plugin_backend.core.house import house
 from plugin_backend.core.i18n import money, translator
-from plugin_backend.domain import carts, cases, consent, merchants, messages, moves, notices, outbox, plans
+from plugin_backend.domain import (
+    carts,
+    cases,
+    consent,
+    letters,
+    merchants,
+    messages,
+    moves,
+    notices,
+    outbox,
+    plans,
+)
 from plugin_backend.domain.billing import Attempt, CreditNote, Refund, attempts_of
 from plugin_backend.domain.carts import Cart
 from plugin_backend.domain.customers import Customer
@@ -65,6 +76,8 @@ def _prepare(session: Session, shop: Shop, row: Out) -> mail.Letter | WriteBack 
         if row.state == "queued":
             notices.give(session, shop, row)
         return None
+    if row.kind == letters.LETTER and row.state == "queued":
+        letters.write(session, shop, row)
     return _letter(session, shop, row) if row.kind == "mail" else _write_back(session, shop, row)
 
 

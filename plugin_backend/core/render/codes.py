@@ -279,6 +279,7 @@ KINDS: Mapping[str, str] = {
     "customer": N_("Customer"),
     "merchant": N_("Merchant"),
     "mail": N_("Mail"),
+    "letter": N_("Mail"),
     "write_back": N_("News for the shop"),
     "offer": N_("Offer"),
     "offer_after_decline": N_("Offer after a refused payment"),

@@ -162,7 +162,7 @@ def _lower(session: Session, plan: Plan, made: Credit) -> None:
 def _finish(session: Session, shop: Shop, plan: Plan, note: CreditNote) -> None:
     """What follows from it: a plan with nothing left to collect has ended; customer and shop are told. What goes back
     to the card is told when it has."""
-    plans.end_if_settled(session, plan, "credited")
+    plans.end_if_settled(session, plan, plans.collections_of(session, plan.shop_id, plan.id), "credited")
     session.flush()
     if not note.taken_off:
         return

@@ -109,7 +109,7 @@ def _ended(session: Session, shop: Shop, plan: Plan, attempt: Attempt, dispute: 
         cases.open_case(session, shop.id, "dispute_lost", dispute.id, plan=plan.id, amount=amount)
     elif plan.reason == "disputed" and not _any_open(session, plan):
         plans.resume(session, plan, "the dispute is won")
-    plans.end_if_settled(session, plan)
+    plans.end_if_settled(session, plan, plans.collections_of(session, plan.shop_id, plan.id))
 
 
 def _any_open(session: Session, plan: Plan) -> bool:

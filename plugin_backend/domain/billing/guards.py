@@ -12,6 +12,7 @@ from plugin_backend.core import delays
 from plugin_backend.domain import cases, paying, plans
 from plugin_backend.domain.billing import breaker, budgets
 from plugin_backend.domain.billing.attempts import OPEN, Attempt, Initiator
+from plugin_backend.domain.billing.crediting import CreditNote
 from plugin_backend.domain.cases import Case
 from plugin_backend.domain.merchants import GatewayAccount, Shop
 from plugin_backend.domain.offers import INSTALMENTS
@@ -55,7 +56,7 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the guards look at, for one batch. ``agreed`` is what a plan's payments come to,
+    """What the guards look at, for one batch. ``credited`` is what was taken off a plan,
     ``taken`` what was captured or possibly so, by plan, in minor units; ``last`` the
     number of the last attempt, by collection; ``lately`` the plan's charges of the last day, by plan."""
 
@@ -64,7 +65,7 @@ class Facts:
     accounts: dict[str, GatewayAccount]
     broken: dict[str, datetime | None]
     to_decide: frozenset[str]
-    agreed: dict[str, int]
+    credited: dict[str, int]
     taken: dict[str, int]
     last: dict[str, int]
     lately: dict[str, list[Charge]]
@@ -84,9 +85,13 @@ class Facts:
             return Hold("case_open", tomorrow)
         if self.methods[plan.method_id].stopped_at is not None:
             return Hold("card_stopped", tomorrow)
-        if plan.kind == INSTALMENTS and self.taken.get(plan.id, 0) + row.amount > self.agreed[plan.id]:
+        if plan.kind == INSTALMENTS and self._too_much(plan, row):
             return Hold("more_than_agreed", tomorrow)
         return self._unattended(plan, row, tomorrow) if initiator == "merchant" else None
+
+    def _too_much(self, plan: Plan, row: Collection) -> bool:
+        agreed = plan.amount - self.credited.get(plan.id, 0)
+        return self.taken.get(plan.id, 0) + row.amount > agreed
 
     def _unattended(self, plan: Plan, row: Collection, tomorrow: datetime) -> Hold | None:
         """What only keeps us from charging without the customer."""
@@ -132,7 +137,7 @@ def facts(session: Session, shop: Shop, found: Sequence[Plan], rows: Sequence[Co
         accounts=accounts,
         broken={id: breaker.broken_until(session, account, now) for id, account in accounts.items()},
         to_decide=_to_decide(session, shop.id, row_ids),
-        agreed=_agreed(session, shop.id, plan_ids),
+        credited=_credited(session, shop.id, plan_ids),
         taken=_taken(session, shop.id, plan_ids),
         last=_last(session, shop.id, row_ids),
         lately=by_plan,
@@ -181,12 +186,11 @@ def _to_decide(session: Session, shop_id: str, ids: Iterable[str]) -> frozenset[
     return frozenset(session.scalars(found))
 
 
-def _agreed(session: Session, shop_id: str, plan_ids: Iterable[str]) -> dict[str, int]:
-    """What the plans' payments sum to: what was agreed less what was credited, as the database sees to."""
+def _credited(session: Session, shop_id: str, plan_ids: Iterable[str]) -> dict[str, int]:
     found = (
-        select(Collection.plan_id, func.sum(Collection.amount))
-        .where(Collection.shop_id == shop_id, Collection.plan_id.in_(plan_ids))
-        .group_by(Collection.plan_id)
+        select(CreditNote.plan_id, func.sum(CreditNote.taken_off))
+        .where(CreditNote.shop_id == shop_id, CreditNote.plan_id.in_(plan_ids))
+        .group_by(CreditNote.plan_id)
     )
     return {plan_id: int(total) for plan_id, total in session.execute(found)}
 

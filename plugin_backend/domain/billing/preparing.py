@@ -36,8 +36,7 @@ def prepare_all(
     """Write down an attempt at each collection that may be charged now; the others come to rest until they may be. The
     transaction must be committed before anything is asked. ``back`` is the page and row that a customer who is there
     comes back to, such as ``o/off_...``. Locks are taken in the order plan, collection, by id."""
-    rows = _locked(session, shop.id, ids)
-    found = {row.plan_id: session.get_one(Plan, (shop.id, row.plan_id)) for row in rows}
+    found, rows = _locked(session, shop.id, ids)
     known = guards.facts(session, shop, list(found.values()), rows)
     gateways: dict[str, sdk.Gateway] = {}
     begun = []
@@ -52,11 +51,11 @@ def prepare_all(
     return [_prepared(shop, plan, attempt, known, gateways) for plan, attempt in begun]
 
 
-def _locked(session: Session, shop_id: str, ids: Sequence[str]) -> list[Collection]:
-    """The collections that wait to be charged, locked after their plans; each plan only once, since a second collection
+def _locked(session: Session, shop_id: str, ids: Sequence[str]) -> tuple[dict[str, Plan], list[Collection]]:
+    """Plans, and those of the collections that wait to be charged, locked in this order; each plan only once, since a second collection
     of it would be judged by what the first has not yet written."""
     of_plan = select(Collection.plan_id).where(Collection.shop_id == shop_id, Collection.id.in_(ids))
-    plans.lock_all(session, shop_id, set(session.scalars(of_plan)))
+    found = {plan.id: plan for plan in plans.lock_all(session, shop_id, set(session.scalars(of_plan)))}
     locked = session.scalars(
         select(Collection)
         .where(Collection.shop_id == shop_id, Collection.id.in_(ids))
@@ -72,7 +71,7 @@ def _locked(session: Session, shop_id: str, ids: Sequence[str]) -> list[Collecti
     for row in waiting:
         if first[row.plan_id] is not row:
             row.rest(clock.now())
-    return list(first.values())
+    return found, list(first.values())
 
 
 def _begin(

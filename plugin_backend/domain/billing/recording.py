@@ -3,10 +3,10 @@
 The first settlement stands; a later capture that contradicts it is booked to suspense and opens a case.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, assert_never
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from plugin_backend.core import delays
@@ -36,23 +36,36 @@ def record_all(session: Session, shop: Shop, outcomes: Mapping[str, sdk.Outcome 
     changes nothing. Locks are taken in the order plan, collection, attempt, each by id."""
     of_plan = select(Attempt.plan_id).where(Attempt.shop_id == shop.id, Attempt.id.in_(outcomes))
     running = {plan.id: plan for plan in plans.lock_all(session, shop.id, set(session.scalars(of_plan)))}
-    of_collection = select(Attempt.collection_id).where(Attempt.shop_id == shop.id, Attempt.id.in_(outcomes))
-    rows = {row.id: row for row in _lock(session, Collection, shop.id, of_collection)}
-    for attempt in _lock(session, Attempt, shop.id, outcomes):
+    rows = _lock(session, Collection, shop.id, Collection.plan_id.in_(running))
+    schedules: dict[str, list[Collection]] = {}
+    for row in sorted(rows, key=lambda row: row.number):
+        schedules.setdefault(row.plan_id, []).append(row)
+    captures = []
+    for attempt in _lock(session, Attempt, shop.id, Attempt.id.in_(outcomes)):
+        was_open = attempt.state in OPEN
         _enter(
             session,
             shop,
             running[attempt.plan_id],
-            rows[attempt.collection_id],
+            schedules[attempt.plan_id],
             attempt,
             outcomes[attempt.id],
         )
+        if was_open and attempt.state == "succeeded":
+            captures.append(_capture(attempt))
+    ledger.book_all(session, shop.id, captures)
 
 
-def _lock(session: Session, model: type[Any], shop_id: str, ids: Any) -> list[Any]:
+def _capture(attempt: Attempt) -> ledger.Booking:
+    return ledger.Booking(
+        "capture", attempt.id, attempt.plan_id, attempt.money, debit=ledger.GATEWAY, credit=ledger.CUSTOMER
+    )
+
+
+def _lock(session: Session, model: type[Any], shop_id: str, which: ColumnElement[bool]) -> list[Any]:
     found = (
         select(model)
-        .where(model.shop_id == shop_id, model.id.in_(ids))
+        .where(model.shop_id == shop_id, which)
         .order_by(model.id)
         .with_for_update()
         .execution_options(populate_existing=True)
@@ -64,16 +77,18 @@ def _enter(
     session: Session,
     shop: Shop,
     plan: Plan,
-    row: Collection,
+    schedule: Sequence[Collection],
     attempt: Attempt,
     outcome: sdk.Outcome | sdk.Closed,
 ) -> None:
+    """``schedule`` is all of the plan's collections, by number."""
     if attempt.state not in OPEN:
         _after_the_end(session, plan, attempt, outcome)
         return
+    row = next(row for row in schedule if row.id == attempt.collection_id)
     match outcome:
         case sdk.Succeeded():
-            _succeeded(session, shop, plan, row, attempt, outcome)
+            _succeeded(session, shop, plan, row, attempt, outcome, schedule)
         case sdk.Declined():
             _declined(session, shop, plan, row, attempt, outcome)
         case sdk.RequiresAction():
@@ -109,7 +124,13 @@ def _after_the_end(session: Session, plan: Plan, attempt: Attempt, outcome: sdk.
 
 
 def _succeeded(
-    session: Session, shop: Shop, plan: Plan, row: Collection, attempt: Attempt, outcome: sdk.Succeeded
+    session: Session,
+    shop: Shop,
+    plan: Plan,
+    row: Collection,
+    attempt: Attempt,
+    outcome: sdk.Succeeded,
+    schedule: Sequence[Collection],
 ) -> None:
     if outcome.amount != attempt.money:
         # Another amount than we asked for is nothing we may call paid; the money is real, so a person must look.
@@ -124,27 +145,16 @@ def _succeeded(
     moves.move(session, row, "paid")
     row.paid_at = clock.now()
     row.rest(None)
-    ledger.book(
-        session,
-        shop.id,
-        "capture",
-        attempt.id,
-        plan.id,
-        row.money,
-        debit=ledger.GATEWAY,
-        credit=ledger.CUSTOMER,
-    )
     ended, first = plan.state in plans.ENDED, plan.state == "pending"
-    plans.paid(session, shop, plan, row.number)
-    session.flush()
+    plans.paid(session, shop, plan, row.number, schedule)
     outbox.post(
         session, shop.id, "write_back", subject=plan.order_key or plan.id, what=row.id, change="payment"
     )
     if first:
-        letters.plan_confirmed(session, shop, plan)
-    letters.receipt(session, shop, plan, row)
+        letters.later(session, shop.id, "plan_confirmed", plan.id, plan.id)
+    letters.later(session, shop.id, "receipt", plan.id, row.id)
     if plan.state == "completed":
-        letters.plan_completed(session, shop, plan)
+        letters.later(session, shop.id, "plan_completed", plan.id, plan.id)
     if plan.state == "withdrawn":
         refunds.give_back(session, shop, plan.id, attempt_id=attempt.id)
     elif ended:
