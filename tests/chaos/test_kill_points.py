@@ -34,8 +34,8 @@ from tests.contract.sandbox_story import stored
 from tests.house import TestHouse
 
 ALL = os.environ.get("KILL_POINTS") == "all"
-EVERY = 1 if ALL else 6
-MOST_POINTS = 60 if ALL else 20
+EVERY = 1 if ALL else 10
+MOST_POINTS = 60 if ALL else 17
 # Of the charging of one payment. More is well; fewer means that something is no longer seen, or no longer done.
 POINTS = 40
 AROUND_THE_ASK = {
