@@ -11,6 +11,9 @@ PYTHON ?= $(shell for python in python3 python3.12 python3.11 python3.13 python3
 DATA := instance/demo
 PACKAGING := setup.cfg pyproject.toml
 JOBS := 2
+GATEWAY := sandbox
+VARIANT := default
+CHAOS = GATEWAY=$(GATEWAY) VARIANT=$(VARIANT) $(BIN)/python -m tests.chaos.run
 
 .PHONY: help
 help: ## Show what can be made
@@ -41,6 +44,22 @@ check: $(VENV)/.developed ## Lint, types, format, and which floor may import whi
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+.PHONY: chaos
+chaos: $(VENV)/.developed ## Kill, stop and lie while 10,000 payments fall due; VARIANT=no_keys or lagging, SEED=N
+	@COLLECTIONS=10000 $(CHAOS)
+
+.PHONY: chaos-quick
+chaos-quick: $(VENV)/.developed ## The same with 1,000 payments
+	@COLLECTIONS=1000 $(CHAOS)
+
+.PHONY: chaos-naive
+chaos-naive: $(VENV)/.developed ## What a retrying queue without keys does under the same faults
+	@$(BIN)/python -m tests.chaos.naive
+
+.PHONY: kill-points
+kill-points: $(VENV)/.developed ## Let a worker die at every point of its work with money
+	@KILL_POINTS=all $(BIN)/python -m pytest -n $(JOBS) tests/chaos/test_kill_points.py
 
 .PHONY: bench-ingest
 bench-ingest: $(VENV)/.developed ## Measure webhooks per second against a bare view

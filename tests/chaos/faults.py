@@ -12,7 +12,7 @@ from tests.chaos.stage import Stage
 
 WORKERS_KILLED, REDIS_EMPTIED = "workers killed", "Redis emptied"
 POSTGRES_STOPPED, WORKERS_PAUSED = "PostgreSQL stopped at once", "workers paused"
-CLOCKS_KILLED, GATEWAY = "clocks killed", "gateway faults"
+CLOCKS_KILLED, GATEWAY_FAULTS = "clocks killed", "gateway faults"
 # For ten thousand collections.
 DEMANDED = {
     WORKERS_KILLED: 90,
@@ -20,10 +20,12 @@ DEMANDED = {
     POSTGRES_STOPPED: 10,
     WORKERS_PAUSED: 30,
     CLOCKS_KILLED: 15,
-    GATEWAY: 500,
+    GATEWAY_FAULTS: 500,
 }
 _OF = 10_000
 _PAUSE_SECONDS = 3.0
+# Of the pauses, every so many lasts longer than a lease: that worker wakes up to rows which are no longer its own.
+_PAST_THE_LEASE = 3
 # The last faults still meet work in hand.
 _LAST_SHARE = 0.95
 # A worker that has just begun has nothing in hand yet.
@@ -42,17 +44,16 @@ class _Planned:
 
 
 class Faults:
-    """``done`` counts what was really injected. ``lease`` is in seconds: no pause is shorter than it, so that each
-    paused worker wakes up to rows that are no longer its own."""
+    """``done`` counts what was really injected. ``lease`` is in seconds."""
 
     def __init__(self, stage: Stage, collections: int, seed: int, lease: float) -> None:
         self.done: Counter[str] = Counter()
         self._stage = stage
         self._random = random.Random(seed)
-        self._pause = max(_PAUSE_SECONDS, lease * 1.1)
+        self._long_pause = max(_PAUSE_SECONDS, lease * 1.2)
         self._asleep: list[tuple[float, int]] = []
         self._working_since: dict[str, float] = {}
-        counts = {kind: count for kind, count in demanded(collections).items() if kind != GATEWAY}
+        counts = {kind: count for kind, count in demanded(collections).items() if kind != GATEWAY_FAULTS}
         planned = [
             _Planned(self._random.uniform(0.0, _LAST_SHARE), kind)
             for kind, count in sorted(counts.items())
@@ -91,7 +92,9 @@ class Faults:
         if victim is None:
             return False
         if kind == WORKERS_PAUSED:
-            self._asleep.append((time.monotonic() + self._pause, self._stage.stop(victim)))
+            past_the_lease = self.done[kind] % _PAST_THE_LEASE == 0
+            seconds = self._long_pause if past_the_lease else _PAUSE_SECONDS
+            self._asleep.append((time.monotonic() + seconds, self._stage.stop(victim)))
         else:
             self._stage.kill(victim)
         del self._working_since[victim]

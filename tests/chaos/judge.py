@@ -43,6 +43,12 @@ class Verdict:
         found = (self.twice, self.lost, self.mismatched, self.never_tried, self.unpaid, self.broken)
         return not any(found)
 
+    def also_wrong(self) -> list[str]:
+        """What the last line does not say."""
+        found = [f"{len(self.never_tried)} never tried"] if self.never_tried else []
+        found += [f"{len(self.unpaid)} tried and not paid"] if self.unpaid else []
+        return found + [f"broken: {sentence}" for sentence in self.broken]
+
     def last_line(self) -> str:
         return f"charged twice: {len(self.twice)}, lost: {len(self.lost)}, mismatched: {len(self.mismatched)}"
 

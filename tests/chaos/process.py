@@ -7,13 +7,14 @@ switch for this; the factor comes from ``CHAOS_FACTOR``. A worker that is about 
 import os
 import sys
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 from plugin_backend import cli
 from plugin_backend.core import delays
 from plugin_backend.demo.gateway import __main__ as gateway_process
-from plugin_backend.demo.gateway import modes as gateway_modes
-from plugin_backend.gateways.sandbox import modes as sandbox_modes
+from plugin_backend.demo.gateway.modes import MODES
+from plugin_backend.gateways.sandbox import modes as declared
 from plugin_backend.sdk.gateway import GatewayCapabilities
 
 FACTOR = "CHAOS_FACTOR"
@@ -21,22 +22,22 @@ READY = "CHAOS_READY"
 
 
 def scale(factor: float) -> None:
-    """Make every delay of the engine, and every window that a gateway declares or keeps, ``factor`` of what it is."""
+    """Make every delay of the engine ``factor`` of what it is, and how long the gateway keeps a key, as it declares it
+    and as it does it. Its other delays are settings of the account."""
     delays.DELAYS = delays.DELAYS.scaled(factor)
-    for name, mode in gateway_modes.MODES.items():
-        window = mode.key_window
-        gateway_modes.MODES[name] = replace(mode, key_window=None if window is None else window * factor)
-    declared = sandbox_modes.capabilities
-    sandbox_modes.capabilities = lambda *asked: _scaled(declared(*asked), factor)
+    for name, mode in MODES.items():
+        MODES[name] = replace(mode, key_window=_times(mode.key_window, factor))
+    promised = declared.capabilities
+
+    def capabilities(mode: str, processing: timedelta, lag: timedelta) -> GatewayCapabilities:
+        said = promised(mode, processing, lag)
+        return replace(said, idempotency_window=_times(said.idempotency_window, factor))
+
+    declared.capabilities = capabilities
 
 
-def _scaled(capabilities: GatewayCapabilities, factor: float) -> GatewayCapabilities:
-    window = capabilities.idempotency_window
-    return replace(
-        capabilities,
-        idempotency_window=None if window is None else window * factor,
-        absent_after=capabilities.absent_after * factor,
-    )
+def _times(span: timedelta | None, factor: float) -> timedelta | None:
+    return None if span is None else span * factor
 
 
 def main() -> None:
