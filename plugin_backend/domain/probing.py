@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import assert_never
+from typing import Literal, assert_never
 
 from sqlalchemy.orm import Session
 
@@ -86,11 +86,10 @@ def promises_nothing(capabilities: sdk.GatewayCapabilities) -> bool:
     return neither or not capabilities.unattended
 
 
-def why_not_unattended(account: GatewayAccount, capabilities: sdk.GatewayCapabilities) -> str:
-    """Why nothing may be charged with this account without the customer, "" where it may: a code with words. An account
-    that cannot be probed (live, or without a test card) rests on what its gateway declares."""
-    if promises_nothing(capabilities):
-        return "promises_nothing"
+def why_not_unattended(account: GatewayAccount) -> Literal["", "probe_failed", "probe_under_way"]:
+    """Why nothing may be charged with this account without the customer now, "" where it may. An account that cannot be
+    probed (live, or without a test card) rests on what its gateway declares. One under probe has its next moment in
+    ``due_at``."""
     if account.state == "failed":
         return "probe_failed"
     return "probe_under_way" if account.due_at is not None else ""

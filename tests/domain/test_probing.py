@@ -12,7 +12,6 @@ from plugin_backend.domain import moves, onboarding, probing
 from plugin_backend.domain.cases import Case
 from plugin_backend.domain.merchants import GatewayAccount, Shop
 from plugin_backend.gateways.sandbox.modes import MODES
-from plugin_backend.gateways.sandbox.modes import capabilities as declared
 from plugin_backend.sdk import clock
 from plugin_backend.worker import probing as worker
 from tests.contract.gateway_process import SandboxProcess
@@ -48,9 +47,8 @@ def open_cases(house: TestHouse, shop: Shop) -> list[Case]:
         return list(session.scalars(select(Case).where(Case.kind == "probe_failed", Case.state == "open")))
 
 
-def why_not(house: TestHouse, shop: Shop, mode: str = "default") -> str:
-    minute = timedelta(minutes=1)
-    return probing.why_not_unattended(account_of(house, shop), declared(mode, minute, minute))
+def why_not(house: TestHouse, shop: Shop) -> str:
+    return probing.why_not_unattended(account_of(house, shop))
 
 
 @pytest.mark.parametrize("mode", HONEST)
@@ -58,12 +56,12 @@ def test_an_account_that_keeps_what_it_promises_passes_and_its_charge_is_given_b
     house: TestHouse, gateway: SandboxProcess, mode: str
 ) -> None:
     shop = probed_shop(house, gateway, mode)
-    assert why_not(house, shop, mode) == "probe_under_way"
+    assert why_not(house, shop) == "probe_under_way"
     house.rest(shop)
     house.travel(shop, minutes=10)
     account = account_of(house, shop)
     assert (account.state, account.due_at, account.probe_number) == ("passed", None, 1)
-    assert why_not(house, shop, mode) == ""
+    assert why_not(house, shop) == ""
     assert captures(gateway) == 1 and left(gateway) == [0]
     assert open_cases(house, shop) == []
 
@@ -87,7 +85,7 @@ def test_a_lagging_account_is_looked_at_again_when_it_says_that_it_knows(
     shop = probed_shop(house, gateway, "lagging")
     house.rest(shop)
     assert account_of(house, shop).state == "waiting"
-    assert why_not(house, shop, "lagging") == "probe_under_way"
+    assert why_not(house, shop) == "probe_under_way"
     house.travel(shop, minutes=2)
     assert account_of(house, shop).state == "waiting"
     house.travel(shop, minutes=2)
@@ -190,7 +188,6 @@ def test_a_live_account_is_not_probed_and_rests_on_what_is_declared(house: TestH
     account = account_of(house, shop)
     assert (account.state, account.due_at, account.probe_number) == ("not_probed", None, 0)
     assert why_not(house, shop) == ""
-    assert why_not(house, shop, "nothing") == "promises_nothing"
     with house.of(shop) as session:
         probing.again(session, session.scalars(select(GatewayAccount)).one())
     assert account_of(house, shop).due_at is None

@@ -234,7 +234,6 @@ REASONS: Mapping[str, str] = {
     "live_account": N_("A live account is not probed: that would move money"),
     "no_test_card": N_("This gateway has no test card that a program can charge"),
     "asked for again": N_("Asked for again"),
-    "promises_nothing": N_("The gateway neither keeps keys nor finds a charge again"),
     "probe_under_way": N_("The account is being probed"),
     "charged_twice": N_("The same request sent twice was charged twice"),
     "not_found": N_("A charge was not found again in the time that the gateway promises"),
