@@ -15,7 +15,7 @@ from sqlalchemy import Engine, create_engine, select, text
 
 from plugin_backend.core.config import Config
 from plugin_backend.core.db import CLOCK_ROLE, connect_args, engine_url, transaction
-from plugin_backend.domain import merchants, onboarding
+from plugin_backend.domain import merchants, moves, onboarding
 from plugin_backend.domain.merchants import Connection, Shop
 from plugin_backend.sdk import clock
 from plugin_backend.sdk.signing import sign_standard
@@ -50,10 +50,12 @@ class TestHouse:
         *,
         settings: dict[str, str] | None = None,
         sandbox: dict[str, str] | None = None,
+        probed: bool = True,
         kind: Any = "instalments",
         **facts: Any,
     ) -> Shop:
-        """A test shop; its clock is its own."""
+        """A test shop; its clock is its own. Its sandbox account counts as ``probed``, so that a test's own requests are
+        all that the gateway sees."""
         given = {"url": "http://127.0.0.1:9/shop", "secret": SECRET, **(settings or {})}
         shop_id = onboarding.new_shop_id()
         with self.worker.app_context(), transaction(shop_id) as session:
@@ -61,7 +63,11 @@ class TestHouse:
                 session, shop_id, platform=platform, settings=given, mode="test", kind=kind, **facts
             )
             if sandbox:
-                onboarding.add_account(session, shop, "sandbox", sandbox)
+                account = onboarding.add_account(session, shop, "sandbox", sandbox)
+                if probed:
+                    moves.move(session, account, "probing")
+                    moves.move(session, account, "passed")
+                    account.rest(None)
         self.shops.append(shop_id)
         return shop
 

@@ -8,9 +8,11 @@ from typing import Any
 import click
 
 from plugin_backend.cli.context import at_work, data_option, json_option, seconds, shop_option, tell
+from plugin_backend.core import i18n
 from plugin_backend.core.db import transaction
 from plugin_backend.core.house import house
-from plugin_backend.domain import merchants, onboarding, staff
+from plugin_backend.core.render.words import Words
+from plugin_backend.domain import merchants, onboarding, probing, staff
 
 
 @click.group()
@@ -176,6 +178,47 @@ def add_gateway(shop_id: str, name: str, more: tuple[str, ...], data: Path | Non
         found = {"id": row.id, "shop": shop_id, "gateway": name, "mode": row.mode}
         found["webhook_url"] = house().url(merchants.hook_path(row.id, shop_id))
     tell(found, as_json=as_json, lines=lambda it: [it["id"], it["webhook_url"]])
+
+
+@gateway.command("probe")
+@shop_option
+@click.option(
+    "--again", is_flag=True, help="Have them probed once more; the outcome is there a little later."
+)
+@data_option
+@json_option
+def probe(shop_id: str, again: bool, data: Path | None, as_json: bool) -> None:
+    """Show whether a shop's gateway accounts do what their gateways promise."""
+    words = Words(i18n.translator("en"))
+    with (
+        at_work(data),
+        transaction(shop_id) as session,
+        merchants.shop_time(merchants.get_shop(session, shop_id)),
+    ):
+        accounts = merchants.accounts_of(session, shop_id)
+        if again:
+            for row in accounts:
+                probing.again(session, row)
+        found = [
+            {
+                "id": row.id,
+                "shop": shop_id,
+                "gateway": row.gateway,
+                "mode": row.mode,
+                "state": row.state,
+                "reason": row.reason,
+                "says": words.reason(row.reason),
+                "probed_at": row.probed_at,
+                "due_at": row.due_at,
+                "created_at": row.created_at,
+            }
+            for row in accounts
+        ]
+    tell(
+        found,
+        as_json=as_json,
+        lines=lambda rows: [f"{r['id']}  {r['gateway']}  {r['state']}  {r['says']}".rstrip() for r in rows],
+    )
 
 
 @click.group()

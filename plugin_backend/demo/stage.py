@@ -15,6 +15,7 @@ from plugin_backend.core.render.words import Words
 from plugin_backend.demo.expecting import Unexpected, expect
 from plugin_backend.demo.places import Places
 from plugin_backend.demo.visitor import Page, Visitor, plain
+from plugin_backend.domain import probing
 from plugin_backend.sdk.http import HttpClient, Request, raise_for_status
 
 Found = TypeVar("Found")
@@ -85,9 +86,10 @@ class Stage:
         return self.until(lambda: self.mails(to)[number - 1 :], f"mail {number} to {to}")[0]
 
     def ledger(self, *kinds: str) -> list[Json]:
-        """The gateway's entries of these kinds, in order."""
+        """The gateway's entries of these kinds, in order, but for those of the accounts' probes."""
         entries: list[Json] = self.ask(self.places.url("gateway", "/_test/ledger"))["entries"]
-        return [entry for entry in entries if entry["kind"] in kinds]
+        customers = [entry for entry in entries if not probing.is_probe(str(entry.get("reference", "")))]
+        return [entry for entry in customers if entry["kind"] in kinds]
 
     def captures(self) -> list[Json]:
         """The gateway's entries by which money came in."""

@@ -106,6 +106,8 @@ CHECKS: dict[str, str] = {
     "a message waits without a place in the outbox": """
         SELECT m.id FROM messages m WHERE m.state = 'queued' AND NOT EXISTS (
             SELECT 1 FROM outbox o WHERE o.shop_id = m.shop_id AND o.what = m.id AND o.state IN ('queued', 'parked'))""",
+    "an account under probe has no timer": """
+        SELECT id FROM gateway_accounts WHERE state IN ('probing', 'waiting') AND due_at IS NULL""",
     "a row that waits for nothing is still taken": """
         SELECT id FROM collections WHERE taken AND due_at IS NULL
         UNION ALL SELECT id FROM attempts WHERE taken AND due_at IS NULL
@@ -123,6 +125,7 @@ _TABLES = {
     "dispute": "disputes",
     "message": "messages",
     "out": "outbox",
+    "account": "gateway_accounts",
     "case": "cases",
 }
 

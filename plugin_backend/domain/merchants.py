@@ -19,7 +19,7 @@ from plugin_backend.core.due import Due, Row
 from plugin_backend.core.house import house
 from plugin_backend.core.ids import new_id
 from plugin_backend.core.seal import hash_key
-from plugin_backend.domain import dunning
+from plugin_backend.domain import dunning, moves
 from plugin_backend.sdk import clock
 from plugin_backend.sdk.connector import Connector, settings_of
 from plugin_backend.sdk.errors import RepriseError
@@ -113,12 +113,15 @@ class Connection(Due, Row, Base):
     door_settings: Mapped[bytes] = mapped_column(LargeBinary)
 
 
-class GatewayAccount(Row, Base):
+class GatewayAccount(moves.Stateful, Due, Row, Base):
     """A shop's account at a payment gateway. A ``paused`` one charges nobody without being there. Until
-    ``broken_until`` its circuit breaker is open."""
+    ``broken_until`` its circuit breaker is open. Its state says how its probe went; ``probe_number`` counts the probes
+    that were begun, ``probed_at`` is when the last one was. Its timer is the probe's."""
 
     __tablename__ = "gateway_accounts"
     prefix = "gwa"
+    noun = "account"
+    bell = "probe"
 
     gateway: Mapped[str]
     mode: Mapped[str]
@@ -127,6 +130,8 @@ class GatewayAccount(Row, Base):
     broken_until: Mapped[datetime | None]
     settings: Mapped[bytes] = mapped_column(LargeBinary)
     door_settings: Mapped[bytes] = mapped_column(LargeBinary)
+    probe_number: Mapped[int] = mapped_column(default=0)
+    probed_at: Mapped[datetime | None]
 
 
 class Door(Base):
@@ -214,7 +219,8 @@ def connect(session: Session, shop: Shop, settings: Mapping[str, str]) -> Connec
 
 
 def add_account(session: Session, shop: Shop, gateway: str, settings: Mapping[str, str]) -> GatewayAccount:
-    """Keep a gateway account's settings, sealed, and open the door for its callbacks; it becomes the active one."""
+    """Keep a gateway account's settings, sealed, and open the door for its callbacks; it becomes the active one. In test
+    mode it is probed at once; a live one is not, since that would move money."""
     for other in session.scalars(select(GatewayAccount).where(GatewayAccount.shop_id == shop.id)):
         other.active = False
     row = GatewayAccount(shop_id=shop.id, id=new_id(GatewayAccount.prefix), gateway=gateway, mode=shop.mode)
@@ -224,7 +230,8 @@ def add_account(session: Session, shop: Shop, gateway: str, settings: Mapping[st
         {**settings, "callback_url": settings.get("callback_url") or house().url(path)},
         registry.gateways()[gateway],
     )
-    session.add(row)
+    moves.begin(session, row, "not_probed", "" if shop.test else "live_account")
+    row.rest(clock.now() if shop.test else None)
     open_door(session, "hook", path.rpartition("/")[2], shop.id, row.id)
     return row
 
@@ -245,6 +252,12 @@ def active_account(session: Session, shop_id: str) -> GatewayAccount:
     if row is None:
         raise Unknown(f"shop {shop_id} has no gateway account")
     return row
+
+
+def accounts_of(session: Session, shop_id: str) -> list[GatewayAccount]:
+    """The shop's accounts that new plans use, or that old ones still do: newest first."""
+    found = select(GatewayAccount).where(GatewayAccount.shop_id == shop_id)
+    return list(session.scalars(found.order_by(GatewayAccount.id.desc())))
 
 
 def why_not_able(session: Session, shop: Shop) -> str:

@@ -7,8 +7,9 @@ from marshmallow import ValidationError
 from sqlalchemy.orm import Session
 
 from plugin_backend.core import registry
+from plugin_backend.core.house import house
 from plugin_backend.core.ids import new_id
-from plugin_backend.domain import merchants, offers
+from plugin_backend.domain import merchants, offers, probing
 from plugin_backend.domain.merchants import Merchant, Shop
 from plugin_backend.sdk.connector import Ship
 from plugin_backend.sdk.errors import RepriseError
@@ -75,8 +76,8 @@ def add_shop(
 def add_account(
     session: Session, shop: Shop, gateway: str, settings: Mapping[str, str]
 ) -> merchants.GatewayAccount:
-    """A gateway account. ``Invalid`` where the gateway is unknown, its settings are wrong, or it is one that only plays
-    with money on a shop that does not."""
+    """A gateway account. ``Invalid`` where the gateway is unknown, its settings are wrong, it is one that only plays with
+    money on a shop that does not, or one where nobody could charge exactly once."""
     adapter = registry.gateways().get(gateway)
     if adapter is None:
         raise Invalid(f"no gateway {gateway}: {', '.join(registry.gateways())}")
@@ -86,6 +87,10 @@ def add_account(
         checked = merchants.check_settings(adapter, settings)
     except ValidationError as error:
         raise Invalid(_first_words(error)) from None
+    if probing.promises_nothing(adapter(checked, house().http(private=shop.test)).capabilities):
+        raise Invalid(
+            f"{gateway}: this account keeps no keys and finds no charge again: nothing could be charged once"
+        )
     return merchants.add_account(session, shop, gateway, checked)
 
 

@@ -202,6 +202,18 @@ OUT = {
     ("parked", "queued"): "tried again by a person",
 }
 
+ACCOUNT = {
+    (START, "not_probed"): "added",
+    ("not_probed", "probing"): "its promises are put to the test",
+    ("probing", "waiting"): "charged, and not found yet",
+    ("probing", "passed"): "it keeps its promises",
+    ("probing", "failed"): "it breaks a promise",
+    ("waiting", "passed"): "it keeps its promises",
+    ("waiting", "failed"): "it breaks a promise",
+    ("passed", "not_probed"): "to be probed again",
+    ("failed", "not_probed"): "to be probed again",
+}
+
 CASE = {(START, "open"): "a person must decide", ("open", "resolved"): "decided"}
 
 MACHINES = {
@@ -216,6 +228,7 @@ MACHINES = {
     "dispute": DISPUTE,
     "message": MESSAGE,
     "out": OUT,
+    "account": ACCOUNT,
     "case": CASE,
 }
 

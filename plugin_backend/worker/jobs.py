@@ -18,7 +18,7 @@ from plugin_backend.domain.inbox import DeliveryRow
 from plugin_backend.domain.merchants import Connection, Shop
 from plugin_backend.domain.offers import Offer
 from plugin_backend.sdk import clock
-from plugin_backend.worker import charging, delivering, presenting, reading, refunding
+from plugin_backend.worker import charging, delivering, presenting, probing, reading, refunding
 
 log = structlog.get_logger(__name__)
 
@@ -128,5 +128,6 @@ DRAINS: dict[str, Callable[[Shop], int]] = {
     "charge": charging.charge,
     "reconcile": charging.reconcile,
     "refund": refunding.refund,
+    "probe": probing.probe,
     "tidy": tidy,
 }

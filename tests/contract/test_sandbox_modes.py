@@ -245,6 +245,26 @@ def test_a_slow_refund_is_pending_and_then_given_back_or_failed(
     assert {type(event.outcome) for event in said} == {Pending, kind}
 
 
+def test_a_refund_that_was_given_back_can_fail_later_and_then_moved_nothing(process: SandboxProcess) -> None:
+    since = clock.real_now() - timedelta(seconds=1)
+    with Receiver() as receiver:
+        gateway = story.sandbox(process, receiver.url)
+        paid = gateway.charge(story.charge(gateway.test_token(), "col-1"))
+        assert isinstance(paid, Succeeded)
+        process.switch(refund_fails=1)
+        assert isinstance(
+            gateway.refund(RefundRequest("ref-1", "col-1", paid.gateway_id, ONE_EURO)), Succeeded
+        )
+        assert process.refunded("ref-1") == [ONE_EURO]
+        with clock.shifted(timedelta(minutes=61)):
+            failed = gateway.find_refund("ref-1")
+            assert [m.reference for m in gateway.list_since(since).movements] == ["col-1"]
+        last = gateway.parse(receiver.wait_for(3)[-1])
+    assert isinstance(failed, Declined) and failed.code == "refund_failed"
+    assert last == [RefundChanged("ref-1", failed)]
+    assert process.refunded("ref-1") == []
+
+
 def test_a_refund_that_failed_can_be_asked_for_anew_and_one_under_way_counts(process: SandboxProcess) -> None:
     process.another_account("hour_keys")
     gateway = story.sandbox(process)

@@ -57,6 +57,9 @@ BREAKS: dict[str, list[str]] = {
     "an open dispute is shown to nobody": [
         "DELETE FROM cases WHERE kind = 'dispute_open' AND shop_id = :shop"
     ],
+    "an account under probe has no timer": [
+        "UPDATE gateway_accounts SET state = 'waiting', due_at = NULL WHERE shop_id = :shop"
+    ],
     "an open attempt has no timer": ["UPDATE attempts SET due_at = NULL WHERE collection_id = :open"],
     "an attempt was begun after its plan had ended": [
         "UPDATE plans SET ended_at = '2020-01-01' WHERE shop_id = :shop AND id ="

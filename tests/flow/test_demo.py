@@ -184,6 +184,7 @@ def test_a_first_shop_of_ones_own_is_connected_by_commands_only(mark: Mark, data
         assert (row["shop"], row["topic"]) == (shop["id"], "order.updated")
         (cart,) = told(mark, "carts", "list", "--shop", shop["id"], *place)
         assert cart["total"] == {"amount": 10000, "currency": "EUR"}
+        assert passed_probe(mark, shop["id"], place)["gateway"] == "sandbox"
         assert told(mark, "doctor", "--json", *place)["broken"] == {}
     assert mark.bearers() == []
     assert load_runtime(data) is None
@@ -226,11 +227,24 @@ def post_signed(url: str, secret: str = SECRET) -> int:
 
 
 def read_delivery(mark: Mark, shop_id: str, place: tuple[str, ...]) -> Any:
-    """The shop's only delivery, once the worker has read it."""
+    """The shop's only delivery, once the worker has read it. Those of its gateway account tell of the probe."""
     deadline = time.monotonic() + 60
     while True:
-        (row,) = told(mark, "deliveries", "list", "--shop", shop_id, *place)
-        if row["state"] == "read":
+        rows = told(mark, "deliveries", "list", "--shop", shop_id, *place)
+        found = [row for row in rows if row["topic"] == "order.updated"]
+        if found:
+            (row,) = found
+            assert row["state"] == "read"
+            return row
+        assert time.monotonic() < deadline, rows
+
+
+def passed_probe(mark: Mark, shop_id: str, place: tuple[str, ...]) -> Any:
+    """The shop's only gateway account, once the worker has probed it."""
+    deadline = time.monotonic() + 60
+    while True:
+        (row,) = told(mark, "gateway", "probe", "--shop", shop_id, "--json", *place)
+        if row["state"] == "passed":
             return row
         assert time.monotonic() < deadline, row
 

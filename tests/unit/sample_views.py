@@ -7,6 +7,7 @@ from typing import Any
 from plugin_backend.core import i18n
 from plugin_backend.core.render import mandate_words
 from plugin_backend.core.views import (
+    AccountLine,
     Action,
     ActionNeededMail,
     BasketLine,
@@ -307,6 +308,7 @@ PAGES: list[tuple[str, str, dict[str, Any]]] = [
                 (),
                 (Link("Case 1", "/s/1/cases/1"),),
                 "/s/1/collections",
+                (AccountLine("sandbox", State("account", "failed"), Reason("charged_twice")),),
             ),
         },
     ),

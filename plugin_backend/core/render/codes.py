@@ -99,6 +99,13 @@ STATES: Mapping[str, Mapping[str, str]] = {
         "bounced": C_("message", "Bounced"),
         "suppressed": C_("message", "Held back"),
     },
+    "account": {
+        "not_probed": C_("account", "Not probed"),
+        "probing": C_("account", "Being probed"),
+        "waiting": C_("account", "Being probed"),
+        "passed": C_("account", "Passed the probe"),
+        "failed": C_("account", "Failed the probe"),
+    },
     "case": {
         "open": C_("case", "To be decided"),
         "resolved": C_("case", "Settled"),
@@ -116,9 +123,11 @@ ICONS: Mapping[str, str] = {"good": "✓", "wait": "…", "bad": "!", "plain": "
 
 TONES: Mapping[str, str] = {
     **dict.fromkeys(("read", "recovered", "ordered", "accepted", "active", "completed", "paid"), "good"),
-    **dict.fromkeys(("succeeded", "resolved", "live"), "good"),
+    **dict.fromkeys(("succeeded", "resolved", "live", "passed"), "good"),
     **dict.fromkeys(("received", "offered", "accepting", "pending", "due", "in_flight", "queued"), "wait"),
-    **dict.fromkeys(("in_doubt", "requires_action", "retry_wait", "paused", "begun", "waiting"), "wait"),
+    **dict.fromkeys(
+        ("in_doubt", "requires_action", "retry_wait", "paused", "begun", "waiting", "probing"), "wait"
+    ),
     **dict.fromkeys(
         ("unreadable", "declined", "exhausted", "bounced", "disconnected", "failed", "parked"), "bad"
     ),
@@ -222,6 +231,15 @@ REASONS: Mapping[str, str] = {
     "fraud": N_("Refused: fraud is suspected"),
     "other": N_("Refused by the bank"),
     "unknown": N_("Refused without a reason"),
+    "live_account": N_("A live account is not probed: that would move money"),
+    "no_test_card": N_("This gateway has no test card that a program can charge"),
+    "asked for again": N_("Asked for again"),
+    "probe_under_way": N_("The account is being probed"),
+    "charged_twice": N_("The same request sent twice was charged twice"),
+    "not_found": N_("A charge was not found again in the time that the gateway promises"),
+    "not_listed": N_("A charge was not in the list of what was taken"),
+    "found_otherwise": N_("A charge was found as something else than it was"),
+    "test_charge_refused": N_("The test card could not be charged"),
 }
 """Why a row is as it is: what the house and its ports write, in words."""
 
@@ -263,6 +281,7 @@ CASES: Mapping[str, str] = {
     "order_not_held": N_("The order could not be held in the shop"),
     "order_stopped": N_("The order was cancelled or refunded in the shop"),
     "refund_delayed": N_("A refund could not be made yet"),
+    "probe_failed": N_("A gateway account failed the probe: nothing is charged with it without the customer"),
     "refund_due": N_("A refund is due"),
     "refund_refused": N_("The gateway refused a refund"),
     "refund_reversed": N_("A refund failed later at the gateway"),

@@ -15,6 +15,7 @@ from plugin_backend.core.views.customer import (
     ShopView,
 )
 from plugin_backend.core.views.dashboard import (
+    AccountLine,
     Action,
     Cell,
     ClockBar,
@@ -47,6 +48,7 @@ from plugin_backend.core.views.letters import (
 )
 
 __all__ = [
+    "AccountLine",
     "Action",
     "ActionNeededMail",
     "BasketLine",

@@ -98,15 +98,25 @@ class DetailView:
 
 
 @dataclass(frozen=True, slots=True)
+class AccountLine:
+    """A gateway account: how its probe went, and why."""
+
+    gateway: str
+    state: State
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
 class HomeView:
     """The answers of the first page. Each tuple has at most one amount per currency: currencies are never summed.
-    ``cases`` are those that wait for a person."""
+    ``cases`` are those that wait for a person, ``accounts`` the shop's at gateways."""
 
     recovered: tuple[Money, ...]
     expected: tuple[Money, ...]
     at_risk: tuple[Money, ...]
     cases: tuple[Link, ...] = ()
     collections_url: str = ""
+    accounts: tuple[AccountLine, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -163,28 +163,25 @@ def _charge_moved(book: Book, account: Account, entry: Entry) -> None:
 def _refund_made(book: Book, account: Account, entry: Entry) -> None:
     refund = Refund(
         **{name: entry[name] for name in ("id", "account", "reference", "key", "charge")},
-        **{
-            name: entry[name]
-            for name in ("charge_reference", "reason", "callback_url", "state", "code", "fails")
-        },
+        **{name: entry[name] for name in ("charge_reference", "reason", "callback_url", "state", "fails")},
         amount=_money(entry["amount"]),
         at=_time(entry["at"]),
-        first=(entry["state"], entry["code"]),
+        first=(entry["state"], ""),
     )
     account.refunds[refund.id] = refund
     account.refunds_by_reference.setdefault(refund.reference, refund)
     account.keys["refund", refund.key] = KeyUse(refund.id, entry["request"], _time(entry["sent_at"]))
-    if refund.state != "failed":
-        account.charges[refund.charge].refunded += refund.amount.minor
-    if refund.state == "pending":
-        account.pending_refunds[refund.id] = refund
+    account.charges[refund.charge].refunded += refund.amount.minor
+    if refund.state == "pending" or refund.fails:
+        account.unsettled[refund.id] = refund
 
 
 def _refund_settled(book: Book, account: Account, entry: Entry) -> None:
-    refund = account.pending_refunds.pop(entry["id"])
+    refund = account.unsettled.pop(entry["id"])
     refund.state, refund.code = entry["kind"].removeprefix("refund."), entry.get("code", "")
     if refund.state == "failed":
         account.charges[refund.charge].refunded -= refund.amount.minor
+        account.movements = [moved for moved in account.movements if moved["id"] != refund.id]
 
 
 def _account_mode(book: Book, account: Account, entry: Entry) -> None:

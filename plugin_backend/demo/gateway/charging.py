@@ -12,7 +12,7 @@ from plugin_backend.demo.gateway.records import Account, Charge, Dispute, Refund
 from plugin_backend.sdk.money import Money
 
 PENDING_FOR = timedelta(days=1)
-REFUND_PENDING_FOR = timedelta(hours=1)
+REFUND_SETTLES_AFTER = timedelta(hours=1)
 REFUND_FAILED = "refund_failed"
 _STATES = ("captured", "requires_action", "pending")
 
@@ -108,8 +108,8 @@ def settle_pending(book: Book, account: Account) -> list[Charge]:
 
 
 def make_refund(book: Book, account: Account, asked: dict[str, Any], amount: Money, *, fails: bool) -> Refund:
-    """Give back a part of what was captured, never more than is left of it. Where ``fails``, the bank sends it back: at
-    once, or later where the account's refunds take their time."""
+    """Give back a part of what was captured, never more than is left of it. Where ``fails``, the bank sends it back
+    an hour later, whether it was pending or already given back."""
     with book.lock:
         charge = account.charges.get(asked["charge"])
         if charge is None:
@@ -118,7 +118,7 @@ def make_refund(book: Book, account: Account, asked: dict[str, Any], amount: Mon
             raise Rejected(422, "not_refundable", "Nothing was captured by this charge in this currency.")
         if charge.refunded + amount.minor > charge.amount.minor:
             raise Rejected(422, "refund_exceeds_capture", "That is more than is left of the charge.")
-        state = "pending" if account.behaves.slow_refunds else "failed" if fails else "refunded"
+        state = "pending" if account.behaves.slow_refunds else "refunded"
         entry = book.write(
             account,
             "refund.made",
@@ -126,7 +126,6 @@ def make_refund(book: Book, account: Account, asked: dict[str, Any], amount: Mon
             **asked,
             amount=amount.as_json(),
             state=state,
-            code=REFUND_FAILED if state == "failed" else "",
             fails=fails,
             **({"moved": amount.as_json()} if state == "refunded" else {}),
         )
@@ -134,9 +133,9 @@ def make_refund(book: Book, account: Account, asked: dict[str, Any], amount: Mon
 
 
 def settle_refunds(book: Book, account: Account) -> list[Refund]:
-    """End the pending refunds whose hour is over by the account's clock: given back, or failed."""
+    """End the refunds whose hour is over by the account's clock: given back, or failed."""
     with book.lock:
-        ready = [r for r in account.pending_refunds.values() if account.now() - r.at >= REFUND_PENDING_FOR]
+        ready = [r for r in account.unsettled.values() if account.now() - r.at >= REFUND_SETTLES_AFTER]
         for refund in ready:
             named = {"id": refund.id, "reference": refund.reference, "key": refund.key}
             if refund.fails:

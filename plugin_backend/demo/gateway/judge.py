@@ -29,12 +29,14 @@ def account_of(api_key: str) -> str:
 
 
 def movements(path: Path, api_key: str = "") -> list[Movement]:
-    """Every capture and refund in the ledger file, in order; of one account where a key is given."""
-    account = account_of(api_key) if api_key else ""
+    """Every capture and refund in the ledger file, in order; of one account where a key is given. A refund that failed
+    after it was given back moved nothing in the end."""
+    account, entries = account_of(api_key) if api_key else "", read_entries(path)
+    failed = {entry["id"] for entry in entries if entry["kind"] == "refund.failed"}
     return [
         _movement(entry)
-        for entry in read_entries(path)
-        if "moved" in entry and account in ("", entry["account"])
+        for entry in entries
+        if "moved" in entry and account in ("", entry["account"]) and entry["id"] not in failed
     ]
 
 

@@ -102,7 +102,7 @@ class Dispute:
 
 @dataclass(slots=True)
 class Refund:
-    """Money given back of one charge. ``state``: ``pending``, ``refunded``, ``failed``. ``fails``: it will."""
+    """Money given back of one charge. ``state``: ``pending``, ``refunded``, ``failed``. ``fails``: it will, an hour later."""
 
     id: str
     account: str
@@ -115,9 +115,9 @@ class Refund:
     callback_url: str
     at: datetime
     state: str
-    code: str
     fails: bool
     first: tuple[str, str]
+    code: str = ""
 
 
 @dataclass(slots=True)
@@ -140,7 +140,7 @@ class Account:
     keys: dict[tuple[str, str], KeyUse] = field(default_factory=dict)
     errors: dict[tuple[str, str], datetime] = field(default_factory=dict)
     pending: dict[str, Charge] = field(default_factory=dict)
-    pending_refunds: dict[str, Refund] = field(default_factory=dict)
+    unsettled: dict[str, Refund] = field(default_factory=dict)
     movements: list[dict[str, Any]] = field(default_factory=list)
 
     @property

@@ -34,7 +34,7 @@ class SwitchesSchema(Schema):
     reset = fields.Integer(load_default=0, validate=_COUNT)
     refund_fails = fields.Integer(load_default=0, validate=_COUNT)
     next_decline = fields.String(load_default="", validate=validate.Regexp(r"[a-z0-9_]{0,40}\Z"))
-    next_advice = fields.String(load_default="", validate=validate.Regexp(r"[0-9]{0,2}\Z"))
+    next_advice = fields.String(load_default="", validate=validate.Regexp(r"[A-Za-z0-9_]{0,40}\Z"))
     next_decline_count = fields.Integer(load_default=0, validate=_COUNT)
     callback_off = fields.Boolean(load_default=False)
     callback_twice = fields.Boolean(load_default=False)

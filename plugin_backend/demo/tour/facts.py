@@ -13,7 +13,7 @@ from plugin_backend.core.house import house
 from plugin_backend.core.views import LedgerLine, TourStep, TourView
 from plugin_backend.demo.places import Places
 from plugin_backend.demo.seed import Seed
-from plugin_backend.domain import billing, messages
+from plugin_backend.domain import billing, messages, probing
 from plugin_backend.domain.billing import Attempt
 from plugin_backend.domain.carts import Cart
 from plugin_backend.domain.messages import Message
@@ -106,12 +106,14 @@ def _theirs(places: Places) -> list[LedgerLine]:
     charges: dict[str, LedgerLine] = {}
     for entry in read_object(answer.body)["entries"]:
         match entry["kind"]:
-            case "charge.made":
+            case "charge.made" if not probing.is_probe(entry["reference"]):
                 amount = Money(entry["amount"]["amount"], entry["amount"]["currency"])
                 state = _STATES.get(entry["state"], entry["state"])
                 charges[entry["id"]] = LedgerLine(entry["reference"], amount, _at(entry), state)
             case "charge.captured" | "charge.declined" | "charge.closed" as kind:
-                before = charges[entry["id"]]
+                before = charges.get(entry["id"])
+                if before is None:
+                    continue
                 state = _STATES[kind.partition(".")[2]]
                 charges[entry["id"]] = LedgerLine(before.reference, before.amount, before.at, state)
     return list(charges.values())

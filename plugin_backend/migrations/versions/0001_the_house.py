@@ -59,6 +59,7 @@ TIMERS = [
     "collections",
     "connections",
     "deliveries",
+    "gateway_accounts",
     "offers",
     "outbox",
     "plans",
@@ -239,10 +240,23 @@ def make_tables() -> None:
         sa.Column("active", sa.Boolean(), nullable=False),
         sa.Column("settings", sa.LargeBinary(), nullable=False),
         sa.Column("door_settings", sa.LargeBinary(), nullable=False),
+        sa.Column("probe_number", sa.Integer(), nullable=False),
+        sa.Column("probed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("taken", sa.Boolean(), nullable=False),
         sa.Column("shop_id", sa.Text(), nullable=False),
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("shop_id", "id", name="pk_gateway_accounts"),
+    )
+    op.create_index(
+        "ix_gateway_accounts_due",
+        "gateway_accounts",
+        ["shop_id", "due_at"],
+        unique=False,
+        postgresql_where="due_at IS NOT NULL",
     )
     op.create_table(
         "journals",

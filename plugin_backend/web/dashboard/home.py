@@ -5,8 +5,8 @@ from sqlalchemy import select
 from werkzeug.wrappers import Response
 
 from plugin_backend.core.db import transaction
-from plugin_backend.core.views import HomeView, Link, ListView, Row, State
-from plugin_backend.domain import objects
+from plugin_backend.core.views import AccountLine, HomeView, Link, ListView, Reason, Row, State
+from plugin_backend.domain import merchants, objects
 from plugin_backend.domain.cases import Case
 from plugin_backend.web.dashboard import frame
 
@@ -53,5 +53,9 @@ def show(shop_id: str) -> Response:
                 Link(words.reason(case.kind), f"/shops/{shop.id}/cases/{case.id}") for case in waiting
             ),
             collections_url=f"/shops/{shop.id}/collections",
+            accounts=tuple(
+                AccountLine(row.gateway, State("account", row.state), Reason(row.reason))
+                for row in merchants.accounts_of(session, shop.id)
+            ),
         )
     return frame.shown("dashboard/home.html", view, shop=shop, tab="home")
