@@ -27,6 +27,7 @@ from plugin_backend.core.views.dashboard import (
     Reason,
     Row,
     Section,
+    SettingsView,
     State,
     Tab,
 )
@@ -79,6 +80,7 @@ __all__ = [
     "Rhythm",
     "Row",
     "Section",
+    "SettingsView",
     "ShopView",
     "SignInMail",
     "State",
