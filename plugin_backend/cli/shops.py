@@ -12,7 +12,7 @@ from plugin_backend.core import i18n
 from plugin_backend.core.db import transaction
 from plugin_backend.core.house import house
 from plugin_backend.core.render.words import Words
-from plugin_backend.domain import merchants, onboarding, probing, staff
+from plugin_backend.domain import dunning, merchants, onboarding, probing, staff
 
 
 @click.group()
@@ -131,6 +131,32 @@ def webhooks(shop_id: str, data: Path | None, as_json: bool) -> None:
             hook = house().url(merchants.hook_path(connection.id, shop_id))
         found = [{"topic": made.topic, "state": made.state} for made in connector.ensure_webhooks(hook)]
     tell(found, as_json=as_json, lines=lambda rows: [f"{row['state']:9} {row['topic']}" for row in rows])
+
+
+@shop.command("set")
+@click.argument("shop_id", metavar="ID")
+@click.option("--retry-days", help="Days until each further try of a refused payment, such as 3,5,7,7.")
+@click.option("--visa-retries", type=int, help="Refusals of one Visa card within 30 days, at most 20.")
+@data_option
+@json_option
+def set_shop(
+    shop_id: str, retry_days: str | None, visa_retries: int | None, data: Path | None, as_json: bool
+) -> None:
+    """Change how a shop's refused payments are tried again; without an option, show it."""
+    with at_work(data), transaction(shop_id) as session:
+        row = merchants.get_shop(session, shop_id)
+        try:
+            ladder = tuple(row.retry_days) if retry_days is None else dunning.read_ladder(retry_days)
+            merchants.set_retries(row, ladder, row.visa_retries if visa_retries is None else visa_retries)
+        except ValueError as error:
+            raise click.BadParameter(str(error)) from None
+        found = {
+            "id": row.id,
+            "shop": row.id,
+            "retry_days": row.retry_days,
+            "visa_retries": row.visa_retries,
+        }
+    tell(found, as_json=as_json, lines=lambda it: [f"{name}: {value}" for name, value in it.items()])
 
 
 @shop.command("list")

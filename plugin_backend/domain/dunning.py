@@ -202,3 +202,14 @@ def check_visa_retries(retries: int) -> None:
     """``ValueError`` unless it is what Visa allows or less."""
     if not 1 <= retries <= MOST_VISA_RETRIES:
         raise ValueError(f"retries of a Visa card are 1 to {MOST_VISA_RETRIES} in 30 days")
+
+
+def read_ladder(text: str) -> tuple[int, ...]:
+    """A ladder as somebody types it, such as ``3, 5, 7, 7``; nothing at all is a ladder without a step. ``ValueError``
+    where it is none, or beyond its bounds."""
+    steps = [step.strip() for step in text.split(",")] if text.strip() else []
+    if not all(step.isascii() and step.isdecimal() and len(step) <= 3 for step in steps):
+        raise ValueError("a ladder is written as whole days with commas, such as 3,5,7,7")
+    ladder = tuple(map(int, steps))
+    check_ladder(ladder)
+    return ladder

@@ -179,6 +179,14 @@ def activate(session: Session, shop: Shop) -> None:
     shop.state = "active"
 
 
+def set_retries(shop: Shop, retry_days: tuple[int, ...], visa_retries: int) -> None:
+    """How refused payments are tried again from now on; what waits for its next try keeps its day. ``ValueError`` beyond
+    the bounds of either."""
+    dunning.check_ladder(retry_days)
+    dunning.check_visa_retries(visa_retries)
+    shop.retry_days, shop.visa_retries = list(retry_days), visa_retries
+
+
 def travel(session: Session, shop: Shop, span: timedelta | relativedelta) -> datetime:
     """Send a test shop's clock ahead; the clock process moves it from due moment to due moment. One that is on its way
     goes that much further than it was going: a month is counted from there. ``NotATestShop`` for a live one, whose

@@ -15,21 +15,37 @@ from plugin_backend.domain.outbox import Out
 from plugin_backend.domain.plans import Collection, Plan
 from plugin_backend.domain.vault import PaymentMethod
 from plugin_backend.sdk import clock
+from plugin_backend.sdk.gateway import CardUpdated
 
-KINDS = (announcing.NOTICE, "ask_card")
+CARD_NEWS = "card_news"
+KINDS = (announcing.NOTICE, CARD_NEWS)
 
 
 def stop_card(session: Session, method: PaymentMethod, reason: str, *, told: str = "") -> None:
     """Never charge this card again; every plan that it pays, but the one that is ``told`` already, asks for another."""
-    methods = vault.stop(session, method, reason)
+    _tell_plans(session, method.shop_id, vault.stop(session, method, reason), told)
+
+
+def card_updated(session: Session, shop: Shop, account_id: str, news: CardUpdated) -> None:
+    """The network renewed a card, which then pays what waited for its new data, or closed it."""
+    for method in vault.by_token(session, shop.id, account_id, news.token):
+        if news.closed:
+            stop_card(session, method, "closed")
+        else:
+            vault.update(method, news)
+            _tell_plans(session, shop.id, [method.id])
+
+
+def _tell_plans(session: Session, shop_id: str, methods: list[str], told: str = "") -> None:
+    """Each in its own turn and transaction: two plans' locks at once could wait for each other."""
     paid = select(Plan.id).where(
-        Plan.shop_id == method.shop_id,
+        Plan.shop_id == shop_id,
         Plan.method_id.in_(methods),
         Plan.state.in_(("active", "paused")),
         Plan.id != told,
     )
     for plan_id in session.scalars(paid.order_by(Plan.id)):
-        outbox.post(session, method.shop_id, "ask_card", subject=f"card:{plan_id}", what=plan_id)
+        outbox.post(session, shop_id, CARD_NEWS, subject=f"card:{plan_id}", what=plan_id)
 
 
 def give(session: Session, shop: Shop, out: Out) -> None:
@@ -37,7 +53,7 @@ def give(session: Session, shop: Shop, out: Out) -> None:
     if out.kind == announcing.NOTICE:
         _before_payment(session, shop, out)
     else:
-        _card_is_done_with(session, shop, out)
+        _card_news(session, shop, out)
 
 
 def _before_payment(session: Session, shop: Shop, out: Out) -> None:
@@ -69,13 +85,16 @@ def _tell(session: Session, shop: Shop, plan: Plan, row: Collection, *, last: bo
         letters.card_needed(session, shop, plan, row, "expires")
 
 
-def _card_is_done_with(session: Session, shop: Shop, out: Out) -> None:
+def _card_news(session: Session, shop: Shop, out: Out) -> None:
     plan = plans.locked(session, shop.id, out.what)
     method = session.get_one(PaymentMethod, (shop.id, plan.method_id))
     open_rows = [r for r in plans.collections_of(session, shop.id, plan.id) if r.state in plans.UNSENT]
-    if plan.state in plans.ENDED or not open_rows or not paying.card_is_stopped(session, plan, method):
+    if plan.state in plans.ENDED or not open_rows:
         outbox.done(session, out, "dropped", "no longer needed")
         return
-    cases.open_case(session, shop.id, "card_stopped", plan.id, plan=plan.id)
-    letters.card_needed(session, shop, plan, open_rows[0], "stopped")
+    if paying.card_is_stopped(session, plan, method):
+        cases.open_case(session, shop.id, "card_stopped", plan.id, plan=plan.id)
+        letters.card_needed(session, shop, plan, open_rows[0], "stopped")
+    else:
+        paying.card_renewed(session, shop, plan)
     outbox.done(session, out, "sent")

@@ -19,9 +19,9 @@ _DELAYS = (10, 30, 120, 600, 1800, 7200, 21600, 43200, 86400, 86400)
 
 class Out(moves.Stateful, Due, Row, Base):
     """Something to tell the outside: ``kind`` is ``mail`` or ``write_back``, ``what`` the row it is about (a message,
-    a collection, a plan), ``subject`` the thing whose news must arrive in order. ``notice`` and ``ask_card`` are mails
-    that are written only when their moment has come, a
-    ``letter`` one that is written when it leaves, and is ``mail`` from then on."""
+    a collection, a plan), ``subject`` the thing whose news must arrive in order. ``notice`` and ``card_news`` are
+    judged, and where need be written, only when their turn comes; a ``letter`` is written then and is ``mail`` from then
+    on."""
 
     __tablename__ = "outbox"
     prefix = "out"

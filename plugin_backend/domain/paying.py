@@ -4,10 +4,12 @@ collection, confirmed with his bank where that asks for it."""
 from sqlalchemy.orm import Session
 
 from plugin_backend.core import delays
-from plugin_backend.domain import cases, moves, plans
+from plugin_backend.domain import cases, moves, plans, schedules
+from plugin_backend.domain.merchants import Shop
 from plugin_backend.domain.plans import Collection, Plan
 from plugin_backend.domain.vault import PaymentMethod
 from plugin_backend.sdk import clock
+from plugin_backend.sdk.gateway import Decline
 
 # What was refused, and may be paid with another card, or by the customer himself.
 REFUSED = ("retry_wait", "exhausted")
@@ -26,6 +28,17 @@ def change_card(session: Session, plan: Plan, method: PaymentMethod) -> None:
         plan.rest(clock.now())
     elif waits_for_customer(plan):
         plans.resume(session, plan, "another card was given")
+
+
+def card_renewed(session: Session, shop: Shop, plan: Plan) -> None:
+    """The card has new data: what waited for that is tried with it, by day. The caller holds the plan's lock."""
+    rows = plans.collections_of(session, plan.shop_id, plan.id)
+    for row in (row for row in rows if row.state == "exhausted" and row.reason == Decline.NEW_DATA):
+        release(session, row, "the card was renewed")
+        row.declines = 0
+        row.rest(schedules.humane(clock.now(), shop.zone))
+    if plan.state == "paused" and plan.reason == f"declined: {Decline.NEW_DATA.value}":
+        plans.resume(session, plan, "the card was renewed")
 
 
 def release(session: Session, row: Collection, reason: str) -> None:

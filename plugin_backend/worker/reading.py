@@ -13,6 +13,7 @@ from plugin_backend.domain import (
     inbox,
     merchants,
     moves,
+    notices,
     plans,
     setups,
 )
@@ -124,7 +125,7 @@ def _from_gateway(
             if refund is not None:
                 billing.refund_evidence(session, refund)
         case gateway_sdk.CardUpdated():
-            # A card is read again when it is next used.
-            return
+            # Who names the token has it from the gateway; of a card that is not ours there is nothing to say.
+            notices.card_updated(session, shop, account.id, event)
         case _:
             assert_never(event)

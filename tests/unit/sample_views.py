@@ -38,6 +38,7 @@ from plugin_backend.core.views import (
     Rhythm,
     Row,
     Section,
+    SettingsView,
     ShopView,
     SignInMail,
     State,
@@ -311,6 +312,18 @@ PAGES: list[tuple[str, str, dict[str, Any]]] = [
                 (AccountLine("sandbox", State("account", "failed"), Reason("charged_twice")),),
             ),
         },
+    ),
+    *(
+        (
+            name,
+            "dashboard/settings.html",
+            {
+                "dashboard": DASHBOARD,
+                "view": SettingsView("/s/1/settings", days, "15", 8, 30, 20, wrong),
+                "csrf": "c",
+            },
+        )
+        for name, days, wrong in (("settings", "3, 5, 7, 7", False), ("settings wrong", "x", True))
     ),
     *(
         (f"error {status}", "error.html", {"status": status, "reference": "req_1"})

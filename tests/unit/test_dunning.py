@@ -311,3 +311,19 @@ def test_what_visa_allows_can_be_set(retries: int) -> None:
 def test_more_than_visa_allows_cannot_be_set(retries: int) -> None:
     with pytest.raises(ValueError, match="1 to 20"):
         dunning.check_visa_retries(retries)
+
+
+@pytest.mark.parametrize(
+    ("text", "ladder"),
+    [("3,5,7,7", (3, 5, 7, 7)), (" 1 , 29 ", (1, 29)), ("", ()), ("  ", ()), ("30", (30,))],
+)
+def test_a_ladder_is_read_as_it_is_typed(text: str, ladder: tuple[int, ...]) -> None:
+    assert dunning.read_ladder(text) == ladder
+
+
+@pytest.mark.parametrize(
+    "text", ["3;5", "a", "3,,5", "-1", "3.5", "0", "31", "1,1,1,1,1,1,1,1,1", "٣", "1e1", ","]
+)
+def test_what_is_no_ladder_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="a ladder"):
+        dunning.read_ladder(text)

@@ -28,6 +28,7 @@ from plugin_backend.core.views.dashboard import (
     Reason,
     Row,
     Section,
+    SettingsView,
     State,
     Tab,
 )
@@ -81,6 +82,7 @@ __all__ = [
     "Rhythm",
     "Row",
     "Section",
+    "SettingsView",
     "ShopView",
     "SignInMail",
     "State",

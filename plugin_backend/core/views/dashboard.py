@@ -120,8 +120,22 @@ class HomeView:
 
 
 @dataclass(frozen=True, slots=True)
+class SettingsView:
+    """How refused payments are tried again, as it was typed or is set, and the bounds. ``wrong`` True: it was typed
+    beyond them."""
+
+    action_url: str
+    retry_days: str
+    visa_retries: str
+    most_steps: int
+    most_days: int
+    most_visa_retries: int
+    wrong: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Tab:
-    """One page of a shop; ``noun`` is ``home`` or a key of ``render.words.LISTS``."""
+    """One page of a shop; ``noun`` is ``home``, ``settings`` or a key of ``render.words.LISTS``."""
 
     noun: str
     url: str

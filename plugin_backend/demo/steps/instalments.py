@@ -93,9 +93,9 @@ def shop_is_told(stage: Stage) -> Json:
 
 
 def second_payment_declined_then_paid(stage: Stage) -> Json:
-    """A month later: refused for the card's limit, told, tried again on the ladder, paid."""
+    """A month later: announced, refused for the card's limit, told, tried again on the ladder, paid."""
     clock = stage.later(LUNA, "month")
-    mails = [stage.mail(ANA, number)["subject"] for number in (4, 5)]
+    mails = [stage.mail(ANA, number)["subject"] for number in (4, 5, 6)]
     row = stage.row(LUNA, "collections", "€33.33", stage.words.state("collection", "paid"))
     failed = stage.row(LUNA, "messages", ANA, stage.words.reason("payment_failed"))
     tries = [(entry["state"], entry["code"]) for entry in stage.ledger("charge.made")]
@@ -112,7 +112,7 @@ def last_payment_completes(stage: Stage) -> Json:
     stage.row(
         LUNA, "messages", ANA, stage.words.reason("plan_completed"), stage.words.state("message", "sent")
     )
-    stage.until(lambda: len(stage.mails(ANA)) == 7, f"seven mails to {ANA}")
+    stage.until(lambda: len(stage.mails(ANA)) == 9, f"nine mails to {ANA}")
     amounts = [entry["moved"]["amount"] for entry in stage.captures()]
     expect(amounts == [3334, 3333, 3333], f"the gateway captured {amounts}")
     recovered = stage.look(LUNA, "").text

@@ -7,8 +7,8 @@ from plugin_backend.demo.steps.accepting import accept, card_number, pay
 from plugin_backend.demo.visitor import Visitor
 
 INGRID = "ingrid.lie@example.test"
-# The offer, the confirmation, and a receipt for each of three payments.
-_MAILS = 5
+# The offer, the confirmation, a receipt for each of three payments, and a notice before each but the first.
+_MAILS = 7
 
 
 def subscribed(stage: Stage) -> Json:
