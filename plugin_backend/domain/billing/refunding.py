@@ -166,7 +166,9 @@ def _failed(session: Session, row: Refund, state: str, reason: str) -> None:
     """It will not come about by itself: a person decides whether it is tried again."""
     moves.move(session, row, state, reason)
     _settled(session, row)
-    cases.open_case(session, row.shop_id, "refund_refused", row.plan_id, refund=row.id, code=reason)
+    cases.open_case(
+        session, row.shop_id, "refund_refused", row.id, plan=row.plan_id, refund=row.id, code=reason
+    )
 
 
 def _settled(session: Session, row: Refund) -> None:
@@ -238,7 +240,9 @@ def _after_the_end(
         _book(session, row, "refund_reversed", debit=ledger.GATEWAY, credit=ledger.CUSTOMER)
         session.flush()
         follow(session, attempt)
-        cases.open_case(session, row.shop_id, "refund_reversed", row.plan_id, refund=row.id, code=row.code)
+        cases.open_case(
+            session, row.shop_id, "refund_reversed", row.id, plan=row.plan_id, refund=row.id, code=row.code
+        )
     elif row.state != "succeeded" and isinstance(outcome, sdk.Succeeded):
         _book(session, row, "unexpected_refund", debit=ledger.SUSPENSE, credit=ledger.GATEWAY)
         cases.open_case(session, row.shop_id, "refunded_after_all", row.id, plan=row.plan_id)
