@@ -186,10 +186,14 @@ def _failed(session: Session, row: Refund, state: str, reason: str) -> None:
 
 
 def _settled(session: Session, row: Refund) -> None:
-    row.rest(None)
-    for kind in ("in_doubt", "in_doubt_for_a_week", "refund_delayed"):
-        cases.settle(session, row.shop_id, kind, row.id, "it was found out")
+    _clear(session, row)
     cases.settle(session, row.shop_id, "refund_delayed", row.attempt_id, "it was found out")
+
+
+def _clear(session: Session, row: Refund) -> None:
+    row.rest(None)
+    for kind in ("in_doubt", "in_doubt_for_a_week"):
+        cases.settle(session, row.shop_id, kind, row.id, "it was found out")
 
 
 def _wait(session: Session, row: Refund, state: str, reason: str) -> None:
@@ -209,7 +213,7 @@ def _wait(session: Session, row: Refund, state: str, reason: str) -> None:
 def _once_more(session: Session, row: Refund, attempt: Attempt, reason: str) -> None:
     """It did not happen: the next try, a row of its own under a reference of its own."""
     moves.move(session, row, "not_executed", reason)
-    row.rest(None)
+    _clear(session, row)
     session.flush()
     table = delays.DELAYS
     wait = min(table.not_executed * 2 ** min(row.number - 1, 8), table.not_executed_longest)
