@@ -12,7 +12,20 @@ from plugin_backend.sdk.errors import RepriseError
 _ROOMS = {
     "demo": ("up", "demo"),
     "migration": ("migrate",),
-    "objects": ("deliveries", "carts", "offers", "plans", "collections", "messages", "cases"),
+    "objects": (
+        *(
+            "books",
+            "deliveries",
+            "carts",
+            "offers",
+            "plans",
+            "collections",
+            "messages",
+            "refunds",
+            "disputes",
+        ),
+        "cases",
+    ),
     "processes": ("web", "worker", "clock", "doctor", "keys"),
     "shops": ("shop", "gateway", "user"),
 }

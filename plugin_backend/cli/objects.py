@@ -1,4 +1,5 @@
-"""Looking at what there is: deliveries, carts, offers, plans, collections, messages, cases."""
+"""Looking at what there is: deliveries, carts, offers, plans, collections, messages, refunds, disputes, cases, and the
+books."""
 
 from pathlib import Path
 
@@ -7,11 +8,11 @@ import click
 from plugin_backend.cli.context import at_work, data_option, json_option, shop_option, tell
 from plugin_backend.core.db import transaction
 from plugin_backend.core.house import house
-from plugin_backend.domain import inbox, merchants, objects
+from plugin_backend.domain import books, inbox, merchants, objects
 from plugin_backend.domain.inbox import DeliveryRow
 from plugin_backend.sdk import clock
 
-NOUNS = ("deliveries", "carts", "offers", "plans", "collections", "messages", "cases")
+NOUNS = ("deliveries", "carts", "offers", "plans", "collections", "messages", "refunds", "disputes", "cases")
 
 
 def _group(noun: str) -> click.Group:
@@ -71,4 +72,21 @@ def replay(row_id: str, shop_id: str, data: Path | None, as_json: bool) -> None:
     )
 
 
-COMMANDS = [deliveries, *(_group(noun) for noun in NOUNS[1:])]
+@click.command("books")
+@shop_option
+@click.option("--customer", "customer_id", metavar="ID", help="Only what a customer paid and got back.")
+@data_option
+@json_option
+def balances(shop_id: str, customer_id: str | None, data: Path | None, as_json: bool) -> None:
+    """What the books come to: each account, or a customer, in each currency by itself. Minor units."""
+    with at_work(data), transaction(shop_id) as session:
+        merchants.get_shop(session, shop_id)
+        found = (
+            books.of_customer(session, shop_id, customer_id)
+            if customer_id
+            else books.of_shop(session, shop_id)
+        )
+    tell(found, as_json=True)
+
+
+COMMANDS = [balances, deliveries, *(_group(noun) for noun in NOUNS[1:])]

@@ -6,20 +6,19 @@ Nothing in them is secret, neither a token nor a sealed setting; the one link is
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import Session
 
-from plugin_backend.core.due import Due
-from plugin_backend.domain import carts, ledger, merchants, messages, moves, offers, plans
-from plugin_backend.domain.billing import Attempt
+from plugin_backend.domain import books, carts, ledger, merchants, messages, moves, offers, plans
+from plugin_backend.domain.billing import Attempt, Dispute, Refund
+from plugin_backend.domain.books import Json, common, moment
 from plugin_backend.domain.carts import Cart
 from plugin_backend.domain.cases import Case
 from plugin_backend.domain.customers import Customer
 from plugin_backend.domain.inbox import DeliveryRow
-from plugin_backend.domain.ledger import Journal, Posting
 from plugin_backend.domain.merchants import Shop
 from plugin_backend.domain.messages import Message
 from plugin_backend.domain.offers import Offer
@@ -29,7 +28,6 @@ from plugin_backend.domain.vault import PaymentMethod
 from plugin_backend.sdk import clock
 from plugin_backend.sdk.money import Money
 
-Json = dict[str, Any]
 Writer = Callable[[Session, Shop, list[Any]], list[Json]]
 PAGE = 50
 SOON = timedelta(days=30)
@@ -66,7 +64,7 @@ def show_object(session: Session, shop_id: str, noun: str, row_id: str) -> Json:
     told = select(Out).where(Out.shop_id == shop_id, Out.what == row_id).order_by(Out.seq)
     shown["history"] = history(session, shop_id, row_id)
     shown["cases"] = _cases(session, shop, list(session.scalars(about)))
-    shown["outbox"] = [_common(out) | {"kind": out.kind, "tries": out.tries} for out in session.scalars(told)]
+    shown["outbox"] = [common(out) | {"kind": out.kind, "tries": out.tries} for out in session.scalars(told)]
     return shown
 
 
@@ -74,7 +72,7 @@ def history(session: Session, shop_id: str, row_id: str) -> list[Json]:
     """Every move of a row, the first one first."""
     found = select(moves.Move).where(moves.Move.shop_id == shop_id, moves.Move.row_id == row_id)
     return [
-        {"at": _at(move.created_at), "before": move.before, "after": move.after, "reason": move.reason}
+        {"at": moment(move.created_at), "before": move.before, "after": move.after, "reason": move.reason}
         for move in session.scalars(found.order_by(moves.Move.seq))
     ]
 
@@ -82,16 +80,11 @@ def history(session: Session, shop_id: str, row_id: str) -> list[Json]:
 def recovered(session: Session, shop_id: str) -> list[Money]:
     """What was captured for plans and not given back, for each currency by itself. What landed in suspense, because
     nobody can say yet whose it is, does not count."""
-    balance = func.sum(-Posting.amount)
-    found = (
-        select(balance, Journal.currency)
-        .join(Journal, (Journal.shop_id == Posting.shop_id) & (Journal.id == Posting.journal_id))
-        .where(Posting.shop_id == shop_id, Posting.account == ledger.CUSTOMER)
-        .group_by(Journal.currency)
-        .having(balance != 0)
-        .order_by(Journal.currency)
-    )
-    return [Money(int(amount), currency) for amount, currency in session.execute(found)]
+    return [
+        Money(-balance.minor, balance.currency)
+        for account, balance in ledger.of_accounts(session, shop_id)
+        if account == ledger.CUSTOMER and balance.minor
+    ]
 
 
 def expected_30_days(session: Session, shop_id: str) -> list[Money]:
@@ -118,34 +111,19 @@ def _sums(session: Session, shop_id: str, *conditions: ColumnElement[bool]) -> l
     return [Money(int(amount), currency) for amount, currency in session.execute(found)]
 
 
-def _common(row: Any) -> Json:
-    shown: Json = {
-        "id": row.id,
-        "shop": row.shop_id,
-        "state": row.state,
-        "reason": row.reason,
-        "created_at": _at(row.created_at),
-    }
-    return shown | {"due_at": _at(row.due_at)} if isinstance(row, Due) else shown
-
-
-def _at(moment: datetime | None) -> str | None:
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z") if moment else None
-
-
 def _money(amount: int | None, currency: str | None) -> Json | None:
     return None if amount is None or currency is None else {"amount": amount, "currency": currency}
 
 
 def _deliveries(session: Session, shop: Shop, rows: list[Any]) -> list[Json]:
     return [
-        _common(row)
+        common(row)
         | {
             "source": row.source,
             "topic": row.topic,
             "identity": row.identity,
             "sha256": row.sha256,
-            "received_at": _at(row.received_at),
+            "received_at": moment(row.received_at),
             "effect": row.effect,
         }
         for row in rows
@@ -159,7 +137,7 @@ def _carts(session: Session, shop: Shop, rows: list[Any]) -> list[Json]:
     )
     offered = dict(session.execute(newest.group_by(Offer.cart_id)).all())
     return [
-        _common(row)
+        common(row)
         | {
             "key": row.key,
             "customer": people.get(row.customer_id),
@@ -167,9 +145,9 @@ def _carts(session: Session, shop: Shop, rows: list[Any]) -> list[Json]:
             "lines": row.lines,
             "country": row.country,
             "locale": row.locale,
-            "updated_at": _at(row.updated_at) if row.updated_at > carts.BEFORE_EVERYTHING else None,
-            "changed_at": _at(row.changed_at),
-            "failed_at": _at(row.failed_at),
+            "updated_at": moment(row.updated_at) if row.updated_at > carts.BEFORE_EVERYTHING else None,
+            "changed_at": moment(row.changed_at),
+            "failed_at": moment(row.failed_at),
             "decline": row.decline,
             "offer": row.offer_id or offered.get(row.id),
         }
@@ -184,7 +162,7 @@ def _offers(session: Session, shop: Shop, rows: list[Any]) -> list[Json]:
     )
     plan_of = dict(session.execute(made).all())
     return [
-        _common(row)
+        common(row)
         | {
             "cart": row.cart_id,
             "customer": people.get(row.customer_id),
@@ -196,9 +174,9 @@ def _offers(session: Session, shop: Shop, rows: list[Any]) -> list[Json]:
             "country": row.country,
             "locale": row.locale,
             "verdict": row.verdict,
-            "expires_at": _at(row.expires_at),
-            "viewed_at": _at(row.viewed_at),
-            "accepted_at": _at(row.accepted_at),
+            "expires_at": moment(row.expires_at),
+            "viewed_at": moment(row.viewed_at),
+            "accepted_at": moment(row.accepted_at),
         }
         for row in rows
     ]
@@ -216,7 +194,7 @@ def _parts(shop: Shop, offer: Offer) -> list[Json]:
             (part.number, part.amount.minor, part.due) for part in offers.parts_of(shop, offer, clock.now())
         )
     return [
-        {"number": number, "amount": _money(amount, offer.currency), "due_at": _at(due)}
+        {"number": number, "amount": _money(amount, offer.currency), "due_at": moment(due)}
         for number, amount, due in agreed
     ]
 
@@ -230,7 +208,7 @@ def _plans(session: Session, shop: Shop, rows: list[Any]) -> list[Json]:
         dated[shown["plan"]].append(shown)
     received = _received(session, shop.id, ids)
     return [
-        _common(row)
+        common(row)
         | {
             "offer": row.offer_id,
             "cart": row.cart_id,
@@ -241,8 +219,8 @@ def _plans(session: Session, shop: Shop, rows: list[Any]) -> list[Json]:
             "received": _money(received.get(row.id, 0), row.currency),
             "country": row.country,
             "locale": row.locale,
-            "started_at": _at(row.anchor),
-            "ended_at": _at(row.ended_at),
+            "started_at": moment(row.anchor),
+            "ended_at": moment(row.ended_at),
             "collections": dated[row.id],
         }
         for row in rows
@@ -250,11 +228,8 @@ def _plans(session: Session, shop: Shop, rows: list[Any]) -> list[Json]:
 
 
 def _received(session: Session, shop_id: str, plan_ids: list[str]) -> dict[str, int]:
-    found = (
-        select(Journal.plan_id, func.sum(Posting.amount))
-        .join(Posting, (Journal.shop_id == Posting.shop_id) & (Journal.id == Posting.journal_id))
-        .where(Journal.shop_id == shop_id, Journal.plan_id.in_(plan_ids), Posting.account == ledger.GATEWAY)
-        .group_by(Journal.plan_id)
+    found = select(ledger.PLANS.c.plan_id, ledger.PLANS.c.received).where(
+        ledger.PLANS.c.shop_id == shop_id, ledger.PLANS.c.plan_id.in_(plan_ids)
     )
     return {plan_id: int(amount) for plan_id, amount in session.execute(found)}
 
@@ -267,13 +242,13 @@ def _collections(session: Session, shop: Shop, rows: list[Any]) -> list[Json]:
     for attempt in session.scalars(found.order_by(Attempt.number)):
         tried[attempt.collection_id].append(_attempt(attempt))
     return [
-        _common(row)
+        common(row)
         | {
             "plan": row.plan_id,
             "number": row.number,
             "amount": row.money.as_json(),
-            "scheduled_at": _at(row.scheduled_at),
-            "paid_at": _at(row.paid_at),
+            "scheduled_at": moment(row.scheduled_at),
+            "paid_at": moment(row.paid_at),
             "declines": row.declines,
             "attempts": tried[row.id],
         }
@@ -282,7 +257,7 @@ def _collections(session: Session, shop: Shop, rows: list[Any]) -> list[Json]:
 
 
 def _attempt(row: Attempt) -> Json:
-    return _common(row) | {
+    return common(row) | {
         "number": row.number,
         "reference": row.reference,
         "amount": row.money.as_json(),
@@ -290,14 +265,14 @@ def _attempt(row: Attempt) -> Json:
         "decline": row.decline,
         "code": row.code,
         "gateway_id": row.gateway_id,
-        "first_sent_at": _at(row.first_sent_at),
-        "last_sent_at": _at(row.last_sent_at),
+        "first_sent_at": moment(row.first_sent_at),
+        "last_sent_at": moment(row.last_sent_at),
     }
 
 
 def _messages(session: Session, shop: Shop, rows: list[Any]) -> list[Json]:
     return [
-        _common(row)
+        common(row)
         | {
             "kind": row.kind,
             "about": row.subject_id,
@@ -305,15 +280,15 @@ def _messages(session: Session, shop: Shop, rows: list[Any]) -> list[Json]:
             "locale": row.locale,
             "subject": row.subject,
             "text": row.text,
-            "not_after": _at(row.not_after),
-            "sent_at": _at(row.sent_at),
+            "not_after": moment(row.not_after),
+            "sent_at": moment(row.sent_at),
         }
         for row in rows
     ]
 
 
 def _cases(session: Session, shop: Shop, rows: list[Any]) -> list[Json]:
-    return [_common(row) | {"kind": row.kind, "subject": row.subject, "facts": row.facts} for row in rows]
+    return [common(row) | {"kind": row.kind, "subject": row.subject, "facts": row.facts} for row in rows]
 
 
 def _people(session: Session, shop_id: str, rows: Iterable[Any]) -> dict[str | None, Json]:
@@ -335,6 +310,7 @@ def _more(session: Session, row: Any) -> Json:
             return {
                 "card": _card(session, row),
                 "mandate": _mandate(plans.mandate_of(session, row.shop_id, row.id)),
+                **books.of_plan(session, row),
             }
         case _:
             return {}
@@ -357,7 +333,7 @@ def _mandate(row: Mandate) -> Json:
         "text": row.text,
         "text_version": row.text_version,
         "locale": row.locale,
-        "accepted_at": _at(row.accepted_at),
+        "accepted_at": moment(row.accepted_at),
     }
 
 
@@ -368,6 +344,8 @@ NOUNS: dict[str, tuple[type[Any], Writer]] = {
     "collections": (Collection, _collections),
     "deliveries": (DeliveryRow, _deliveries),
     "messages": (Message, _messages),
+    "refunds": (Refund, books.refunds),
+    "disputes": (Dispute, books.disputes),
     "cases": (Case, _cases),
 }
 """What can be listed and shown: the table of each noun, and how its rows are written."""

@@ -75,6 +75,7 @@ def _from_shop(session: Session, shop: Shop, event: shop_sdk.ShopEvent, row: Del
             carts.order_refunded(session, shop, event, at)
             if event.full:
                 plans.order_stopped(session, shop.id, event.order_key, "refunded in the shop")
+            billing.refunded_in_shop(session, shop.id, event)
         case shop_sdk.CustomerRedacted():
             _redacted(session, shop, event)
         case shop_sdk.CustomerDataRequested():

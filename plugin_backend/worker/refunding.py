@@ -22,7 +22,7 @@ def refund(shop: Shop) -> int:
 
 def _ask_and_record(shop: Shop, ask: billing.RefundAsk) -> None:
     outcome = billing.ask_refund(ask)
-    if isinstance(outcome, sdk.Absent):
+    if isinstance(outcome, sdk.Absent) or not ask.findable:
         with transaction(shop.id) as session:
             again = billing.prepare_refund_again(session, shop, ask)
         if again is not None:

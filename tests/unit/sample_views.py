@@ -16,6 +16,11 @@ from plugin_backend.core.views import (
     CardNeededMail,
     ClockBar,
     CompletedMail,
+    CreditLine,
+    CreditMail,
+    CreditOption,
+    CreditStep,
+    CreditView,
     DashboardView,
     DetailView,
     Difference,
@@ -151,6 +156,28 @@ OFFER_PAGE = {
     "stop_url": "/o/x/stop",
     "csrf": "c5rf",
 }
+CREDITED = replace(PLAN, taken_off=Money(2000, "EUR"), given_back=Money(100, "EUR"))
+CREDIT = CreditView(
+    "pln_01",
+    most=TOTAL,
+    amount="20.00",
+    first="schedule",
+    url="/s/1/plans/pln_01/credit",
+    back_url="/s/1/plans/pln_01",
+    lines=(CreditLine("0", "Lampe <b>", "1.5", Money(8000, "EUR"), chosen=True),),
+    options=(CreditOption("end", "ab"), CreditOption("spread", "cd")),
+    steps=tuple(
+        CreditStep(
+            part.number, part.due, State("collection", "scheduled"), part.amount, Money(0, "EUR"), part.amount
+        )
+        for part in OFFER.parts
+    ),
+    refunds=(Money(100, "EUR"), Money(200, "EUR")),
+    taken_off=Money(2000, "EUR"),
+    given_back=Money(300, "EUR"),
+    under_way=True,
+    case="case_01",
+)
 CHANGES = (
     Difference("total", Money(9000, "EUR"), TOTAL),
     Difference("dates", AT, AT + timedelta(days=1)),
@@ -191,7 +218,7 @@ PAGES: list[tuple[str, str, dict[str, Any]]] = [
         "portal/plan.html",
         {
             "shop": replace(SHOP, logo_url="https://luna.example/logo.png"),
-            "plan": PLAN,
+            "plan": CREDITED,
             "cancel_url": "/p/x/cancel",
             "withdraw_url": "/p/x/withdraw",
             "card_url": "/p/x/card",
@@ -291,11 +318,47 @@ PAGES: list[tuple[str, str, dict[str, Any]]] = [
                 "dlv_01",
                 (Fact("received_at", AT), Fact("attempts", 3), Fact("cart", Link("crt_01", "/s/1/carts/1"))),
                 sections=(Section("moves", COLUMNS, ROWS), Section("attempts", ("id",), ())),
-                actions=(Action("replay", "/s/1/replay"), Action("refund", "/s/1/refund", danger=True)),
+                actions=(
+                    Action("replay", "/s/1/replay"),
+                    Action("refund", "/s/1/refund", danger=True),
+                    Action("credit", "/s/1/credit", leads=True),
+                ),
                 back_url="/s/1/deliveries",
                 raw='{"id": "</pre><script>"}',
             ),
             "csrf": "c",
+        },
+    ),
+    ("credit", "dashboard/credit.html", {"dashboard": DASHBOARD, "view": CREDIT, "csrf": "c"}),
+    (
+        "credit one way",
+        "dashboard/credit.html",
+        {
+            "dashboard": DASHBOARD,
+            "view": replace(CREDIT, options=CREDIT.options[:1], changed=True),
+            "csrf": "c",
+        },
+    ),
+    *(
+        (
+            f"credit {problem}",
+            "dashboard/credit.html",
+            {
+                "dashboard": DASHBOARD,
+                "view": replace(CREDIT, problem=problem, options=(), steps=(), amount="x", first="card"),
+                "csrf": "c",
+            },
+        )
+        for problem in ("unreadable", "nothing", "too_much")
+    ),
+    (
+        "nothing to credit",
+        "dashboard/credit.html",
+        {
+            "dashboard": DASHBOARD,
+            "view": replace(
+                CREDIT, most=Money(0, "EUR"), options=(), steps=(), taken_off=None, given_back=None
+            ),
         },
     ),
     (
@@ -397,5 +460,23 @@ MAILS: list[tuple[str, Mail]] = [
     ("plan_completed", CompletedMail(SHOP, PLAN, "https://r.example/p/x")),
     ("plan_cancelled", CancelledMail(SHOP, PLAN, ENDING, AT, "https://r.example/p/x")),
     ("plan_cancelled", CancelledMail(SHOP, PLAN, Ending("withdraw"), AT, "https://r.example/p/x")),
+    (
+        "plan_credited",
+        CreditMail(
+            SHOP,
+            CREDITED,
+            "https://r.example/p/x",
+            taken_off=Money(2000, "EUR"),
+            given_back=Money(100, "EUR"),
+        ),
+    ),
+    ("plan_credited", CreditMail(SHOP, CREDITED, "https://r.example/p/x", taken_off=Money(2000, "EUR"))),
+    (
+        "refund_made",
+        CreditMail(
+            SHOP, CREDITED, "https://r.example/p/x", given_back=Money(100, "EUR"), card=Card("Visa", "4242")
+        ),
+    ),
+    ("refund_made", CreditMail(SHOP, SUBSCRIBED, "https://r.example/p/x", given_back=Money(100, "EUR"))),
     ("sign_in", SignInMail("https://r.example/login/x", 15, "https://r.example")),
 ]

@@ -284,6 +284,12 @@ def test_a_page_of_an_empty_shop_says_that_there_is_nothing(
 def test_every_page_shows_its_rows_and_each_row_its_details(
     house: TestHouse, operator: Operator, busy: Shop, language: str
 ) -> None:
+    with house.of(busy) as session:
+        for email in ("cy@example.test", "di@example.test"):
+            plan = story.accepted_plan(session, busy, Money(10000, "EUR"), email)
+            story.charged(session, busy, plan.id, 1)
+            story.credited(session, busy, plan.id, Money(8000, "EUR"))
+        story.disputed(session, busy, plan.id)
     for tab in TABS:
         listed = operator.get(f"/shops/{busy.id}/{tab}?lang={language}")
         links = set(

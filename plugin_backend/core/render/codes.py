@@ -275,7 +275,6 @@ CASES: Mapping[str, str] = {
     "gateway_unsteady": N_("Too many payments ended without an answer; no new ones are begun for a while"),
     "in_doubt": N_("A payment has been in doubt for an hour"),
     "in_doubt_for_a_week": N_("A payment has been in doubt for a week"),
-    "in_doubt_for_an_hour": N_("A payment has been in doubt for an hour"),
     "more_than_agreed": N_("A payment would go beyond what was agreed"),
     "no_card_page": N_("The gateway gave no page for the card"),
     "order_by_hand": N_("An order must be made by hand in the shop"),

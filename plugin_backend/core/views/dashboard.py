@@ -74,11 +74,12 @@ class Section:
 @dataclass(frozen=True, slots=True)
 class Action:
     """A button that POSTs to ``url``. ``label`` is a key of ``render.words.ACTIONS``; ``danger`` True: money moves or
-    something ends."""
+    something ends; ``leads`` True: it is a way to a page on which that is shown first, and nothing is sent."""
 
     label: str
     url: str
     danger: bool = False
+    leads: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +105,66 @@ class AccountLine:
     gateway: str
     state: State
     reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class CreditLine:
+    """A line of the basket that can be credited as a whole; ``key`` is what the form calls it."""
+
+    key: str
+    title: str
+    quantity: str
+    total: Money
+    chosen: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CreditStep:
+    """One payment of the plan, before the credit and after it, either way."""
+
+    number: int
+    due: datetime
+    state: State
+    before: Money
+    from_the_end: Money
+    spread: Money
+
+
+@dataclass(frozen=True, slots=True)
+class CreditOption:
+    """One way to do it (``end`` or ``spread``), and the fingerprint of what is shown for it."""
+
+    rest: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class CreditView:
+    """The form of a credit on a plan, and, once there is an amount, what it comes to. ``amount`` is as typed, ``problem`` "", ``unreadable``,
+    ``nothing`` or ``too_much``; ``options`` are empty while there is nothing to confirm, one where both ways come to the
+    same. ``refunds`` is what goes back of each captured payment, ``case`` the case that led here."""
+
+    plan: str
+    most: Money
+    amount: str
+    first: str
+    url: str
+    back_url: str
+    lines: tuple[CreditLine, ...] = ()
+    options: tuple[CreditOption, ...] = ()
+    steps: tuple[CreditStep, ...] = ()
+    refunds: tuple[Money, ...] = ()
+    taken_off: Money | None = None
+    given_back: Money | None = None
+    under_way: bool = False
+    changed: bool = False
+    problem: str = ""
+    case: str = ""
+
+    @property
+    def credited(self) -> Money | None:
+        """What is credited in all."""
+        return self.taken_off + self.given_back if self.taken_off and self.given_back else None
 
 
 @dataclass(frozen=True, slots=True)

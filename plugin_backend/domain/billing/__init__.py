@@ -17,6 +17,7 @@ from plugin_backend.domain.billing.crediting import (
     Standing,
     credit,
     credit_notes_of,
+    refunded_in_shop,
     standing,
 )
 from plugin_backend.domain.billing.declining import change_card
@@ -86,6 +87,7 @@ __all__ = [
     "reference_of",
     "refund_by_reference",
     "refund_evidence",
+    "refunded_in_shop",
     "standing",
     "stop",
 ]

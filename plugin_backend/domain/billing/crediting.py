@@ -18,10 +18,12 @@ from plugin_backend.core.ids import new_id
 from plugin_backend.domain import cases, credits, letters, moves, outbox, plans
 from plugin_backend.domain.billing import refunds
 from plugin_backend.domain.billing.attempts import Attempt
+from plugin_backend.domain.cases import Case
 from plugin_backend.domain.credits import Capture, Credit, Line, Wish
 from plugin_backend.domain.merchants import Shop
 from plugin_backend.domain.offers import INSTALMENTS
 from plugin_backend.domain.plans import Collection, Plan
+from plugin_backend.sdk.connector import OrderRefunded
 from plugin_backend.sdk.errors import RepriseError
 from plugin_backend.sdk.money import Money
 
@@ -122,6 +124,32 @@ def credit(session: Session, shop: Shop, plan_id: str, wish: Wish, fingerprint: 
         refunds.begin(session, attempt, part.left.minor, credit_id=note.id)
     _finish(session, shop, plan, note)
     return note
+
+
+def refunded_in_shop(session: Session, shop_id: str, event: OrderRefunded) -> None:
+    """The shop gave something back by itself: a person decides whether the same is done here. Platforms tell now what
+    they gave back at once, now the sum of it all, and tell it again with every change of the order; so only what goes
+    beyond what was decided before is asked about."""
+    plan = plans.of_order(session, shop_id, event.order_key)
+    if plan is None or plan.state == "pending" or (event.full and plan.state != "completed"):
+        return
+    plans.locked(session, shop_id, plan.id)
+    about = select(Case).where(
+        Case.shop_id == shop_id, Case.kind == "refunded_in_shop", Case.subject == plan.id
+    )
+    found = list(session.scalars(about))
+    decided = max((case.facts.get("told", 0) for case in found if case.state == "resolved"), default=0)
+    told = event.refunded if event.refunded and event.refunded.currency == plan.currency else None
+    if told is None or told.minor <= decided:
+        if told is None and not found:
+            cases.open_case(
+                session, shop_id, "refunded_in_shop", plan.id, plan=plan.id, order=event.order_key
+            )
+        return
+    case = cases.open_case(session, shop_id, "refunded_in_shop", plan.id, plan=plan.id, order=event.order_key)
+    if told.minor > case.facts.get("told", 0):
+        amount = Money(told.minor - decided, plan.currency).as_json()
+        case.facts = case.facts | {"amount": amount, "told": told.minor}
 
 
 def _note(session: Session, plan: Plan, made: Credit, number: int, fingerprint: str) -> CreditNote:

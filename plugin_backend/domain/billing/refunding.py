@@ -15,6 +15,7 @@ from plugin_backend.domain import cases, ledger, letters, merchants, moves, outb
 from plugin_backend.domain.billing.attempts import Attempt, ask_again
 from plugin_backend.domain.billing.disputes import disputed
 from plugin_backend.domain.billing.refunds import UNSETTLED, Refund, begin, follow
+from plugin_backend.domain.billing.resolving import REPLAYS
 from plugin_backend.domain.merchants import GatewayAccount, Shop
 from plugin_backend.sdk import clock
 from plugin_backend.sdk import gateway as sdk
@@ -35,6 +36,11 @@ class RefundAsk:
     send: bool
     again: bool
     fence: int
+
+    @property
+    def findable(self) -> bool:
+        """Could the gateway tell how this refund stands at all?"""
+        return self.gateway.capabilities.look_up in ("reference", "list") or bool(self.gateway_id)
 
 
 def prepare_refund(session: Session, shop: Shop, refund_id: str) -> RefundAsk | None:
@@ -60,6 +66,9 @@ def prepare_refund_again(session: Session, shop: Shop, asked: RefundAsk) -> Refu
     row, attempt = _locked(session, shop, asked.refund_id)
     window = asked.gateway.capabilities.idempotency_window
     if asked.send or row.asked != asked.fence or row.state not in ("sent", "in_doubt"):
+        return None
+    if asked.findable and row.asked > 2 * REPLAYS:
+        # Each was a look and a send. From here on silence must be able to prove something.
         return None
     if window is None or row.first_sent_at is None:
         return None
@@ -100,6 +109,8 @@ def ask_refund(ask: RefundAsk) -> sdk.Outcome | sdk.Absent:
     assert_no_transaction()
     if ask.send:
         return ask.gateway.refund(ask.request)
+    if not ask.findable:
+        return sdk.InDoubt("it cannot be looked up")
     return ask.gateway.find_refund(ask.request.reference, ask.gateway_id)
 
 
@@ -124,6 +135,9 @@ def record_refund(session: Session, shop: Shop, ask: RefundAsk, outcome: sdk.Out
     match outcome:
         case sdk.Succeeded():
             _given_back(session, shop, row, attempt, outcome)
+            if row.state == "succeeded" and ask.gateway.capabilities.async_refunds:
+                # It may fail days later, and the callback that says so may be lost: one more look.
+                row.rest(clock.now() + delays.DELAYS.give_up)
         case sdk.Declined(code=code):
             row.code = code
             _failed(session, row, "declined", code)
@@ -166,14 +180,20 @@ def _failed(session: Session, row: Refund, state: str, reason: str) -> None:
     """It will not come about by itself: a person decides whether it is tried again."""
     moves.move(session, row, state, reason)
     _settled(session, row)
-    cases.open_case(session, row.shop_id, "refund_refused", row.plan_id, refund=row.id, code=reason)
+    cases.open_case(
+        session, row.shop_id, "refund_refused", row.id, plan=row.plan_id, refund=row.id, code=reason
+    )
 
 
 def _settled(session: Session, row: Refund) -> None:
-    row.rest(None)
-    for kind in ("in_doubt_for_an_hour", "in_doubt_for_a_week", "refund_delayed"):
-        cases.settle(session, row.shop_id, kind, row.id, "it was found out")
+    _clear(session, row)
     cases.settle(session, row.shop_id, "refund_delayed", row.attempt_id, "it was found out")
+
+
+def _clear(session: Session, row: Refund) -> None:
+    row.rest(None)
+    for kind in ("in_doubt", "in_doubt_for_a_week"):
+        cases.settle(session, row.shop_id, kind, row.id, "it was found out")
 
 
 def _wait(session: Session, row: Refund, state: str, reason: str) -> None:
@@ -183,7 +203,7 @@ def _wait(session: Session, row: Refund, state: str, reason: str) -> None:
     if state == "in_doubt" and row.first_sent_at is not None:
         unclear = clock.now() - row.first_sent_at
         for kind, after in (
-            ("in_doubt_for_an_hour", delays.DELAYS.alarm),
+            ("in_doubt", delays.DELAYS.alarm),
             ("in_doubt_for_a_week", delays.DELAYS.give_up),
         ):
             if unclear >= after:
@@ -193,7 +213,7 @@ def _wait(session: Session, row: Refund, state: str, reason: str) -> None:
 def _once_more(session: Session, row: Refund, attempt: Attempt, reason: str) -> None:
     """It did not happen: the next try, a row of its own under a reference of its own."""
     moves.move(session, row, "not_executed", reason)
-    row.rest(None)
+    _clear(session, row)
     session.flush()
     table = delays.DELAYS
     wait = min(table.not_executed * 2 ** min(row.number - 1, 8), table.not_executed_longest)
@@ -238,7 +258,9 @@ def _after_the_end(
         _book(session, row, "refund_reversed", debit=ledger.GATEWAY, credit=ledger.CUSTOMER)
         session.flush()
         follow(session, attempt)
-        cases.open_case(session, row.shop_id, "refund_reversed", row.plan_id, refund=row.id, code=row.code)
+        cases.open_case(
+            session, row.shop_id, "refund_reversed", row.id, plan=row.plan_id, refund=row.id, code=row.code
+        )
     elif row.state != "succeeded" and isinstance(outcome, sdk.Succeeded):
         _book(session, row, "unexpected_refund", debit=ledger.SUSPENSE, credit=ledger.GATEWAY)
         cases.open_case(session, row.shop_id, "refunded_after_all", row.id, plan=row.plan_id)

@@ -3,13 +3,23 @@ other room, ``frame`` is around every page."""
 
 from flask import Blueprint
 
-from plugin_backend.web.dashboard import actions, details, frame, home, lists, session, settings, visitors
+from plugin_backend.web.dashboard import (
+    actions,
+    crediting,
+    details,
+    frame,
+    home,
+    lists,
+    session,
+    settings,
+    visitors,
+)
 
 dashboard = Blueprint("dashboard", __name__)
 dashboard.before_request(visitors.refuse_foreign_forms)
 dashboard.after_request(frame.remember_language)
 dashboard.register_blueprint(session.entrance)
-for room in (session, home, lists, details, actions, settings):
+for room in (session, home, lists, details, crediting, actions, settings):
     room.pages.before_request(visitors.require)
     dashboard.register_blueprint(room.pages)
 

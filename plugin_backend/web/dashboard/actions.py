@@ -14,15 +14,16 @@ from werkzeug.wrappers import Response
 from plugin_backend.core.db import transaction
 from plugin_backend.core.house import house
 from plugin_backend.domain import billing, cases, inbox, merchants, moves, outbox, plans
+from plugin_backend.domain.books import Json
 from plugin_backend.domain.cases import Case
 from plugin_backend.domain.inbox import DeliveryRow
 from plugin_backend.domain.merchants import Shop
 from plugin_backend.domain.messages import Message
-from plugin_backend.domain.objects import Json
 from plugin_backend.domain.outbox import Out
 from plugin_backend.domain.plans import Plan
 from plugin_backend.sdk import clock
 from plugin_backend.web.dashboard import frame
+from plugin_backend.web.dashboard.cells import page_of
 
 pages = Blueprint("actions", __name__)
 
@@ -38,6 +39,10 @@ _DECISIONS = {
     "charged_after_end": ("refund",),
     "collection_exhausted": ("resume", "cancel"),
     "shop_not_told": ("retry",),
+    "dispute_lost": ("resume", "cancel"),
+    "dispute_open": ("cancel",),
+    "refund_refused": ("retry",),
+    "refund_reversed": ("retry",),
 }
 _RUNNING = ("active", "paused")
 
@@ -76,10 +81,7 @@ def retry(shop_id: str, row_id: str) -> Response:
     with transaction(shop.id) as session, merchants.shop_time(shop):
         row = _locked(session, Out, shop, row_id)
         _tell_again(session, row)
-        noun = {"mail": "messages"}.get(row.kind) or (
-            "plans" if row.what.startswith("pln_") else "collections"
-        )
-        place = f"{noun}/{row.what}"
+        place = page_of(shop.id, row.what).partition(f"/{shop.id}/")[2] or "cases"
     return _done(shop, place, "done", rings=("deliver",))
 
 
@@ -127,7 +129,9 @@ def move_clock(shop_id: str) -> Response:
 
 
 def _carry_out(session: Session, shop: Shop, case: Case, plan: Plan | None, decision: str) -> None:
-    if decision == "retry":
+    if decision == "retry" and "refund" in case.facts:
+        billing.give_back_again(session, shop, case.facts["refund"])
+    elif decision == "retry":
         row = session.get(Out, (shop.id, case.facts.get("out", "")), with_for_update=True)
         if row is not None:
             _tell_again(session, row)

@@ -6,13 +6,13 @@ from typing import Any
 
 from plugin_backend.core.views import Cell, Link, Reason, State
 from plugin_backend.domain import objects
-from plugin_backend.domain.objects import Json
+from plugin_backend.domain.books import Json
 from plugin_backend.sdk.money import Money
 
 _ID = re.compile(r"([a-z]+)_[0-9a-z]{26}")
 _PAGES = {model.prefix: noun for noun, (model, _) in objects.NOUNS.items()}
 # Codes of ours, which have words in the reader's language.
-_CODES = frozenset({"reason", "kind", "cause", "decline", "initiator"})
+_CODES = frozenset({"reason", "kind", "cause", "decline", "initiator", "first", "rest"})
 SINGULAR = {noun: model.noun for noun, (model, _) in objects.NOUNS.items()}
 
 

@@ -2,6 +2,7 @@
 
 import json
 from typing import Any
+from urllib.parse import urlencode
 
 from flask import Blueprint, Response
 from werkzeug.exceptions import NotFound
@@ -10,9 +11,10 @@ from plugin_backend.core.db import transaction
 from plugin_backend.core.render.words import LABELS
 from plugin_backend.core.views import Action, DetailView, Fact, Row, Section
 from plugin_backend.domain import merchants, objects
+from plugin_backend.domain.books import Json
 from plugin_backend.domain.merchants import Shop
 from plugin_backend.domain.messages import Message
-from plugin_backend.domain.objects import Json
+from plugin_backend.sdk.money import Money
 from plugin_backend.web.dashboard import actions, frame, lists
 from plugin_backend.web.dashboard.cells import SINGULAR, cell
 
@@ -54,7 +56,12 @@ FACTS: dict[str, tuple[tuple[str, str], ...]] = {
         ("kind", "kind"),
         ("customer", "customer"),
         ("agreed", "total"),
-        ("received", "paid"),
+        ("books.taken_off", "taken_off"),
+        ("books.captured", "captured"),
+        ("books.refunded", "refunded"),
+        ("books.disputed", "disputed"),
+        ("books.received", "paid"),
+        ("books.outstanding", "outstanding"),
         ("order_key", "order"),
         ("country", "country"),
         ("locale", "language"),
@@ -96,11 +103,26 @@ FACTS: dict[str, tuple[tuple[str, str], ...]] = {
         ("not_after", "expires_at"),
         ("sent_at", "sent_at"),
     ),
+    "refunds": (
+        ("amount", "amount"),
+        ("number", "number"),
+        ("plan", "plan"),
+        ("reference", "reference"),
+        ("gateway_id", "gateway_id"),
+        ("code", "code"),
+        ("first_sent_at", "first_sent_at"),
+        ("last_sent_at", "last_sent_at"),
+        ("due_at", "due_at"),
+    ),
+    "disputes": (("amount", "amount"), ("plan", "plan"), ("gateway_id", "gateway_id")),
     "cases": (("kind", "question"), ("subject", "about")),
 }
 _MOVE = (("at", "at"), ("before", "from_state"), ("after", "to_state"), ("reason", "reason"))
 # The tables within a page: the name of the values, and the heading.
-SECTIONS: dict[str, tuple[str, ...]] = {"plans": ("collections",), "collections": ("attempts",)}
+SECTIONS: dict[str, tuple[str, ...]] = {
+    "plans": ("collections", "credits", "refunds", "disputes"),
+    "collections": ("attempts",),
+}
 _PREVIEW_POLICY = (
     "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src https: data:; frame-ancestors 'self'"
 )
@@ -201,12 +223,30 @@ def _actions(shop: Shop, noun: str, shown: Json) -> list[Action]:
             return [Action("replay", f"{here}/deliveries/{shown['id']}/replay")]
         case "plans":
             verbs = actions.plan_verbs(shown)
-            return [*again, *(_button(verb, f"{here}/plans/{shown['id']}/{verb}") for verb in verbs)]
+            credit = Action("credit", f"{here}/plans/{shown['id']}/credit", leads=True)
+            return [*again, credit, *(_button(verb, f"{here}/plans/{shown['id']}/{verb}") for verb in verbs)]
         case "cases" if shown["state"] == "open":
             decisions = actions.decisions(shown["kind"])
-            return [_button(word, f"{here}/cases/{shown['id']}/resolve/{word}") for word in decisions]
+            return [
+                *_same_here(here, shown),
+                *(_button(word, f"{here}/cases/{shown['id']}/resolve/{word}") for word in decisions),
+            ]
         case _:
             return again
+
+
+def _same_here(here: str, case: Json) -> list[Action]:
+    """The shop gave something back by itself: the way to do the same here, shown first."""
+    if case["kind"] not in ("refunded_in_shop", "order_stopped"):
+        return []
+    facts = case["facts"]
+    wanted = {"case": case["id"]}
+    if amount := facts.get("amount"):
+        wanted["amount"] = Money(amount["amount"], amount["currency"]).decimal()
+    elif case["kind"] == "order_stopped":
+        wanted["everything"] = "1"
+    plan = facts.get("plan") or case["subject"]
+    return [Action("same_here", f"{here}/plans/{plan}/credit?{urlencode(wanted)}", leads=True)]
 
 
 def _button(verb: str, url: str) -> Action:

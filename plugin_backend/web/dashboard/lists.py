@@ -7,7 +7,7 @@ from werkzeug.exceptions import NotFound
 from plugin_backend.core.db import transaction
 from plugin_backend.core.views import ListView, Row
 from plugin_backend.domain import objects
-from plugin_backend.domain.objects import Json
+from plugin_backend.domain.books import Json
 from plugin_backend.web.dashboard import frame
 from plugin_backend.web.dashboard.cells import SINGULAR, cell
 
@@ -88,6 +88,29 @@ COLUMNS: dict[str, tuple[tuple[str, str], ...]] = {
         ("state", "state"),
         ("reason", "decision"),
     ),
+    "credits": (
+        ("created_at", "created_at"),
+        ("amount", "amount"),
+        ("taken_off", "taken_off"),
+        ("given_back", "given_back"),
+        ("first", "credit_first"),
+        ("rest", "credit_rest"),
+    ),
+    "refunds": (
+        ("created_at", "created_at"),
+        ("amount", "amount"),
+        ("state", "state"),
+        ("reason", "reason"),
+        ("due_at", "due_at"),
+        ("plan", "plan"),
+    ),
+    "disputes": (
+        ("created_at", "created_at"),
+        ("amount", "amount"),
+        ("state", "state"),
+        ("gateway_id", "gateway_id"),
+        ("plan", "plan"),
+    ),
     "outbox": (
         ("created_at", "created_at"),
         ("kind", "kind"),
@@ -126,7 +149,7 @@ def labels(noun: str) -> tuple[str, ...]:
 
 def rows(shop_id: str, noun: str, found: list[Json]) -> tuple[Row, ...]:
     """Objects as rows, each with the way to its own page where it has one."""
-    singular = SINGULAR.get(noun) or {"attempts": "attempt", "outbox": "out"}[noun]
+    singular = SINGULAR.get(noun) or {"attempts": "attempt", "credits": "credit", "outbox": "out"}[noun]
     return tuple(
         Row(
             tuple(cell(shop_id, singular, shown, name) for name, _ in COLUMNS[noun]),
