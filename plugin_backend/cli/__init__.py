@@ -27,6 +27,7 @@ _ROOMS = {
         "cases",
     ),
     "processes": ("web", "worker", "clock", "doctor", "keys"),
+    "runs": ("run",),
     "shops": ("shop", "gateway", "user"),
 }
 

@@ -250,6 +250,7 @@ def _collections(session: Session, shop: Shop, rows: list[Any]) -> list[Json]:
             "scheduled_at": moment(row.scheduled_at),
             "paid_at": moment(row.paid_at),
             "declines": row.declines,
+            "held": row.held,
             "attempts": tried[row.id],
         }
         for row in rows

@@ -42,6 +42,8 @@ from plugin_backend.core.views import (
     ReceiptMail,
     Rhythm,
     Row,
+    RunAccount,
+    RunView,
     Section,
     SettingsView,
     ShopView,
@@ -387,6 +389,26 @@ PAGES: list[tuple[str, str, dict[str, Any]]] = [
             },
         )
         for name, days, wrong in (("settings", "3, 5, 7, 7", False), ("settings wrong", "x", True))
+    ),
+    *(
+        (
+            name,
+            "dashboard/run.html",
+            {
+                "dashboard": DASHBOARD,
+                "view": RunView(("id", "held"), rows, "/s/1/run", (1, 3), held, accounts),
+                "csrf": "c",
+            },
+        )
+        for name, rows, held, accounts in (
+            ("run", (), None, ()),
+            (
+                "run held",
+                (Row((Link("col_1", "/s/1/collections/1"), Reason("run_held"))),),
+                AT,
+                (RunAccount("sandbox", True, "/s/1/a/1"), RunAccount("sandbox", False, "/s/1/a/2")),
+            ),
+        )
     ),
     *(
         (f"error {status}", "error.html", {"status": status, "reference": "req_1"})

@@ -251,6 +251,8 @@ HOLDS: Mapping[str, str] = {
     "more_than_agreed": N_("It would go beyond what was agreed"),
     "card_budget": N_("The card was refused so often that its scheme asks for a pause"),
     "run_held": N_("The run is held back by the shop"),
+    "probe_failed": N_("The gateway account does not do what its adapter promises"),
+    "probe_under_way": N_("The gateway account is being probed"),
     "account_paused": N_("The gateway account is paused"),
     "gateway_unsteady": N_("The gateway answers too seldom; payments wait a little"),
     "one_a_day": N_("Another payment of this plan was taken within a day"),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from plugin_backend.core.i18n import N_, Translator
-from plugin_backend.core.render.codes import CASES, KINDS, REASONS, STATES
+from plugin_backend.core.render.codes import CASES, HOLDS, KINDS, REASONS, STATES
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,14 @@ NOUNS: Mapping[str, str] = {
 
 LISTS: Mapping[str, ListWords] = {
     "shops": ListWords(N_("Shops"), N_("The shops that you look after."), N_("No shop is connected yet.")),
+    "run": ListWords(
+        N_("Next run"),
+        N_(
+            "What will be taken within the next 24 hours from customers who are not there, and what would keep it back. "
+            "Looking changes nothing."
+        ),
+        N_("Nothing falls due within the next 24 hours."),
+    ),
     "carts": ListWords(
         N_("Carts"),
         N_("Baskets that shoppers filled, and what became of them."),
@@ -113,6 +121,7 @@ LABELS: Mapping[str, str] = {
     "gateway": N_("Gateway"),
     "gateway_id": N_("Id at the gateway"),
     "given_back": N_("Given back"),
+    "held": N_("Held back because"),
     "id": N_("Id"),
     "item": N_("Item"),
     "key": N_("Key in the shop"),
@@ -282,5 +291,5 @@ class Words:
         return self._said.gettext(title), self._said.gettext(advice)
 
     def _known(self, code: str) -> str:
-        message = REASONS.get(code) or CASES.get(code) or KINDS.get(code)
+        message = REASONS.get(code) or HOLDS.get(code) or CASES.get(code) or KINDS.get(code)
         return self._said.gettext(message) if message else code

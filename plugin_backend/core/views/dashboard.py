@@ -181,6 +181,28 @@ class HomeView:
 
 
 @dataclass(frozen=True, slots=True)
+class RunAccount:
+    """A gateway account, and where its pausing or resuming is posted to."""
+
+    gateway: str
+    paused: bool
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunView:
+    """What will be charged next, and holding it back. ``days`` are the spans that can be chosen; ``held_until`` None:
+    nothing is held."""
+
+    columns: tuple[str, ...]
+    rows: tuple[Row, ...]
+    action_url: str
+    days: tuple[int, ...]
+    held_until: datetime | None
+    accounts: tuple[RunAccount, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class SettingsView:
     """How refused payments are tried again, as it was typed or is set, and the bounds. ``wrong`` True: it was typed
     beyond them."""

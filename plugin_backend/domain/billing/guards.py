@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from plugin_backend.core import delays
-from plugin_backend.domain import cases, paying, plans
+from plugin_backend.domain import cases, paying, plans, probing
 from plugin_backend.domain.billing import breaker, budgets
 from plugin_backend.domain.billing.attempts import OPEN, Attempt, Initiator
 from plugin_backend.domain.billing.crediting import CreditNote
@@ -32,6 +32,8 @@ Why = Literal[
     "more_than_agreed",
     "run_held",
     "account_paused",
+    "probe_failed",
+    "probe_under_way",
     "gateway_unsteady",
     "one_a_day",
     "card_budget",
@@ -98,8 +100,12 @@ class Facts:
         held_until = self.shop.charges_held_until
         if held_until is not None and held_until > self.now:
             return Hold("run_held", held_until)
-        if self.accounts[plan.account_id].paused:
+        account = self.accounts[plan.account_id]
+        if account.paused:
             return Hold("account_paused", tomorrow)
+        unproven = probing.why_not_unattended(account)
+        if unproven:
+            return Hold(unproven, tomorrow if account.due_at is None else account.due_at)
         broken_until = self.broken[plan.account_id]
         if broken_until is not None:
             return Hold("gateway_unsteady", broken_until)

@@ -12,7 +12,7 @@ from plugin_backend.sdk.money import Money
 _ID = re.compile(r"([a-z]+)_[0-9a-z]{26}")
 _PAGES = {model.prefix: noun for noun, (model, _) in objects.NOUNS.items()}
 # Codes of ours, which have words in the reader's language.
-_CODES = frozenset({"reason", "kind", "cause", "decline", "initiator", "first", "rest"})
+_CODES = frozenset({"reason", "held", "kind", "cause", "decline", "initiator", "first", "rest"})
 SINGULAR = {noun: model.noun for noun, (model, _) in objects.NOUNS.items()}
 
 
