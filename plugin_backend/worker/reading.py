@@ -121,10 +121,8 @@ def _from_gateway(
         case gateway_sdk.DisputeChanged():
             signed = merchants.gateway_of(shop, account).capabilities.signed_events
             billing.dispute_changed(session, shop, account, event, signed=signed)
-        case gateway_sdk.RefundChanged(reference=reference):
-            refund = billing.refund_by_reference(session, shop.id, reference)
-            if refund is not None:
-                billing.refund_evidence(session, refund)
+        case gateway_sdk.RefundChanged():
+            billing.refund_evidence(session, shop, account, event)
         case gateway_sdk.CardUpdated():
             # Who names the token has it from the gateway; of a card that is not ours there is nothing to say.
             notices.card_updated(session, shop, account.id, event)
