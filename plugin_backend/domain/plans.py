@@ -13,7 +13,7 @@ from sqlalchemy.types import Integer, Text
 from plugin_backend.core.db import Base
 from plugin_backend.core.due import Due, Row, due_index
 from plugin_backend.core.render import MANDATE_VERSION
-from plugin_backend.domain import announcing, cases, customers, moves, offers, outbox, schedules
+from plugin_backend.domain import announcing, customers, moves, offers, outbox, schedules
 from plugin_backend.domain.carts import Cart
 from plugin_backend.domain.merchants import Shop
 from plugin_backend.domain.offers import INSTALMENTS, Offer
@@ -370,45 +370,3 @@ def give_up(session: Session, plan: Plan, reason: str) -> Ended:
     if cart.state == "offered":
         moves.move(session, cart, "abandoned", reason)
     return ended
-
-
-def bought_natively(session: Session, cart: Cart) -> None:
-    """The basket was bought in the shop as well. An open offer is withdrawn; a running plan pauses, and a person
-    decides which of the two stands."""
-    if cart.offer_id is None:
-        offers.withdraw_for_cart(session, cart, "bought")
-        return
-    plan = of_offer(session, cart.shop_id, cart.offer_id)
-    if plan is None:
-        offers.withdraw_for_cart(session, cart, "bought")
-        cart.offer_id = None
-        return
-    plan = locked(session, cart.shop_id, plan.id)
-    if plan.state in ENDED:
-        return
-    if plan.state == "pending":
-        give_up(session, plan, "bought in the shop")
-        return
-    pause(session, plan, "bought_twice")
-    cases.open_case(session, cart.shop_id, "bought_twice", plan.id, cart=cart.id)
-
-
-def order_stopped(session: Session, shop_id: str, order_key: str, reason: str) -> None:
-    """The shop cancelled or refunded a plan's order: nothing more is collected until a person has decided."""
-    plan = of_order(session, shop_id, order_key)
-    if plan is None:
-        return
-    plan = locked(session, shop_id, plan.id)
-    if plan.state in ENDED:
-        return
-    if plan.state == "pending":
-        give_up(session, plan, reason)
-    else:
-        end(session, plan, "cancelled", reason)
-    cases.open_case(session, shop_id, "order_stopped", plan.id, order=order_key, reason=reason)
-
-
-def withdraw_if_lost(session: Session, cart: Cart) -> None:
-    """A basket that is gone cannot be bought: an offer that nobody has accepted yet is withdrawn."""
-    if cart.state == "lost" and cart.offer_id is None:
-        offers.withdraw_for_cart(session, cart, "removed in the shop")

@@ -14,8 +14,8 @@ from plugin_backend.domain import (
     merchants,
     moves,
     notices,
-    plans,
     setups,
+    shopside,
 )
 from plugin_backend.domain.inbox import DeliveryRow
 from plugin_backend.domain.merchants import Connection, GatewayAccount, Shop
@@ -63,18 +63,18 @@ def _from_shop(session: Session, shop: Shop, event: shop_sdk.ShopEvent, row: Del
         case shop_sdk.PaymentFailed():
             carts.payment_failed(session, shop, event, at)
         case shop_sdk.CartRemoved():
-            plans.withdraw_if_lost(session, carts.cart_removed(session, shop, event, at))
+            shopside.withdraw_if_lost(session, carts.cart_removed(session, shop, event, at))
         case shop_sdk.CartRestored():
             carts.cart_restored(session, shop, event, at)
         case shop_sdk.OrderPlaced():
             _order_placed(session, shop, event, row)
         case shop_sdk.OrderCancelled():
             carts.order_cancelled(session, shop, event, at)
-            plans.order_stopped(session, shop.id, event.order_key, "cancelled in the shop")
+            shopside.order_stopped(session, shop.id, event.order_key, "cancelled in the shop")
         case shop_sdk.OrderRefunded():
             carts.order_refunded(session, shop, event, at)
             if event.full:
-                plans.order_stopped(session, shop.id, event.order_key, "refunded in the shop")
+                shopside.order_stopped(session, shop.id, event.order_key, "refunded in the shop")
             billing.refunded_in_shop(session, shop.id, event)
         case shop_sdk.CustomerRedacted():
             _redacted(session, shop, event)
@@ -92,7 +92,7 @@ def _order_placed(session: Session, shop: Shop, event: shop_sdk.OrderPlaced, row
     found = carts.order_placed(session, shop, event, row.received_at + shop.clock_offset)
     for cart in found:
         if carts.bought(session, cart):
-            plans.bought_natively(session, cart)
+            shopside.bought_natively(session, cart)
             carts.settle(session, shop, cart)
 
 
@@ -121,10 +121,8 @@ def _from_gateway(
         case gateway_sdk.DisputeChanged():
             signed = merchants.gateway_of(shop, account).capabilities.signed_events
             billing.dispute_changed(session, shop, account, event, signed=signed)
-        case gateway_sdk.RefundChanged(reference=reference):
-            refund = billing.refund_by_reference(session, shop.id, reference)
-            if refund is not None:
-                billing.refund_evidence(session, refund)
+        case gateway_sdk.RefundChanged():
+            billing.refund_evidence(session, shop, account, event)
         case gateway_sdk.CardUpdated():
             # Who names the token has it from the gateway; of a card that is not ours there is nothing to say.
             notices.card_updated(session, shop, account.id, event)

@@ -11,6 +11,7 @@ from plugin_backend.sdk.connector import (
     Line,
     PaymentBooked,
     Person,
+    PlanCredited,
     PlanEnded,
     RenewalBooked,
     Reservation,
@@ -75,6 +76,13 @@ def ended(order_key: str) -> PlanEnded:
     )
 
 
+def credited(order_key: str) -> PlanCredited:
+    nothing = Money(0, TOTAL.currency)
+    return PlanCredited(
+        "rfd_01jq8x", "pln_01jq8x", order_key, TOTAL, nothing, settled=True, words="All of it went back."
+    )
+
+
 def reserve(one: Connector, shop: Shop) -> Reserved:
     return one.reserve(reservation(shop.leave_basket()))
 
@@ -89,6 +97,7 @@ WRITES: dict[str, Callable[[Connector, str], object]] = {
     ),
     "renewal": lambda one, cart: one.write_back(renewal("order:100")),
     "plan_ended": lambda one, cart: one.write_back(ended(one.reserve(reservation(cart)).order_key)),
+    "plan_credited": lambda one, cart: one.write_back(credited(one.reserve(reservation(cart)).order_key)),
 }
 
 

@@ -20,7 +20,17 @@ from plugin_backend.sdk.money import Money
 from plugin_backend.sdk.signing import sign_standard
 from tests.contract.connector_golden import RECEIVED_AT, SETTINGS, STANDARD_SECRET, connector, folder
 from tests.contract.connector_shops import SHOPS, Shop, WooShop
-from tests.contract.connector_writes import AT, TOTAL, WRITES, ended, exchange, payment, renewal, reservation
+from tests.contract.connector_writes import (
+    AT,
+    TOTAL,
+    WRITES,
+    credited,
+    ended,
+    exchange,
+    payment,
+    renewal,
+    reservation,
+)
 
 Written = TypeVar("Written")
 
@@ -115,6 +125,16 @@ def test_the_end_of_a_plan_is_told_once(platform: str) -> None:
     order = one.reserve(reservation(shop.leave_basket())).order_key
     one.write_back(ended(order))
     one.write_back(ended(order))
+    assert len(shop.told(order)) == 1
+
+
+@EACH_PLATFORM
+def test_a_credit_is_told_once(platform: str) -> None:
+    shop = SHOPS[platform]()
+    one = connector(platform, shop)
+    order = one.reserve(reservation(shop.leave_basket())).order_key
+    for _ in range(2):
+        assert one.write_back(credited(order)).order_key == order
     assert len(shop.told(order)) == 1
 
 

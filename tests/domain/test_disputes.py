@@ -1,17 +1,19 @@
 """Disputes are entered as gateways tell them, once each and forward only; what does not fit changes nothing."""
 
+import time
 from typing import Any
 
 import pytest
 from sqlalchemy import select
 
-from plugin_backend.domain import billing, cases, ledger
+from plugin_backend.domain import billing, ledger, plans
 from plugin_backend.domain.billing import Attempt, Dispute, Refund
 from plugin_backend.domain.cases import Case
 from plugin_backend.domain.inbox import DeliveryRow
 from plugin_backend.domain.ledger import Journal
 from plugin_backend.domain.merchants import GatewayAccount, Shop
 from plugin_backend.domain.plans import Plan
+from plugin_backend.domain.vault import PaymentMethod
 from plugin_backend.sdk import gateway as sdk
 from plugin_backend.sdk.money import Money
 from tests import plan_story, story
@@ -100,6 +102,31 @@ def test_an_end_that_comes_before_its_beginning_is_the_end(
     assert standing(house, paying)[0::3] == (end, left)
 
 
+def test_another_card_takes_up_no_plan_that_is_disputed(house: TestHouse, paying: Shop, plan_id: str) -> None:
+    with house.of(paying) as session:
+        plan_story.charged(session, paying, plan_id, 2, sdk.Declined(sdk.Decline.NEW_DATA, "54"))
+    say(house, paying, plan_id, "open")
+    with house.of(paying) as session:
+        plan = plans.locked(session, paying.id, plan_id)
+        billing.change_card(session, plan, session.get_one(PaymentMethod, (paying.id, plan.method_id)))
+    assert standing(house, paying)[2] == "paused"
+    say(house, paying, plan_id, "won")
+    assert standing(house, paying)[2] == "active"
+
+
+def test_a_plan_that_waits_for_a_card_waits_on_when_the_dispute_is_won(
+    house: TestHouse, paying: Shop, plan_id: str
+) -> None:
+    with house.of(paying) as session:
+        plan_story.charged(session, paying, plan_id, 2, sdk.Declined(sdk.Decline.NEW_DATA, "54"))
+    say(house, paying, plan_id, "open", "won")
+    with house.of(paying) as session:
+        plan = plans.locked(session, paying.id, plan_id)
+        assert (plan.state, plan.reason) == ("paused", "declined")
+        billing.change_card(session, plan, session.get_one(PaymentMethod, (paying.id, plan.method_id)))
+        assert plan.state == "active"
+
+
 def test_won_after_lost_changes_no_book_and_is_shown(house: TestHouse, paying: Shop, plan_id: str) -> None:
     say(house, paying, plan_id, "open", "lost", "won")
 
@@ -177,19 +204,39 @@ def test_nothing_is_given_back_of_what_is_disputed_or_lost(
         assert billing.give_back(session, paying, plan_id) == []
 
 
-def test_the_sandbox_tells_of_a_dispute_and_of_its_end(
-    house: TestHouse, paying_shop: Shop, gateway: SandboxProcess
+@pytest.mark.parametrize(
+    ("end", "stands"), [("won", ("won", "paid", "active", 3334)), ("lost", ("lost", "lost", "paused", 0))]
+)
+def test_callbacks_bring_a_dispute_and_its_end_however_often_they_come(
+    house: TestHouse,
+    paying_shop: Shop,
+    gateway: SandboxProcess,
+    site: str,
+    end: str,
+    stands: tuple[str, str, str, int],
 ) -> None:
     story.begin_plan(house, paying_shop, gateway)
     (attempt,) = story.attempts(house, paying_shop)
+    gateway.switch(callback_twice=True)
     status, dispute = gateway.api("POST", "/_test/disputes", {"reference": attempt.reference})
     assert status == 201
-    with house.of(paying_shop) as session:
-        account = session.scalars(select(GatewayAccount)).one()
-        for state in ("open", "lost"):
-            event = sdk.DisputeChanged(
-                dispute["id"], attempt.reference, attempt.gateway_id, attempt.money, state
-            )  # type: ignore[arg-type]
-            billing.dispute_changed(session, paying_shop, account, event, signed=True)
-        assert session.scalars(select(DeliveryRow.id)).first() is not None
-        assert cases.open_about(session, paying_shop.id, session.scalars(select(Dispute.id)).one())
+    wait_for(house, paying_shop, "dispute.open")
+    house.rest(paying_shop)
+    assert standing(house, paying_shop) == ("open", "disputed", "paused", 0)
+
+    assert gateway.api("POST", f"/_test/disputes/{dispute['id']}", {"state": end})[0] == 200
+    wait_for(house, paying_shop, f"dispute.{end}")
+    house.rest(paying_shop)
+    assert standing(house, paying_shop) == stands
+
+
+def wait_for(house: TestHouse, shop: Shop, kind: str) -> None:
+    """Until the gateway has told of this."""
+    patience = time.monotonic() + 15
+    while True:
+        with house.of(shop) as session:
+            bodies = [bytes(body or b"") for body in session.scalars(select(DeliveryRow.body))]
+        if any(kind.encode() in body for body in bodies):
+            return
+        assert time.monotonic() < patience, "the gateway did not call"
+        time.sleep(0.05)

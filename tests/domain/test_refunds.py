@@ -9,7 +9,7 @@ from sqlalchemy import select
 from plugin_backend.domain import billing, ledger
 from plugin_backend.domain.cases import Case
 from plugin_backend.domain.inbox import DeliveryRow
-from plugin_backend.domain.merchants import Shop
+from plugin_backend.domain.merchants import GatewayAccount, Shop
 from plugin_backend.sdk import clock
 from plugin_backend.sdk import gateway as sdk
 from plugin_backend.sdk.money import Money
@@ -233,7 +233,11 @@ def test_a_refund_that_fails_later_is_booked_back_and_can_be_tried_again(
     )
     assert story.states(house, paying_shop)[0] == "refunded"
     with house.of(paying_shop) as session:
-        billing.refund_evidence(session, session.get_one(billing.Refund, (paying_shop.id, refund_id)))
+        row = session.get_one(billing.Refund, (paying_shop.id, refund_id))
+        event = sdk.RefundChanged(row.reference, sdk.Declined(sdk.Decline.UNKNOWN, "account_closed"))
+        account = session.scalars(select(GatewayAccount)).one()
+        billing.refund_evidence(session, paying_shop, account, event)
+        assert (row.state, row.due_at is not None) == ("succeeded", True), "it is looked up, not believed"
     look = prepared(house, paying_shop, refund_id)
     assert not look.send
     for _ in range(2):
@@ -265,6 +269,21 @@ def test_a_refund_that_ends_at_the_gateway_after_an_hour_is_found_out(
     assert [row.state for row in refunds(house, shop)] == ["declined"]
     assert "refund_refused" in open_cases(house, shop)
     assert given_back(house, shop, gateway) == []
+
+
+def test_where_nothing_can_be_looked_up_a_signed_callback_settles_it(
+    house: TestHouse, gateway: SandboxProcess, mails: object
+) -> None:
+    shop = house.add_shop(sandbox={**gateway.settings(), "mode": "no_look_up"})
+    refund_id = begin_refund(house, shop, gateway)
+    record(house, shop, prepared(house, shop, refund_id), sdk.InDoubt("no answer"))
+    outcome = sdk.Succeeded("re_1", Money(3334, "EUR"))
+    with house.of(shop) as session:
+        row = session.get_one(billing.Refund, (shop.id, refund_id))
+        account = session.scalars(select(GatewayAccount)).one()
+        for _ in range(2):
+            billing.refund_evidence(session, shop, account, sdk.RefundChanged(row.reference, outcome))
+        assert row.state == "succeeded"
 
 
 def test_two_workers_at_once_give_back_once(

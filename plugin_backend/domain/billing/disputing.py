@@ -91,7 +91,7 @@ def _begin(
         _ended(session, shop, plan, attempt, dispute)
         return
     refunds.follow(session, attempt)
-    plans.pause(session, plan, "disputed")
+    _hold(session, plan)
     cases.open_case(session, shop.id, "dispute_open", dispute.id, plan=plan.id, **_facts(event))
 
 
@@ -104,12 +104,31 @@ def _ended(session: Session, shop: Shop, plan: Plan, attempt: Attempt, dispute: 
     refunds.follow(session, attempt)
     cases.settle(session, shop.id, "dispute_open", dispute.id, dispute.state)
     if dispute.state == "lost":
-        plans.pause(session, plan, "disputed")
+        _hold(session, plan)
         amount = dispute.money.as_json()
         cases.open_case(session, shop.id, "dispute_lost", dispute.id, plan=plan.id, amount=amount)
-    elif plan.reason == "disputed" and not _any_open(session, plan):
-        plans.resume(session, plan, "the dispute is won")
+    else:
+        _let_go(session, plan)
     plans.end_if_settled(session, plan, plans.collections_of(session, plan.shop_id, plan.id))
+
+
+def _hold(session: Session, plan: Plan) -> None:
+    """Nothing is collected while a bank decides. A plan that waits for another card waits for that no longer: the card
+    alone must not take it up again."""
+    plans.pause(session, plan, "disputed")
+    if plan.state == "paused" and plan.reason.startswith("declined"):
+        plan.reason = "disputed"
+
+
+def _let_go(session: Session, plan: Plan) -> None:
+    """The plan goes on, unless something else is disputed, or a payment still waits for another card."""
+    if plan.state != "paused" or plan.reason != "disputed" or _any_open(session, plan):
+        return
+    rows = plans.collections_of(session, plan.shop_id, plan.id)
+    if any(row.state == "exhausted" for row in rows):
+        plan.reason = "declined"
+    else:
+        plans.resume(session, plan, "the dispute is won")
 
 
 def _any_open(session: Session, plan: Plan) -> bool:

@@ -14,7 +14,7 @@ from plugin_backend.core.db import assert_no_transaction
 from plugin_backend.domain import cases, ledger, letters, merchants, moves, outbox, plans
 from plugin_backend.domain.billing.attempts import Attempt, ask_again
 from plugin_backend.domain.billing.disputes import disputed
-from plugin_backend.domain.billing.refunds import UNSETTLED, Refund, begin, follow
+from plugin_backend.domain.billing.refunds import UNSETTLED, Refund, begin, follow, refund_by_reference
 from plugin_backend.domain.billing.resolving import REPLAYS
 from plugin_backend.domain.merchants import GatewayAccount, Shop
 from plugin_backend.sdk import clock
@@ -40,7 +40,13 @@ class RefundAsk:
     @property
     def findable(self) -> bool:
         """Could the gateway tell how this refund stands at all?"""
-        return self.gateway.capabilities.look_up in ("reference", "list") or bool(self.gateway_id)
+        return _findable(self.gateway.capabilities, self.gateway_id)
+
+
+def _findable(capabilities: sdk.GatewayCapabilities, gateway_id: str) -> bool:
+    return capabilities.look_up in ("reference", "list") or (
+        capabilities.look_up == "id" and bool(gateway_id)
+    )
 
 
 def prepare_refund(session: Session, shop: Shop, refund_id: str) -> RefundAsk | None:
@@ -114,28 +120,50 @@ def ask_refund(ask: RefundAsk) -> sdk.Outcome | sdk.Absent:
     return ask.gateway.find_refund(ask.request.reference, ask.gateway_id)
 
 
-def refund_evidence(session: Session, row: Refund) -> None:
-    """Somebody says that something happened to a refund: look now, settled or not, even where a worker holds it."""
-    if row.state != "due":
+def refund_evidence(session: Session, shop: Shop, account: GatewayAccount, event: sdk.RefundChanged) -> None:
+    """The gateway says that something happened to a refund: look now, settled or not, even where a worker holds it. Where
+    nothing can be looked up, what a signed callback says is all there will ever be, and is entered."""
+    found = refund_by_reference(session, shop.id, event.reference)
+    if found is None:
+        return
+    row, attempt = _locked(session, shop, found.id)
+    if row.state == "due" or attempt.account_id != account.id:
+        return
+    capabilities = merchants.gateway_of(shop, account).capabilities
+    if event.outcome is None or _findable(capabilities, row.gateway_id):
         row.due_at = clock.now()
+    else:
+        _enter(session, shop, row, attempt, event.outcome, capabilities)
 
 
 def record_refund(session: Session, shop: Shop, ask: RefundAsk, outcome: sdk.Outcome | sdk.Absent) -> None:
     """Enter what became of it. Entering it again changes nothing."""
     row, attempt = _locked(session, shop, ask.refund_id)
+    unsettled = row.state in UNSETTLED
+    if unsettled and row.asked != ask.fence and not isinstance(outcome, sdk.Succeeded):
+        # Somebody asked after us; what was true before that may be no longer. What they find is entered by them.
+        return
+    if unsettled and ask.send and ask.again and not isinstance(outcome, sdk.Succeeded | sdk.Pending):
+        # That the second send was refused says nothing of the first.
+        outcome = sdk.InDoubt("sent again without an answer to believe")
+    _enter(session, shop, row, attempt, outcome, ask.gateway.capabilities)
+
+
+def _enter(
+    session: Session,
+    shop: Shop,
+    row: Refund,
+    attempt: Attempt,
+    outcome: sdk.Outcome | sdk.Absent,
+    capabilities: sdk.GatewayCapabilities,
+) -> None:
     if row.state not in UNSETTLED:
         _after_the_end(session, row, attempt, outcome)
         return
-    if row.asked != ask.fence and not isinstance(outcome, sdk.Succeeded):
-        # Somebody asked after us; what was true before that may be no longer. What they find is entered by them.
-        return
-    if ask.send and ask.again and not isinstance(outcome, sdk.Succeeded | sdk.Pending):
-        # That the second send was refused says nothing of the first.
-        outcome = sdk.InDoubt("sent again without an answer to believe")
     match outcome:
         case sdk.Succeeded():
             _given_back(session, shop, row, attempt, outcome)
-            if row.state == "succeeded" and ask.gateway.capabilities.async_refunds:
+            if row.state == "succeeded" and capabilities.async_refunds:
                 # It may fail days later, and the callback that says so may be lost: one more look.
                 row.rest(clock.now() + delays.DELAYS.give_up)
         case sdk.Declined(code=code):
@@ -151,7 +179,7 @@ def record_refund(session: Session, shop: Shop, ask: RefundAsk, outcome: sdk.Out
         case sdk.InDoubt(reason=reason):
             _wait(session, row, "in_doubt", reason)
         case sdk.Absent():
-            _absent(session, row, attempt, ask.gateway.capabilities)
+            _absent(session, row, attempt, capabilities)
         case _:
             assert_never(outcome)
 

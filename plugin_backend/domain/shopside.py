@@ -1,0 +1,48 @@
+"""What the shop does by itself to a basket or an order of ours: sell it, cancel it, refund it, remove it."""
+
+from sqlalchemy.orm import Session
+
+from plugin_backend.domain import cases, offers, plans
+from plugin_backend.domain.carts import Cart
+
+
+def bought_natively(session: Session, cart: Cart) -> None:
+    """The basket was bought in the shop as well. An open offer is withdrawn; a running plan pauses, and a person
+    decides which of the two stands."""
+    if cart.offer_id is None:
+        offers.withdraw_for_cart(session, cart, "bought")
+        return
+    plan = plans.of_offer(session, cart.shop_id, cart.offer_id)
+    if plan is None:
+        offers.withdraw_for_cart(session, cart, "bought")
+        cart.offer_id = None
+        return
+    plan = plans.locked(session, cart.shop_id, plan.id)
+    if plan.state in plans.ENDED:
+        return
+    if plan.state == "pending":
+        plans.give_up(session, plan, "bought in the shop")
+        return
+    plans.pause(session, plan, "bought_twice")
+    cases.open_case(session, cart.shop_id, "bought_twice", plan.id, cart=cart.id)
+
+
+def order_stopped(session: Session, shop_id: str, order_key: str, reason: str) -> None:
+    """The shop cancelled or refunded a plan's order: nothing more is collected until a person has decided."""
+    plan = plans.of_order(session, shop_id, order_key)
+    if plan is None:
+        return
+    plan = plans.locked(session, shop_id, plan.id)
+    if plan.state in plans.ENDED:
+        return
+    if plan.state == "pending":
+        plans.give_up(session, plan, reason)
+    else:
+        plans.end(session, plan, "cancelled", reason)
+    cases.open_case(session, shop_id, "order_stopped", plan.id, order=order_key, reason=reason)
+
+
+def withdraw_if_lost(session: Session, cart: Cart) -> None:
+    """A basket that is gone cannot be bought: an offer that nobody has accepted yet is withdrawn."""
+    if cart.state == "lost" and cart.offer_id is None:
+        offers.withdraw_for_cart(session, cart, "removed in the shop")
