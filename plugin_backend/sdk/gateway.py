@@ -120,7 +120,8 @@ class SetupPage:
 
 @dataclass(frozen=True, slots=True)
 class CardStored:
-    """A stored payment method. ``token`` can start payments with our key: it is sealed as soon as it is here."""
+    """A stored payment method. ``token`` can start payments with our key: it is sealed as soon as it is here. ``advice``
+    is the network's, where it gives any while a card is stored, such as Mastercard's ``40`` (prepaid)."""
 
     token: str = field(repr=False)
     brand: str
@@ -133,6 +134,7 @@ class CardStored:
     country: str = ""
     funding: str = ""
     kind: str = "card"
+    advice: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -167,7 +167,9 @@ def _show_open(session: Session, shop: Shop, offer: Offer, secret: str) -> Any:
         return _open(
             session, shop, offer, secret, template="offer/changed.html", changes=_changes(session, offer)
         )
-    return _open(session, shop, offer, secret)
+    # A card that cannot pay a plan was given: the customer is asked for another, and not told what a bank said of it.
+    refused = ("card",) if offer.reason in ("card_stopped", "card_once") else ()
+    return _open(session, shop, offer, secret, problems=refused)
 
 
 def _changes(session: Session, offer: Offer) -> tuple[Difference, ...]:

@@ -11,6 +11,7 @@ from plugin_backend.domain import (
     billing,
     carts,
     cases,
+    dunning,
     merchants,
     messages,
     offers,
@@ -182,8 +183,9 @@ def _card_stored(session: Session, shop: Shop, setup: Setup, card: sdk.CardStore
         # Bought meanwhile: a card that nobody needs is not kept.
         setups.finish(session, setup, "failed", f"the offer is {offer.state}")
         return
-    if vault.stopped_before(session, shop.id, setup.account_id, card):
-        _no_card(session, shop, setup, "failed", "stopped")
+    refused = _no_card_for_plans(session, shop, setup, card)
+    if refused:
+        _no_card(session, shop, setup, "failed", refused)
         return
     customer = offers.of_customer(session, shop.id, offer)
     method = vault.keep(session, shop.id, customer.id, setup.account_id, card)
@@ -194,8 +196,15 @@ def _card_stored(session: Session, shop: Shop, setup: Setup, card: sdk.CardStore
         plans.make(session, shop, offer, setup, method)
 
 
+def _no_card_for_plans(session: Session, shop: Shop, setup: Setup, card: sdk.CardStored) -> str:
+    """Why this card cannot pay a plan, "" where it can: it was refused for good before, or is good for one payment."""
+    if vault.stopped_before(session, shop.id, setup.account_id, card):
+        return "stopped"
+    return "once" if dunning.good_for_one_payment(card.advice) else ""
+
+
 def _no_card(session: Session, shop: Shop, setup: Setup, state: str, reason: str) -> None:
-    setups.finish(session, setup, state, f"card_{reason}" if reason == "stopped" else reason)
+    setups.finish(session, setup, state, f"card_{reason}" if reason in ("stopped", "once") else reason)
     if setup.plan_id is None:
         offer = session.get_one(Offer, (shop.id, setup.offer_id), with_for_update=True)
         offers.reopen(session, offer, f"card_{reason}")

@@ -381,3 +381,18 @@ def news(house: TestHouse, shop: Shop, token: str, **changes: Any) -> None:
     with house.of(shop) as session:
         account = session.scalars(select(GatewayAccount.id)).one()
         notices.card_updated(session, shop, account, told)
+
+
+@pytest.mark.parametrize("card", ["prepaid", "single_use"])
+def test_a_card_that_is_good_for_one_payment_begins_no_plan(
+    house: TestHouse, paying_shop: Shop, gateway: SandboxProcess, card: str
+) -> None:
+    offer = story.leave_basket(house, paying_shop)
+    path = story.accept(house, paying_shop, offer)
+    story.give_card(house, paying_shop, gateway, path, card)
+    with house.of(paying_shop) as session:
+        assert session.scalars(select(Plan)).all() == []
+    assert "Veuillez en donner une autre." in page(house, path)
+
+    story.give_card(house, paying_shop, gateway, story.accept(house, paying_shop, offer), "ok")
+    assert story.captured(house, paying_shop, gateway) == [3334]

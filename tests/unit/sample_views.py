@@ -190,7 +190,11 @@ CHANGES = (
 PAGES: list[tuple[str, str, dict[str, Any]]] = [
     ("open", "offer/open.html", OFFER_PAGE),
     ("open subscription", "offer/open.html", {**OFFER_PAGE, "offer": SUBSCRIPTION, "csrf": ""}),
-    ("open problems", "offer/open.html", {**OFFER_PAGE, "problems": ("mandate", "country", "not_allowed")}),
+    (
+        "open problems",
+        "offer/open.html",
+        {**OFFER_PAGE, "problems": ("mandate", "country", "not_allowed", "card")},
+    ),
     ("changed", "offer/changed.html", {**OFFER_PAGE, "changes": CHANGES}),
     ("checking", "offer/checking.html", {"shop": SHOP, "check_url": "/o/x"}),
     (

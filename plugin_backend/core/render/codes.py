@@ -172,6 +172,7 @@ REASONS: Mapping[str, str] = {
     "another card was given": N_("Another card was given"),
     "paid by the customer": N_("The customer pays it himself"),
     "card_stopped": N_("This card was refused for good before"),
+    "card_once": N_("This card cannot pay more than once"),
     "the card was renewed": N_("The card was renewed"),
     "closed": N_("The account behind the card is closed"),
     "no longer needed": N_("No longer needed"),

@@ -14,7 +14,7 @@ class SandboxCard:
     ``at_setup`` is ``stored``, ``requires_action`` or a decline code. ``present`` and ``absent`` say what a charge does
     with and without the customer: ``captured``, ``requires_action``, ``pending`` or a decline code. ``once`` names one
     charge by its place (2: the second with this token) and the decline code that charge alone gets. ``advice`` is the
-    network's advice to the merchant beside its declines.
+    network's advice to the merchant beside its declines, and while it is stored.
     """
 
     name: str
@@ -69,6 +69,8 @@ CARDS = (
     _declining("fraud", "4100000000000019", "suspected_fraud"),
     _declining("unknown", "4000000000000002", "refusal_417"),
     SandboxCard("wrong_code", "4000000000000127", at_setup="incorrect_cvc"),
+    SandboxCard("prepaid", "5200828282820407", brand="mastercard", advice="40"),
+    SandboxCard("single_use", "5200828282820415", brand="mastercard", advice="41"),
     _advising("01", "0019"),
     _advising("02", "0027"),
     _advising("03", "0035"),

@@ -5,6 +5,7 @@ from typing import Any
 
 from flask import url_for
 
+from plugin_backend.demo.gateway.cards import BY_NAME
 from plugin_backend.demo.gateway.ledger import Entry
 from plugin_backend.demo.gateway.records import Card, Charge, Dispute, Refund, Setup
 
@@ -47,6 +48,7 @@ def card(it: Card) -> dict[str, Any]:
         "network_transaction_id": it.network_transaction_id,
         "country": "FR",
         "funding": "credit",
+        "advice": BY_NAME[it.behaviour].advice,
     }
 
 

@@ -70,6 +70,7 @@ class _Card(Slim):
     network_transaction_id = Text()
     country = Text()
     funding = Text()
+    advice = Text()
 
 
 class _Setup(Slim):
