@@ -40,7 +40,7 @@ GATEWAYS = {"sandbox": sandbox}
 LIMITS = {"default": (120.0, 600.0), "no_keys": (240.0, 900.0), "lagging": (180.0, 720.0)}
 _OTHER_LIMIT = (240.0, 900.0)
 _SAY_EVERY = 5.0
-_LOOK_EVERY = 0.25
+_LOOK_EVERY = 0.5
 
 
 @dataclass(frozen=True, slots=True)
