@@ -46,6 +46,7 @@ AROUND_THE_ASK = {
         "after the answer was read",
     )
 }
+LIVED = "it had no more to do"
 COMMITS = {"before COMMIT", "after COMMIT"}
 TOTAL = Money(9000, "EUR")
 PART = Money(3000, "EUR")
@@ -153,15 +154,15 @@ class Sweep:
 
     def deaths(self, bell: str, table: str, rows: list[str]) -> dict[str, Death]:
         """A worker for each of the rows, which fall due one after the other, dies one point later than the one before,
-        until one has nothing more to do. The row that each died at, and where."""
+        until one has nothing more to do and lives. The row that each had in hand, and where it died."""
         rows = list(rows)
         died: dict[str, Death] = {}
         for at, row_id in zip(self._points(bell, table, rows.pop()), rows, strict=False):
             self.due_now(table, row_id)
             labels, is_dead = self._dies(bell, at)
+            died[row_id] = Death(self.behaviour.name, bell, at, labels[-1] if is_dead else LIVED)
             if not is_dead:
                 return died
-            died[row_id] = Death(self.behaviour.name, bell, at, labels[-1])
         assert not ALL, f"there are more points than {len(rows)}"
         return died
 
@@ -255,7 +256,7 @@ def assert_every_point_was_met(died: dict[str, Death]) -> None:
     if ALL:
         assert met >= COMMITS, met
         (bell,) = {death.bell for death in died.values()}
-        assert len(died) >= POINTS[bell], [death.label for death in died.values()]
+        assert len(died) > POINTS[bell], [death.label for death in died.values()]
 
 
 def assert_collected_once(sweep: Sweep, died: dict[str, Death]) -> None:
