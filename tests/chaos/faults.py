@@ -46,14 +46,20 @@ class _Planned:
 class Faults:
     """``done`` counts what was really injected. ``lease`` is in seconds."""
 
-    def __init__(self, stage: Stage, collections: int, seed: int, lease: float) -> None:
+    def __init__(
+        self, stage: Stage, collections: int, seed: int, lease: float, without: tuple[str, ...] = ()
+    ) -> None:
         self.done: Counter[str] = Counter()
         self._stage = stage
         self._random = random.Random(seed)
         self._long_pause = max(_PAUSE_SECONDS, lease * 1.2)
         self._asleep: list[tuple[float, int]] = []
         self._working_since: dict[str, float] = {}
-        counts = {kind: count for kind, count in demanded(collections).items() if kind != GATEWAY_FAULTS}
+        counts = {
+            kind: count
+            for kind, count in demanded(collections).items()
+            if kind not in (GATEWAY_FAULTS, *without)
+        }
         planned = [
             _Planned(self._random.uniform(0.0, _LAST_SHARE), kind)
             for kind, count in sorted(counts.items())

@@ -54,6 +54,7 @@ class Filled:
     shop_id: str
     plans: int
     moment: datetime
+    api_key: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +152,7 @@ def _copies(stage: Stage, admin: "psycopg.Connection[Any]", it: _Template, count
         admin.execute(SQL("ANALYZE {}").format(Identifier(table.name)))
     admin.execute("SET session_replication_role = origin")
     _remember(stage, it, count)
-    return Filled(it.shop_id, count + 1, it.moment)
+    return Filled(it.shop_id, count + 1, it.moment, it.api_key)
 
 
 def _remember(stage: Stage, it: _Template, count: int) -> None:

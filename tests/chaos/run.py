@@ -39,8 +39,13 @@ GATEWAYS = {"sandbox": sandbox}
 # itself, and an account whose look-up lags must be silent for longer.
 LIMITS = {"default": (120.0, 600.0), "no_keys": (240.0, 900.0), "lagging": (180.0, 720.0)}
 _OTHER_LIMIT = (240.0, 900.0)
+# Leases for which nothing may stir at the end: longer than a late capture, or a worker that sleeps, can still come.
+_QUIET = 1.3
+# From this share of the payments on the gateway is well: each further look-up that it breaks makes the next one come later,
+# so that the last of them would be waited for by the hour.
+_WELL_FROM = 0.9
 _SAY_EVERY = 5.0
-_LOOK_EVERY = 0.25
+_LOOK_EVERY = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,8 +155,9 @@ class Proof:
             self._on.repair()
             before, seen = seen, look(self._on) or seen
             faults.tick(seen.paid / self._ask.collections)
-            if before.paid < self._ask.collections <= seen.paid:
+            if before.paid < _WELL_FROM * self._ask.collections <= seen.paid:
                 gateway.stop()
+            if before.paid < self._ask.collections <= seen.paid:
                 self._say(f"all paid, {seen.paid / (now - due_at):.0f} a second, faults and all")
             if now - said > _SAY_EVERY:
                 said = now
@@ -160,7 +166,7 @@ class Proof:
                 )
             rests = seen.rests(self._ask.collections) and not faults.left
             quiet_since = (quiet_since or now) if rests else None
-            if quiet_since is not None and now - quiet_since > 2 * self._ask.lease:
+            if quiet_since is not None and now - quiet_since > _QUIET * self._ask.lease:
                 break
         self._gateway_counts = dict(gateway.counted())
         self._kinds_missing = gateway.missing()
