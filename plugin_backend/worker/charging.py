@@ -44,22 +44,22 @@ def charge_one(shop: Shop, collection_id: str, *, initiator: billing.Initiator, 
 def _ask_all(shop: Shop, prepared: list[billing.Prepared]) -> None:
     asks = {one.attempt_id: partial(billing.ask, one) for one in prepared}
     for outcomes in asking.answers(asks):
-        _record(shop, outcomes)
+        _record(shop, outcomes, of_sends=True)
 
 
-def _record(shop: Shop, outcomes: Mapping[str, sdk.Outcome | sdk.Closed]) -> None:
+def _record(shop: Shop, outcomes: Mapping[str, sdk.Outcome | sdk.Closed], *, of_sends: bool = False) -> None:
     """Enter a group of outcomes. One that cannot be entered must not cost the others theirs: they are entered one by
     one, and it stays open, to be asked about again and shown to a person."""
     try:
         with transaction(shop.id) as session:
-            billing.record_all(session, shop, outcomes)
+            billing.record_all(session, shop, outcomes, of_sends=of_sends)
     except OperationalError:
         # A deadlock or a lost connection: nothing was entered, and all of them are asked about again.
         raise
     except Exception as error:
         if len(outcomes) > 1:
             for attempt_id, outcome in outcomes.items():
-                _record(shop, {attempt_id: outcome})
+                _record(shop, {attempt_id: outcome}, of_sends=of_sends)
             return
         (attempt_id,) = outcomes
         log.exception("outcome_not_recorded", attempt=attempt_id)

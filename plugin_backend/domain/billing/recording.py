@@ -31,9 +31,12 @@ def record(session: Session, shop: Shop, attempt_id: str, outcome: sdk.Outcome |
     record_all(session, shop, {attempt_id: outcome})
 
 
-def record_all(session: Session, shop: Shop, outcomes: Mapping[str, sdk.Outcome | sdk.Closed]) -> None:
+def record_all(
+    session: Session, shop: Shop, outcomes: Mapping[str, sdk.Outcome | sdk.Closed], *, of_sends: bool = False
+) -> None:
     """Enter what became of attempts, by their ids, from whatever source: answer, callback or look-up. Entering it again
-    changes nothing. Locks are taken in the order plan, collection, attempt, each by id."""
+    changes nothing. ``of_sends`` True where these are the answers to sends: that one of them did not happen proves
+    nothing where the same was sent before or since. Locks are taken in the order plan, collection, attempt, each by id."""
     of_plan = select(Attempt.plan_id).where(Attempt.shop_id == shop.id, Attempt.id.in_(outcomes))
     running = {plan.id: plan for plan in plans.lock_all(session, shop.id, set(session.scalars(of_plan)))}
     rows = _lock(session, Collection, shop.id, Collection.plan_id.in_(running))
@@ -42,15 +45,15 @@ def record_all(session: Session, shop: Shop, outcomes: Mapping[str, sdk.Outcome 
         schedules.setdefault(row.plan_id, []).append(row)
     captures = []
     for attempt in _lock(session, Attempt, shop.id, Attempt.id.in_(outcomes)):
-        was_open = attempt.state in OPEN
-        _enter(
-            session,
-            shop,
-            running[attempt.plan_id],
-            schedules[attempt.plan_id],
-            attempt,
-            outcomes[attempt.id],
-        )
+        was_open, outcome = attempt.state in OPEN, outcomes[attempt.id]
+        if (
+            of_sends
+            and isinstance(outcome, sdk.NotExecuted)
+            and attempt.last_sent_at != attempt.first_sent_at
+        ):
+            outcome = sdk.InDoubt(f"sent more than once, one of them in vain: {outcome.reason}")
+        plan_id = attempt.plan_id
+        _enter(session, shop, running[plan_id], schedules[plan_id], attempt, outcome)
         if was_open and attempt.state == "succeeded":
             captures.append(_capture(attempt))
     ledger.book_all(session, shop.id, captures)
