@@ -25,6 +25,7 @@ _ROOMS = {
             "disputes",
         ),
         "cases",
+        "reconciliations",
     ),
     "processes": ("web", "worker", "clock", "doctor", "keys"),
     "shops": ("shop", "gateway", "user"),

@@ -256,7 +256,8 @@ class GatewayCapabilities:
 
     ``idempotency_window`` None: the gateway keeps no keys, the same request twice may be two charges.
     ``look_up`` ``none``: neither a charge nor a refund can be found again. ``absent_after``: how long after the last
-    send an answer "unknown" can be believed at all.
+    send an answer "unknown" can be believed at all. ``list_lag``: how long ``list_since`` may still lack what was
+    captured; None: it cannot list, and nothing can be compared.
     """
 
     idempotency_window: timedelta | None
@@ -268,6 +269,7 @@ class GatewayCapabilities:
     unattended: bool
     detach: bool
     close: bool
+    list_lag: timedelta | None = None
 
 
 class Gateway(Protocol):
@@ -334,7 +336,9 @@ class Gateway(Protocol):
         ...
 
     def list_since(self, since: datetime, cursor: str = "") -> CapturedPage:
-        """What the gateway captured and gave back since then."""
+        """What the gateway captured and gave back since then, a page at a time: of what was asked for by us. What the
+        merchant takes with the same account in other ways is left out; a reference of ours begins with ``rp-`` or
+        ``rr-``. Raises ``NotSent``, ``NoAnswer``, ``Refused``."""
         ...
 
     def detach(self, token: str) -> None:

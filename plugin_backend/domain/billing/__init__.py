@@ -38,6 +38,7 @@ from plugin_backend.domain.billing.refunds import (
     Refund,
     give_back,
     give_back_again,
+    give_back_stray,
     refund_by_reference,
 )
 from plugin_backend.domain.billing.resolving import (
@@ -48,6 +49,7 @@ from plugin_backend.domain.billing.resolving import (
     prepare_replay,
     stop,
 )
+from plugin_backend.domain.billing.strays import Stray, keep_stray
 
 __all__ = [
     "HELD",
@@ -61,6 +63,7 @@ __all__ = [
     "Refund",
     "RefundAsk",
     "Standing",
+    "Stray",
     "absent",
     "ask",
     "ask_refund",
@@ -74,6 +77,8 @@ __all__ = [
     "evidence",
     "give_back",
     "give_back_again",
+    "give_back_stray",
+    "keep_stray",
     "must_close",
     "note_question",
     "prepare",
