@@ -10,6 +10,7 @@ from plugin_backend.sdk.errors import RepriseError
 # The rooms in which the commands are. A command loads its own and no other: ten processes start at once for a person
 # who waits, and a worker has no use for what the demo needs.
 _ROOMS = {
+    "backups": ("backup", "restore"),
     "demo": ("up", "demo"),
     "migration": ("migrate",),
     "objects": (
@@ -28,6 +29,7 @@ _ROOMS = {
         "reconciliations",
     ),
     "processes": ("web", "worker", "clock", "doctor", "keys"),
+    "reconciling": ("reconcile", "quarantine"),
     "shops": ("shop", "gateway", "user"),
 }
 

@@ -139,6 +139,11 @@ _TABLES = {
 }
 
 
+def sentences() -> list[str]:
+    """Everything that must never be."""
+    return [*CHECKS, *_histories()]
+
+
 def broken(session: Session) -> list[str]:
     """What does not hold for the shop of this transaction: a sentence and the ids, one string each."""
     found = []

@@ -10,8 +10,8 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Connection, exists, literal_column, select, text, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from plugin_backend.core.db import LINEAGE, Base
-from plugin_backend.domain import cases
+from plugin_backend.core.db import LINEAGE, Base, transaction
+from plugin_backend.domain import cases, merchants
 from plugin_backend.domain.cases import Case
 from plugin_backend.domain.merchants import GatewayAccount, Listing
 from plugin_backend.sdk import clock
@@ -70,6 +70,17 @@ def lift(session: Session, account: GatewayAccount, reason: str) -> None:
     notice(session, account)
     account.lineage = session.scalars(select(_HERE)).one()
     cases.settle(session, account.shop_id, CASE, account.id, reason)
+
+
+def everywhere() -> list[tuple[str, str]]:
+    """(shop, account) of all that is held, each shop in a transaction of its own."""
+    with transaction(None) as session:
+        shops = [shop.id for shop in merchants.all_shops(session)]
+    found = []
+    for shop_id in shops:
+        with transaction(shop_id) as session:
+            found += [(shop_id, account_id) for account_id in held(session, shop_id)]
+    return found
 
 
 def is_anywhere(session: Session) -> bool:
