@@ -3,6 +3,6 @@
 from plugin_backend.launcher.backup.archive import BackupError
 from plugin_backend.launcher.backup.database import database_of
 from plugin_backend.launcher.backup.dumping import dump
-from plugin_backend.launcher.backup.restoring import restore
+from plugin_backend.launcher.backup.restoring import compared, restore
 
-__all__ = ["BackupError", "database_of", "dump", "restore"]
+__all__ = ["BackupError", "compared", "database_of", "dump", "restore"]

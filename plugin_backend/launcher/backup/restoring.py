@@ -63,7 +63,7 @@ def restore(conninfo: str, place: Path, *, replace: bool, verify: bool) -> Resto
         _must_be_free(connection, replace=replace)
         owner = _prepare_roles(connection)
         _restore(conninfo, major_of(connection), owner, dump, replace=replace)
-        checks = _compared(manifest, figures(connection)) if verify else []
+        checks = compared(manifest, figures(connection)) if verify else []
     _migrate(conninfo, owner)
     if verify:
         checks += _sound(conninfo)
@@ -140,7 +140,7 @@ def _migrate(conninfo: str, owner: str) -> None:
         engine.dispose()
 
 
-def _compared(manifest: Manifest, found: Figures) -> list[Check]:
+def compared(manifest: Manifest, found: Figures) -> list[Check]:
     """Every figure of the manifest beside what is here now."""
     checks = []
     for kind, name in (("rows", "rows of"), ("ledger", "ledger")):
