@@ -337,8 +337,8 @@ class Gateway(Protocol):
 
     def list_since(self, since: datetime, cursor: str = "") -> CapturedPage:
         """What the gateway captured and gave back since then, a page at a time: of what was asked for by us. What the
-        merchant takes with the same account in other ways is left out; a reference of ours begins with ``rp-`` or
-        ``rr-``. Raises ``NotSent``, ``NoAnswer``, ``Refused``."""
+        merchant takes with the same account in other ways is left out; a reference of ours begins with ``rp-``,
+        ``rr-`` or ``probe-``. Raises ``NotSent``, ``NoAnswer``, ``Refused``."""
         ...
 
     def detach(self, token: str) -> None:

@@ -7,13 +7,13 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select, text
 
-from plugin_backend.domain import billing, vault
+from plugin_backend.domain import billing, probing, vault
 from plugin_backend.domain.billing import Attempt, Stray
 from plugin_backend.domain.cases import Case
 from plugin_backend.domain.ledger import Journal, Posting
 from plugin_backend.domain.merchants import GatewayAccount, Listing, Shop
 from plugin_backend.domain.reconciliation import Reconciliation
-from plugin_backend.gateways.sandbox.gateway import Sandbox
+from plugin_backend.gateways.sandbox import modes
 from plugin_backend.sdk import gateway as sdk
 from plugin_backend.sdk.money import Money
 from plugin_backend.worker import comparing
@@ -141,6 +141,15 @@ def test_a_capture_that_nobody_asked_for_is_shown_once_and_given_back_by_one_cli
     assert balances(house, paying_shop) == {"gateway": 3334, "customer": -3334}
     run = compared(house, paying_shop)
     assert (run.state, counted(run)) == ("agrees", {"both": 2, "settled": 1})
+
+
+def test_nobody_is_asked_about_the_charges_of_a_probe(
+    house: TestHouse, paying_shop: Shop, gateway: SandboxProcess
+) -> None:
+    story.begin_plan(house, paying_shop, gateway)
+    charge_behind_our_back(house, paying_shop, gateway, probing.reference("gwa_x", 1), 100)
+
+    assert counted(compared(house, paying_shop)) == {"both": 1}
 
 
 def test_a_gateway_that_charged_twice_under_one_reference_is_found_out(
@@ -293,7 +302,8 @@ def test_accounts_are_compared_at_night_in_the_shops_own_time(
 def test_a_gateway_that_cannot_list_is_said_to_be_one(
     house: TestHouse, paying_shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Sandbox, "capabilities", replace(Sandbox.capabilities, list_lag=None))
+    known = modes.capabilities
+    monkeypatch.setattr(modes, "capabilities", lambda *given: replace(known(*given), list_lag=None))
     run = compared(house, paying_shop)
     assert (run.state, run.reason) == ("failed", "cannot_list")
 

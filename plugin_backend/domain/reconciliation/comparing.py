@@ -8,6 +8,7 @@ from typing import Literal
 from sqlalchemy import Row, select
 from sqlalchemy.orm import Session
 
+from plugin_backend.domain import probing
 from plugin_backend.domain.billing import Attempt, Refund, Stray
 from plugin_backend.domain.ledger import Journal
 from plugin_backend.domain.reconciliation.runs import Run
@@ -53,8 +54,10 @@ def compare(session: Session, run: Run, listed: Sequence[Captured]) -> Compariso
     """What was asked is written down before it is asked: whatever the list has, we have, or never had. Our rows are
     therefore read after the list. The other way round only what the gateway has had time to list is missed."""
     found = Comparison()
-    charges = [moved for moved in listed if moved.kind == "charge"]
-    refunds = [moved for moved in listed if moved.kind == "refund"]
+    # What a probe of the account charged, it has given back: nobody is to be asked about that.
+    theirs = [moved for moved in listed if not probing.is_probe(moved.reference)]
+    charges = [moved for moved in theirs if moved.kind == "charge"]
+    refunds = [moved for moved in theirs if moved.kind == "refund"]
     _sort(found, charges, _attempts(session, run, charges))
     _sort(found, refunds, _refunds(session, run))
     listed_references = {moved.reference for moved in listed}
