@@ -6,7 +6,18 @@ from typing import Any
 
 from sqlalchemy import select
 
-from plugin_backend.domain import billing, carts, letters, merchants, offers, plans, setups, vault
+from plugin_backend.core.ids import new_id
+from plugin_backend.domain import (
+    billing,
+    carts,
+    letters,
+    merchants,
+    offers,
+    plans,
+    reconciliation,
+    setups,
+    vault,
+)
 from plugin_backend.domain.billing import Attempt
 from plugin_backend.domain.credits import Wish
 from plugin_backend.domain.merchants import GatewayAccount, Shop
@@ -103,4 +114,23 @@ def disputed(
     event = sdk.DisputeChanged(dispute, paid.reference, paid.gateway_id, amount or paid.money, state)
     account = session.get_one(GatewayAccount, (shop.id, paid.account_id))
     billing.dispute_changed(session, shop, account, event, signed=signed)
+    session.flush()
+
+
+def compared(session: Any, shop: Shop) -> None:
+    """The shop's account was compared with its gateway's list, which had a capture that nobody can explain."""
+    account = merchants.active_account(session, shop.id)
+    moved = sdk.Captured("rp-unknown", "gw_stray", Money(700, "EUR"), clock.now())
+    stray_id = billing.keep_stray(session, shop.id, account.id, moved, "")
+    row = reconciliation.Reconciliation(
+        shop_id=shop.id,
+        id=new_id(reconciliation.Reconciliation.prefix),
+        account_id=account.id,
+        state="differs",
+        since=clock.now() - timedelta(days=3),
+        until=clock.now(),
+        counts={"both": 1, "theirs_only": 1},
+        found={"theirs_only": [{"id": stray_id, "reference": moved.reference}]},
+    )
+    session.add(row)
     session.flush()

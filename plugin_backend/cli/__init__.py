@@ -10,6 +10,7 @@ from plugin_backend.sdk.errors import RepriseError
 # The rooms in which the commands are. A command loads its own and no other: ten processes start at once for a person
 # who waits, and a worker has no use for what the demo needs.
 _ROOMS = {
+    "backups": ("backup", "restore"),
     "demo": ("up", "demo"),
     "migration": ("migrate",),
     "objects": (
@@ -25,8 +26,10 @@ _ROOMS = {
             "disputes",
         ),
         "cases",
+        "reconciliations",
     ),
     "processes": ("web", "worker", "clock", "doctor", "keys"),
+    "reconciling": ("reconcile", "quarantine"),
     "runs": ("run",),
     "shops": ("shop", "gateway", "user"),
 }

@@ -12,7 +12,18 @@ from plugin_backend.domain import books, inbox, merchants, objects
 from plugin_backend.domain.inbox import DeliveryRow
 from plugin_backend.sdk import clock
 
-NOUNS = ("deliveries", "carts", "offers", "plans", "collections", "messages", "refunds", "disputes", "cases")
+NOUNS = (
+    "deliveries",
+    "carts",
+    "offers",
+    "plans",
+    "collections",
+    "messages",
+    "refunds",
+    "disputes",
+    "cases",
+    "reconciliations",
+)
 
 
 def _group(noun: str) -> click.Group:

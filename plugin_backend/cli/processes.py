@@ -24,7 +24,7 @@ from plugin_backend.cli.context import (
 )
 from plugin_backend.core import config, queue, seal
 from plugin_backend.core.db import transaction
-from plugin_backend.domain import invariants, merchants
+from plugin_backend.domain import invariants, merchants, quarantine
 
 
 @click.command()
@@ -146,16 +146,21 @@ def doctor(data: Path | None, as_json: bool) -> None:
         for shop_id in shops:
             with transaction(shop_id) as session:
                 broken[shop_id] = invariants.broken(session)
+        held = [{"shop": shop, "account": account} for shop, account in quarantine.everywhere()]
     found = {"shops": len(shops), "broken": {shop: what for shop, what in broken.items() if what}}
+    found["quarantine"] = held
     tell(found, as_json=as_json, lines=_doctor_lines)
     if found["broken"]:
         raise click.exceptions.Exit(1)
 
 
 def _doctor_lines(found: Any) -> list[str]:
+    held = [
+        f"{one['shop']}: {one['account']} is in quarantine: it charges nobody" for one in found["quarantine"]
+    ]
     if not found["broken"]:
-        return [f"{found['shops']} shops: everything holds"]
-    return [f"{shop}: {what}" for shop, whats in found["broken"].items() for what in whats]
+        return [*held, f"{found['shops']} shops: everything holds"]
+    return [*held, *(f"{shop}: {what}" for shop, whats in found["broken"].items() for what in whats)]
 
 
 COMMANDS = [web, worker, clock, doctor, keys]

@@ -21,7 +21,8 @@ class ConfigError(RepriseError):
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """``database_owner_url`` is used by migrations only and is the same as ``database_url`` unless set apart.
+    """``database_owner_url`` is used by migrations only and is the same as ``database_url`` unless set apart;
+    ``database_admin_url`` by backup and restore, "" where the server is ours.
     ``clock_grain`` is in seconds. ``base_url`` is where the outside reaches us; ``trusted_proxies`` the networks whose
     word on the visitor's address and scheme is taken. ``sandbox_url`` is where the sandbox gateway answers, "" where there is none."""
 
@@ -36,6 +37,7 @@ class Config:
     clock_grain: float
     log_level: str
     trusted_proxies: tuple[str, ...] = ()
+    database_admin_url: str = field(default="", repr=False)
 
 
 def load(environ: Mapping[str, str] | None = None) -> Config:
@@ -58,6 +60,9 @@ def load(environ: Mapping[str, str] | None = None) -> Config:
             ),
             log_level=env.str("REPRISE_LOG_LEVEL", default="INFO", validate=validate.OneOf(_LEVELS)),
             trusted_proxies=tuple(env.list("REPRISE_TRUSTED_PROXIES", default=[], validate=_networks) or ()),
+            database_admin_url=env.str(
+                "DATABASE_ADMIN_URL", default="", validate=_url_of("postgresql", "postgres", "")
+            ),
         )
     try:
         env.seal()

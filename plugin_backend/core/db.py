@@ -13,6 +13,11 @@ from sqlalchemy.orm import DeclarativeBase, Session
 
 APP_ROLE = "reprise_app"
 CLOCK_ROLE = "reprise_clock"
+# Which history of the database this is. It changes where the past may be another one than ours: with a restored dump
+# (the table is made anew), a server made anew, a promoted standby, a recovery to an earlier moment. Asked of the server
+# each time, so that no connection can go on after a change without being told.
+LINEAGE = """(SELECT concat_ws('-', system_identifier, left(pg_walfile_name(pg_current_wal_lsn()), 8),
+    'gateway_accounts'::regclass::oid) FROM pg_control_system())"""
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -100,6 +105,7 @@ def first_line(error: Exception) -> str:
 __all__ = [
     "APP_ROLE",
     "CLOCK_ROLE",
+    "LINEAGE",
     "Base",
     "DatabaseError",
     "UtcDateTime",

@@ -52,6 +52,12 @@ class Delays:
     """How soon, at the latest, a payment in doubt is asked about again whose plan was ended meanwhile: what arrives
     after the end is given back or shown within five minutes."""
 
+    held: timedelta = timedelta(minutes=5)
+    """When what quarantine holds back is looked at again."""
+
+    compared_again: timedelta = timedelta(hours=1)
+    """When a comparison with a gateway's list that failed is tried again."""
+
     breaker: timedelta = timedelta(minutes=1)
     """How long no charge is begun at an account where too many ended in doubt."""
 

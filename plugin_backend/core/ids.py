@@ -14,6 +14,13 @@ def new_id(prefix: str) -> str:
     return f"{prefix}_{encode(value, 26)}"
 
 
+def nth_of(row_id: str, prefix: str, number: int) -> str:
+    """The id of a row's ``number``-th part: the same whenever it is made, so that what the outside knows by it is known
+    again where our own row was lost. It sorts by its row's time, then by number."""
+    value = sum(_ALPHABET.index(letter) << 5 * place for place, letter in enumerate(reversed(row_id[-26:])))
+    return f"{prefix}_{encode(value + number, 26)}"
+
+
 def encode(value: int, length: int) -> str:
     """``value`` as ``length`` characters of the alphabet, most significant first."""
     letters = []

@@ -58,3 +58,15 @@ def open_about(session: Session, shop_id: str, subject: str) -> bool:
     """Is there an open case about this row?"""
     found = select(Case.id).where(Case.shop_id == shop_id, Case.subject == subject, Case.state == "open")
     return session.scalar(found.limit(1)) is not None
+
+
+def standing(session: Session, shop_id: str, kind: str, subject: str) -> str:
+    """The state of the newest case of this kind about this row, "" where there never was one."""
+    found = select(Case.state).where(Case.shop_id == shop_id, Case.kind == kind, Case.subject == subject)
+    return session.scalar(found.order_by(Case.created_at.desc(), Case.id.desc()).limit(1)) or ""
+
+
+def open_once(session: Session, shop_id: str, kind: str, subject: str, **facts: Any) -> None:
+    """As ``open_case``, but what a person has once decided is not asked again."""
+    if not standing(session, shop_id, kind, subject):
+        open_case(session, shop_id, kind, subject, **facts)

@@ -40,7 +40,16 @@ CHECKS: dict[str, str] = {
     "more is given back than was captured": """
         SELECT a.id FROM attempts a JOIN refunds r ON r.shop_id = a.shop_id AND r.attempt_id = a.id
         WHERE r.state IN ('due', 'sent', 'pending', 'in_doubt', 'succeeded') GROUP BY a.id, a.amount, a.state
-        HAVING sum(r.amount) > a.amount OR a.state <> 'succeeded'""",
+        HAVING sum(r.amount) > a.amount OR a.state <> 'succeeded'
+        UNION ALL
+        SELECT s.id FROM strays s JOIN refunds r ON r.shop_id = s.shop_id AND r.stray_id = s.id
+        WHERE r.state IN ('due', 'sent', 'pending', 'in_doubt', 'succeeded') GROUP BY s.id, s.amount, s.kind
+        HAVING sum(r.amount) > s.amount OR s.kind <> 'charge'""",
+    "a refund gives back nothing, or two things": """
+        SELECT id FROM refunds WHERE (attempt_id IS NULL) = (stray_id IS NULL)""",
+    "a stray is not in the books exactly once": """
+        SELECT s.id FROM strays s WHERE 1 <> (
+            SELECT count(*) FROM journals j WHERE j.shop_id = s.shop_id AND j.source = s.id)""",
     "a refund is not in the books exactly once": """
         SELECT r.id FROM refunds r
         LEFT JOIN journals j ON j.shop_id = r.shop_id AND j.source = r.id AND j.kind = 'refund'
@@ -128,6 +137,11 @@ _TABLES = {
     "account": "gateway_accounts",
     "case": "cases",
 }
+
+
+def sentences() -> list[str]:
+    """Everything that must never be."""
+    return [*CHECKS, *_histories()]
 
 
 def broken(session: Session) -> list[str]:

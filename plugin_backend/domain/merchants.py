@@ -8,18 +8,18 @@ from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from dateutil.relativedelta import relativedelta
-from sqlalchemy import Interval, LargeBinary, select
+from sqlalchemy import Interval, LargeBinary, UniqueConstraint, literal_column, select
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, Session, mapped_column
 from sqlalchemy.types import Integer, Text
 
 from plugin_backend.core import registry
-from plugin_backend.core.db import Base, transaction
-from plugin_backend.core.due import Due, Row
+from plugin_backend.core.db import LINEAGE, Base, transaction
+from plugin_backend.core.due import Due, Row, due_index
 from plugin_backend.core.house import house
 from plugin_backend.core.ids import new_id
 from plugin_backend.core.seal import hash_key
-from plugin_backend.domain import dunning, moves
+from plugin_backend.domain import dunning, moves, schedules
 from plugin_backend.sdk import clock
 from plugin_backend.sdk.connector import Connector, settings_of
 from plugin_backend.sdk.errors import RepriseError
@@ -116,7 +116,8 @@ class Connection(Due, Row, Base):
 class GatewayAccount(moves.Stateful, Due, Row, Base):
     """A shop's account at a payment gateway. A ``paused`` one charges nobody without being there. Until
     ``broken_until`` its circuit breaker is open. Its state says how its probe went; ``probe_number`` counts the probes
-    that were begun, ``probed_at`` is when the last one was. Its timer is the probe's."""
+    that were begun, ``probed_at`` is when the last one was. Its timer is the probe's. ``lineage`` is the history of the
+    database in which we know of all that was captured by it."""
 
     __tablename__ = "gateway_accounts"
     prefix = "gwa"
@@ -128,10 +129,23 @@ class GatewayAccount(moves.Stateful, Due, Row, Base):
     active: Mapped[bool] = mapped_column(default=True)
     paused: Mapped[bool] = mapped_column(default=False)
     broken_until: Mapped[datetime | None]
+    lineage: Mapped[str] = mapped_column(default=literal_column(LINEAGE))
     settings: Mapped[bytes] = mapped_column(LargeBinary)
     door_settings: Mapped[bytes] = mapped_column(LargeBinary)
     probe_number: Mapped[int] = mapped_column(default=0)
     probed_at: Mapped[datetime | None]
+
+
+class Listing(Due, Row, Base):
+    """The timer of an account's nightly comparison with what its gateway lists; the account's own is the probe's."""
+
+    __tablename__ = "listings"
+    prefix = "lst"
+    bell = "compare"
+
+    account_id: Mapped[str]
+
+    __table_args__ = (due_index("listings"), UniqueConstraint("shop_id", "account_id"))
 
 
 class Door(Base):
@@ -240,8 +254,15 @@ def add_account(session: Session, shop: Shop, gateway: str, settings: Mapping[st
     )
     moves.begin(session, row, "not_probed", "" if shop.test else "live_account")
     row.rest(clock.now() if shop.test else None)
+    _listing(session, shop, row)
     open_door(session, "hook", path.rpartition("/")[2], shop.id, row.id)
     return row
+
+
+def _listing(session: Session, shop: Shop, account: GatewayAccount) -> None:
+    row = Listing(shop_id=shop.id, id=new_id(Listing.prefix), account_id=account.id)
+    row.rest(schedules.tonight(clock.now(), shop.zone))
+    session.add(row)
 
 
 def connection_of(session: Session, shop_id: str) -> Connection:

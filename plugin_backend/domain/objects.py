@@ -19,11 +19,12 @@ from plugin_backend.domain.carts import Cart
 from plugin_backend.domain.cases import Case
 from plugin_backend.domain.customers import Customer
 from plugin_backend.domain.inbox import DeliveryRow
-from plugin_backend.domain.merchants import Shop
+from plugin_backend.domain.merchants import GatewayAccount, Shop
 from plugin_backend.domain.messages import Message
 from plugin_backend.domain.offers import Offer
 from plugin_backend.domain.outbox import Out
 from plugin_backend.domain.plans import Collection, Mandate, Plan
+from plugin_backend.domain.reconciliation import Reconciliation
 from plugin_backend.domain.vault import PaymentMethod
 from plugin_backend.sdk import clock
 from plugin_backend.sdk.money import Money
@@ -292,6 +293,23 @@ def _cases(session: Session, shop: Shop, rows: list[Any]) -> list[Json]:
     return [common(row) | {"kind": row.kind, "subject": row.subject, "facts": row.facts} for row in rows]
 
 
+def _reconciliations(session: Session, shop: Shop, rows: list[Any]) -> list[Json]:
+    accounts = select(GatewayAccount.id, GatewayAccount.gateway).where(GatewayAccount.shop_id == shop.id)
+    gateways = dict(session.execute(accounts).all())
+    return [
+        common(row)
+        | {
+            "account": row.account_id,
+            "gateway": gateways.get(row.account_id),
+            "since": moment(row.since),
+            "until": moment(row.until),
+            "counts": row.counts,
+            "differences": [{"reason": kind} | told for kind, some in row.found.items() for told in some],
+        }
+        for row in rows
+    ]
+
+
 def _people(session: Session, shop_id: str, rows: Iterable[Any]) -> dict[str | None, Json]:
     ids = {row.customer_id for row in rows} - {None}
     found = select(Customer.id, Customer.email).where(Customer.shop_id == shop_id, Customer.id.in_(ids))
@@ -348,5 +366,6 @@ NOUNS: dict[str, tuple[type[Any], Writer]] = {
     "refunds": (Refund, books.refunds),
     "disputes": (Dispute, books.disputes),
     "cases": (Case, _cases),
+    "reconciliations": (Reconciliation, _reconciliations),
 }
 """What can be listed and shown: the table of each noun, and how its rows are written."""

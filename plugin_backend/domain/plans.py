@@ -12,6 +12,7 @@ from sqlalchemy.types import Integer, Text
 
 from plugin_backend.core.db import Base
 from plugin_backend.core.due import Due, Row, due_index
+from plugin_backend.core.ids import nth_of
 from plugin_backend.core.render import MANDATE_VERSION
 from plugin_backend.domain import announcing, customers, moves, offers, outbox, schedules
 from plugin_backend.domain.carts import Cart
@@ -206,6 +207,7 @@ def _collection(
     """A dated payment. ``told`` is when the customer last was told of its date anyway: by accepting, or a receipt."""
     row = Collection(
         shop_id=plan.shop_id,
+        id=nth_of(plan.id, Collection.prefix, number),
         plan_id=plan.id,
         number=number,
         amount=amount,

@@ -9,6 +9,7 @@ from dateutil.relativedelta import relativedelta
 from plugin_backend.sdk.money import Money
 
 HUMANE_HOUR = 9
+QUIET_HOUR = 4
 # Nobody's card is tried at night: where it fails, the customer should be awake when he reads of it.
 DAY_BEGINS, DAY_ENDS = time(8), time(20)
 Unit = Literal["day", "week", "month", "year"]
@@ -54,6 +55,13 @@ def humane(moment: datetime, zone: ZoneInfo) -> datetime:
     return _at_hour(local if local.time() < DAY_BEGINS else local + timedelta(days=1), zone)
 
 
-def _at_hour(local: datetime, zone: ZoneInfo) -> datetime:
-    # Combining in the zone is safe on both nights of the year: 09:00 exists once on each day everywhere.
-    return datetime.combine(local.date(), time(HUMANE_HOUR), tzinfo=zone).astimezone(ZoneInfo("UTC"))
+def tonight(moment: datetime, zone: ZoneInfo) -> datetime:
+    """The next 04:00 in the shop's zone: for work that nobody waits for."""
+    local = moment.astimezone(zone)
+    here = _at_hour(local, zone, QUIET_HOUR)
+    return here if here > moment else _at_hour(local + timedelta(days=1), zone, QUIET_HOUR)
+
+
+def _at_hour(local: datetime, zone: ZoneInfo, hour: int = HUMANE_HOUR) -> datetime:
+    # Combining in the zone is safe on both nights of the year: 04:00 and 09:00 exist once on each day everywhere.
+    return datetime.combine(local.date(), time(hour), tzinfo=zone).astimezone(ZoneInfo("UTC"))

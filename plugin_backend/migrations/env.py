@@ -3,9 +3,9 @@
 from alembic import context
 
 from plugin_backend.core.db import Base
-from plugin_backend.domain import billing, inbox, invariants, onboarding, staff
+from plugin_backend.domain import billing, inbox, invariants, onboarding, reconciliation, staff
 
-MODELS = (billing, inbox, invariants, onboarding, staff)
+MODELS = (billing, inbox, invariants, onboarding, reconciliation, staff)
 
 context.configure(connection=context.config.attributes["connection"], target_metadata=Base.metadata)
 with context.begin_transaction():

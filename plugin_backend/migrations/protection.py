@@ -2,9 +2,13 @@
 
 from alembic import op
 
-APPEND_ONLY = frozenset({"moves", "journals", "postings", "mandates", "consents", "credit_notes"})
+from plugin_backend.core.db import LINEAGE
+
+APPEND_ONLY = frozenset(
+    {"moves", "journals", "postings", "mandates", "consents", "credit_notes", "reconciliations"}
+)
 # Read before a shop is known, or about no shop: no row-level security.
-SHARED = frozenset({"merchants", "shops", "users", "staff_sessions", "doors"})
+SHARED = frozenset({"merchants", "shops", "users", "staff_sessions", "doors", "installation"})
 
 
 def make_roles() -> None:
@@ -47,6 +51,13 @@ def clock_rights() -> None:
     op.execute(
         "GRANT SELECT (id, clock_offset, travel_to), UPDATE (clock_offset, travel_to) ON shops TO reprise_clock"
     )
+    op.execute("GRANT SELECT (lineage) ON gateway_accounts TO reprise_clock")
+    op.execute("GRANT SELECT (lineage), UPDATE (lineage, since) ON installation TO reprise_clock")
+
+
+def begin_history() -> None:
+    """This database begins where it stands: nothing was charged in another one before."""
+    op.execute(f"INSERT INTO installation (one, lineage, since) VALUES (true, {LINEAGE}, now())")  # noqa: S608
 
 
 def keep_the_books() -> None:
@@ -123,7 +134,8 @@ def keep_refunds_and_credits() -> None:
         END $$""")
     op.execute("""
         CREATE TRIGGER refunds_within_capture AFTER INSERT OR UPDATE OF attempt_id, amount, currency, state ON refunds
-        FOR EACH ROW WHEN (NEW.state IN ('due', 'sent', 'pending', 'in_doubt', 'succeeded'))
+        FOR EACH ROW WHEN (NEW.attempt_id IS NOT NULL
+            AND NEW.state IN ('due', 'sent', 'pending', 'in_doubt', 'succeeded'))
         EXECUTE FUNCTION check_refund()""")
     op.execute("""
         CREATE FUNCTION check_schedule() RETURNS trigger LANGUAGE plpgsql AS $$

@@ -258,7 +258,8 @@ class GatewayCapabilities:
 
     ``idempotency_window`` None: the gateway keeps no keys, the same request twice may be two charges.
     ``look_up`` ``none``: neither a charge nor a refund can be found again. ``absent_after``: how long after the last
-    send an answer "unknown" can be believed at all.
+    send an answer "unknown" can be believed at all. ``list_lag``: how long ``list_since`` may still lack what was
+    captured; None: it cannot list, and nothing can be compared.
     """
 
     idempotency_window: timedelta | None
@@ -270,6 +271,11 @@ class GatewayCapabilities:
     unattended: bool
     detach: bool
     close: bool
+    list_lag: timedelta | None = None
+
+    def finds(self, gateway_id: str) -> bool:
+        """Can a charge or refund be looked up, whose id at the gateway is this ("" where it never told us)?"""
+        return self.look_up in ("reference", "list") or (self.look_up == "id" and bool(gateway_id))
 
 
 class Gateway(Protocol):
@@ -336,7 +342,9 @@ class Gateway(Protocol):
         ...
 
     def list_since(self, since: datetime, cursor: str = "") -> CapturedPage:
-        """What the gateway captured and gave back since then."""
+        """What the gateway captured and gave back since then, a page at a time: of what was asked for by us. What the
+        merchant takes with the same account in other ways is left out; a reference of ours begins with ``rp-``,
+        ``rr-`` or ``probe-``. Raises ``NotSent``, ``NoAnswer``, ``Refused``."""
         ...
 
     def detach(self, token: str) -> None:

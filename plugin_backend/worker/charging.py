@@ -107,7 +107,7 @@ def _question(shop: Shop, attempt_id: str) -> Question | None:
             attempt.gateway_id,
             gateway,
             close=gateway.capabilities.close and billing.must_close(session, plan, attempt),
-            findable=gateway.capabilities.look_up in ("reference", "list") or bool(attempt.gateway_id),
+            findable=gateway.capabilities.finds(attempt.gateway_id),
         )
 
 

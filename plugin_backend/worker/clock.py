@@ -11,13 +11,16 @@ import structlog
 from sqlalchemy import Connection, Engine, TextClause, text
 
 from plugin_backend.core.queue import Bells
+from plugin_backend.domain import quarantine
+from plugin_backend.domain.merchants import Listing
 from plugin_backend.sdk import clock
 
 log = structlog.get_logger(__name__)
 
 TRAVEL_GRAIN = 0.05
-# A travelling shop does not stop every day for its housekeeping: that is done once, wherever it next halts.
-_PASSED_BY = "tidy"
+# A travelling shop does not stop every day for its housekeeping, nor every night for the comparison with its gateway:
+# that is done once, wherever it next halts.
+_PASSED_BY = ("tidy", Listing.bell)
 
 
 class Clock:
@@ -46,7 +49,9 @@ class Clock:
             travelling = travel(connection, self._timers)
             connection.commit()
             rings = due_shops(connection, self._timers)
-            connection.rollback()
+            # Nobody there sets a timer when a database is another one than before: what is held is rung for.
+            rings += [(Listing.bell, shop_id) for shop_id in quarantine.held_shops(connection)]
+            connection.commit()
         for bell, shop_id in rings:
             self._bells.ring(bell, shop_id)
         return travelling
@@ -107,6 +112,6 @@ def _busy(timers: list[tuple[str, str]]) -> TextClause:
 
 def _soonest(timers: list[tuple[str, str]]) -> TextClause:
     own = "WHERE shop_id = :shop"
-    stops = [table for table, bell in timers if bell != _PASSED_BY]
+    stops = [table for table, bell in timers if bell not in _PASSED_BY]
     moments = " UNION ALL ".join(f"SELECT min(due_at) AS due_at FROM {table} {own}" for table in stops)  # noqa: S608
     return text(f"SELECT min(due_at) FROM ({moments}) moments")  # noqa: S608

@@ -18,7 +18,7 @@ from plugin_backend.domain.inbox import DeliveryRow
 from plugin_backend.domain.merchants import Connection, Shop
 from plugin_backend.domain.offers import Offer
 from plugin_backend.sdk import clock
-from plugin_backend.worker import charging, delivering, presenting, probing, reading, refunding
+from plugin_backend.worker import charging, comparing, delivering, presenting, probing, reading, refunding
 
 log = structlog.get_logger(__name__)
 
@@ -126,6 +126,7 @@ DRAINS: dict[str, Callable[[Shop], int]] = {
     "deliver": delivering.deliver,
     "present": presenting.present,
     "charge": charging.charge,
+    "compare": comparing.compare,
     "reconcile": charging.reconcile,
     "refund": refunding.refund,
     "probe": probing.probe,

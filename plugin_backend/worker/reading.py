@@ -110,10 +110,8 @@ def _from_gateway(
 ) -> None:
     """What a gateway says is evidence: it makes us look, and is never believed by itself."""
     match event:
-        case gateway_sdk.ChargeChanged(reference=reference):
-            attempt = billing.by_reference(session, shop.id, reference)
-            if attempt is not None:
-                billing.evidence(session, attempt)
+        case gateway_sdk.ChargeChanged():
+            billing.charge_changed(session, shop, account, event)
         case gateway_sdk.SetupChanged(reference=reference):
             setup = session.get(Setup, (shop.id, reference))
             if setup is not None:

@@ -85,6 +85,7 @@ def busy(house: TestHouse) -> Shop:
         plan = plan_story.accepted_plan(session, shop, Money(10000, "EUR"))
         plan_story.charged(session, shop, plan.id, 1)
         plan_story.credited(session, shop, plan.id, Money(1000, "EUR"))
+        plan_story.compared(session, shop)
     house.woo(shop, "product.updated", b"{}")
     return shop
 

@@ -84,6 +84,7 @@ def busy(house: TestHouse) -> Shop:
             story.charged(session, shop, plan.id, 1)
             row = story.charged(session, shop, plan.id, 2, Declined(Decline.NEVER, "14"))
             cases.open_case(session, shop.id, "shop_not_told", row, reason="no answer")
+        story.compared(session, shop)
     return shop
 
 

@@ -110,6 +110,11 @@ STATES: Mapping[str, Mapping[str, str]] = {
         "open": C_("case", "To be decided"),
         "resolved": C_("case", "Settled"),
     },
+    "reconciliation": {
+        "agrees": C_("reconciliation", "Agrees"),
+        "differs": C_("reconciliation", "Differs"),
+        "failed": C_("reconciliation", "Failed"),
+    },
     "shop": {
         "active": C_("shop", "Active"),
         "watch_only": C_("shop", "Watching only"),
@@ -124,12 +129,14 @@ ICONS: Mapping[str, str] = {"good": "✓", "wait": "…", "bad": "!", "plain": "
 TONES: Mapping[str, str] = {
     **dict.fromkeys(("read", "recovered", "ordered", "accepted", "active", "completed", "paid"), "good"),
     **dict.fromkeys(("succeeded", "resolved", "live", "passed"), "good"),
+    **dict.fromkeys(("succeeded", "resolved", "live", "agrees"), "good"),
     **dict.fromkeys(("received", "offered", "accepting", "pending", "due", "in_flight", "queued"), "wait"),
     **dict.fromkeys(
         ("in_doubt", "requires_action", "retry_wait", "paused", "begun", "waiting", "probing"), "wait"
     ),
     **dict.fromkeys(
-        ("unreadable", "declined", "exhausted", "bounced", "disconnected", "failed", "parked"), "bad"
+        ("unreadable", "declined", "exhausted", "bounced", "disconnected", "failed", "parked", "differs"),
+        "bad",
     ),
 }
 """The tone of a state; those not named are plain. ``open`` is plain for an offer and a case alike: the word says it."""
@@ -223,6 +230,16 @@ REASONS: Mapping[str, str] = {
     "won": N_("The dispute was won"),
     "lost": N_("The dispute was lost"),
     "resolve": N_("Marked as settled"),
+    "lift": N_("Quarantine was lifted"),
+    "by hand": N_("By hand"),
+    "captures are known": N_("It is known what the gateway took"),
+    "compared again": N_("The list of the gateway could be had again"),
+    "cannot_list": N_("This gateway cannot list what it took: nothing can be compared"),
+    "ours_only": N_("Only with us"),
+    "theirs_only": N_("Only at the gateway"),
+    "differs": N_("Another amount at the gateway"),
+    "a later attempt was made": N_("A later attempt was made"),
+    "known again from the gateway's list": N_("Known again from the list of the gateway"),
     "limit": N_("Above the limit of the card"),
     "funds": N_("Not enough money, or above the limit of the card"),
     "never": N_("Refused for good by the bank"),
@@ -291,6 +308,11 @@ CASES: Mapping[str, str] = {
     "refunded_after_all": N_("A refund that was given up was made after all"),
     "refunded_in_shop": N_("A part of the order was refunded in the shop"),
     "shop_not_told": N_("The shop could not be told"),
+    "not_listed": N_("The gateway does not list a payment that is in our books"),
+    "not_reconciled": N_("The list of the gateway cannot be had"),
+    "quarantine": N_("After a restore: nothing is charged until it is known what the gateway took meanwhile"),
+    "unknown_capture": N_("The gateway took a payment that we know nothing of"),
+    "unknown_refund": N_("The gateway gave back a payment without us"),
     "work_failed": N_("A piece of work failed"),
 }
 """What a case asks a person about, by its kind."""

@@ -42,6 +42,19 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class Action:
+    """A button that POSTs to ``url``. ``label`` is a key of ``render.words.ACTIONS``; ``danger`` True: money moves or
+    something ends; ``leads`` True: it is a way to a page on which that is shown first, and nothing is sent; ``asks``
+    True: it is not done without a ``reason`` in words."""
+
+    label: str
+    url: str
+    danger: bool = False
+    leads: bool = False
+    asks: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class ListView:
     """A page of rows. ``noun`` (plural, a key of ``render.words.LISTS``) gives title, purpose and the sentence for an
     empty list; ``columns`` are keys of ``render.words.LABELS``, as many as each row has cells. ``next_url`` is the next
@@ -51,6 +64,7 @@ class ListView:
     columns: tuple[str, ...]
     rows: tuple[Row, ...]
     next_url: str = ""
+    actions: tuple[Action, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,17 +83,6 @@ class Section:
     title: str
     columns: tuple[str, ...]
     rows: tuple[Row, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Action:
-    """A button that POSTs to ``url``. ``label`` is a key of ``render.words.ACTIONS``; ``danger`` True: money moves or
-    something ends; ``leads`` True: it is a way to a page on which that is shown first, and nothing is sent."""
-
-    label: str
-    url: str
-    danger: bool = False
-    leads: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,7 +238,7 @@ class ClockBar:
 @dataclass(frozen=True, slots=True)
 class DashboardView:
     """What surrounds every page of the dashboard. ``tab`` is the noun of the page one is on. ``timezone`` is that of
-    the shop, or UTC. ``shop`` is "" outside a shop."""
+    the shop, or UTC. ``shop`` is "" outside a shop. ``quarantine`` True: an account of the shop is held."""
 
     user: str
     shops_url: str
@@ -247,3 +250,4 @@ class DashboardView:
     test: bool = False
     clock: ClockBar | None = None
     notice: str = ""
+    quarantine: bool = False

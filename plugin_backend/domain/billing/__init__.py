@@ -38,16 +38,19 @@ from plugin_backend.domain.billing.refunds import (
     Refund,
     give_back,
     give_back_again,
+    give_back_stray,
     refund_by_reference,
 )
 from plugin_backend.domain.billing.resolving import (
     absent,
+    charge_changed,
     evidence,
     must_close,
     note_question,
     prepare_replay,
     stop,
 )
+from plugin_backend.domain.billing.strays import Stray, keep_stray
 
 __all__ = [
     "HELD",
@@ -61,6 +64,7 @@ __all__ = [
     "Refund",
     "RefundAsk",
     "Standing",
+    "Stray",
     "absent",
     "ask",
     "ask_refund",
@@ -68,12 +72,15 @@ __all__ = [
     "budgets",
     "by_reference",
     "change_card",
+    "charge_changed",
     "credit",
     "credit_notes_of",
     "dispute_changed",
     "evidence",
     "give_back",
     "give_back_again",
+    "give_back_stray",
+    "keep_stray",
     "must_close",
     "note_question",
     "prepare",

@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from plugin_backend.core import delays
-from plugin_backend.domain import cases, paying, plans, probing
+from plugin_backend.domain import cases, paying, plans, probing, quarantine
 from plugin_backend.domain.billing import breaker, budgets
 from plugin_backend.domain.billing.attempts import OPEN, Attempt, Initiator
 from plugin_backend.domain.billing.crediting import CreditNote
@@ -25,6 +25,7 @@ CHARGEABLE = ("scheduled", "due", "retry_wait")
 _ON_ITS_DAY = timedelta(hours=1)
 
 Why = Literal[
+    "quarantine",
     "plan_ended",
     "plan_not_running",
     "case_open",
@@ -65,6 +66,7 @@ class Facts:
     shop: Shop
     now: datetime
     accounts: dict[str, GatewayAccount]
+    quarantined: frozenset[str]
     broken: dict[str, datetime | None]
     to_decide: frozenset[str]
     credited: dict[str, int]
@@ -83,6 +85,8 @@ class Facts:
             return Hold("plan_ended", None)
         if plan.state != "active" and not (initiator == "customer" and plan.state == "pending"):
             return Hold("plan_not_running", tomorrow)
+        if plan.account_id in self.quarantined:
+            return Hold("quarantine", self.now + delays.DELAYS.held)
         if row.id in self.to_decide:
             return Hold("case_open", tomorrow)
         if self.methods[plan.method_id].stopped_at is not None:
@@ -141,6 +145,7 @@ def facts(session: Session, shop: Shop, found: Sequence[Plan], rows: Sequence[Co
         shop=shop,
         now=now,
         accounts=accounts,
+        quarantined=frozenset(id for id in accounts if quarantine.holds(session, shop.id, id)),
         broken={id: breaker.broken_until(session, account, now) for id, account in accounts.items()},
         to_decide=_to_decide(session, shop.id, row_ids),
         credited=_credited(session, shop.id, plan_ids),
@@ -156,6 +161,8 @@ def facts(session: Session, shop: Shop, found: Sequence[Plan], rows: Sequence[Co
 def hold_replay(session: Session, shop: Shop, plan: Plan, attempt: Attempt, now: datetime) -> bool:
     """Must an attempt not be sent again now? It may never have arrived, and would then be the first charge."""
     if plan.state != "active" and not (attempt.initiator == "customer" and plan.state == "pending"):
+        return True
+    if quarantine.holds(session, shop.id, attempt.account_id):
         return True
     if attempt.initiator == "customer":
         return False
@@ -173,6 +180,9 @@ def enter(session: Session, plan: Plan, row: Collection, hold: Hold) -> None:
     if hold.why == "gateway_unsteady" and hold.until is not None:
         account = session.get_one(GatewayAccount, (plan.shop_id, plan.account_id))
         breaker.opened(session, account, hold.until)
+    if hold.why == "quarantine" and plan.state == "pending":
+        # Its customer has paid nothing yet, and nobody but the plan's own timer asks for him again.
+        plan.rest(hold.until)
     row.held = hold.why
     row.rest(hold.until)
 

@@ -13,6 +13,7 @@ from plugin_backend.core.ids import new_id
 from plugin_backend.domain import moves, plans
 from plugin_backend.domain.billing.attempts import Attempt
 from plugin_backend.domain.billing.disputes import disputed
+from plugin_backend.domain.billing.strays import Stray
 from plugin_backend.domain.merchants import Shop
 from plugin_backend.domain.plans import Collection
 from plugin_backend.sdk import clock
@@ -24,7 +25,7 @@ HELD = (*UNSETTLED, "succeeded")
 
 
 class Refund(moves.Stateful, Due, Row, Base):
-    """One try at giving back a part of one attempt's money, with a reference of its own. ``number`` counts the tries of
+    """One try at giving back a part of one attempt's money, or a stray's, with a reference of its own. ``number`` counts the tries of
     one giving back: the next begins only when this one has proven not to have happened. ``asked`` counts what was asked
     about it, and is the fence: an answer to an earlier ask than the last proves nothing but success. ``absent_at`` is when
     the gateway first said, credibly, that it knows nothing of it."""
@@ -35,7 +36,8 @@ class Refund(moves.Stateful, Due, Row, Base):
     bell = "refund"
 
     plan_id: Mapped[str] = mapped_column(index=True)
-    attempt_id: Mapped[str]
+    attempt_id: Mapped[str | None]
+    stray_id: Mapped[str | None]
     credit_id: Mapped[str] = mapped_column(default="")
     amount: Mapped[int] = mapped_column(BigInteger)
     currency: Mapped[str]
@@ -51,6 +53,7 @@ class Refund(moves.Stateful, Due, Row, Base):
     __table_args__ = (
         due_index("refunds"),
         ForeignKeyConstraint(["shop_id", "attempt_id"], ["attempts.shop_id", "attempts.id"]),
+        ForeignKeyConstraint(["shop_id", "stray_id"], ["strays.shop_id", "strays.id"]),
         UniqueConstraint("shop_id", "reference"),
     )
 
@@ -61,23 +64,24 @@ class Refund(moves.Stateful, Due, Row, Base):
 
 def begin(
     session: Session,
-    attempt: Attempt,
+    captured: Attempt | Stray,
     amount: int,
     *,
     credit_id: str = "",
     number: int = 1,
     at: datetime | None = None,
 ) -> Refund:
-    """Have so many minor units of the attempt given back, from ``at`` (now) on. The caller holds the plan's lock and has
+    """Have so many minor units of what was captured given back, from ``at`` (now) on. The caller holds the plan's lock and has
     seen that so much is left."""
     row = Refund(
-        shop_id=attempt.shop_id,
+        shop_id=captured.shop_id,
         id=new_id(Refund.prefix),
-        plan_id=attempt.plan_id,
-        attempt_id=attempt.id,
+        plan_id=captured.plan_id,
+        attempt_id=captured.id if isinstance(captured, Attempt) else None,
+        stray_id=captured.id if isinstance(captured, Stray) else None,
         credit_id=credit_id,
         amount=amount,
-        currency=attempt.currency,
+        currency=captured.currency,
         number=number,
     )
     row.reference = _reference(row.id)
@@ -132,9 +136,23 @@ def give_back(session: Session, shop: Shop, plan_id: str, *, attempt_id: str = "
     ]
 
 
+def give_back_stray(session: Session, shop: Shop, stray_id: str) -> list[Refund]:
+    """Have a capture that nothing of ours explains given back, all of it. Asking again adds nothing."""
+    stray = session.get_one(Stray, (shop.id, stray_id), with_for_update=True)
+    given = select(Refund.id).where(
+        Refund.shop_id == shop.id, Refund.stray_id == stray.id, Refund.state.in_(HELD)
+    )
+    if stray.kind != "charge" or session.scalar(given.limit(1)):
+        return []
+    return [begin(session, stray, stray.amount)]
+
+
 def give_back_again(session: Session, shop: Shop, refund_id: str) -> Refund | None:
     """A person wants a refund that failed tried once more; None where it did not fail, or no longer so much is left."""
-    plans.locked(session, shop.id, session.get_one(Refund, (shop.id, refund_id)).plan_id)
+    known = session.get_one(Refund, (shop.id, refund_id))
+    if known.stray_id is not None:
+        return next(iter(give_back_stray(session, shop, known.stray_id)), None)
+    plans.locked(session, shop.id, known.plan_id)
     row = session.get_one(Refund, (shop.id, refund_id), with_for_update=True, populate_existing=True)
     attempt = session.get_one(Attempt, (shop.id, row.attempt_id))
     later = select(Refund.id).where(

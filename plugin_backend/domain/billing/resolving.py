@@ -10,14 +10,22 @@ from plugin_backend.core import delays
 from plugin_backend.domain import (
     cases,
     letters,
+    merchants,
     plans,
     showing,
     vault,
 )
 from plugin_backend.domain.billing import guards
-from plugin_backend.domain.billing.attempts import OPEN, Attempt, Prepared, hash_of, request_of
+from plugin_backend.domain.billing.attempts import (
+    OPEN,
+    Attempt,
+    Prepared,
+    by_reference,
+    hash_of,
+    request_of,
+)
 from plugin_backend.domain.billing.recording import record
-from plugin_backend.domain.merchants import Shop
+from plugin_backend.domain.merchants import GatewayAccount, Shop
 from plugin_backend.domain.plans import Plan
 from plugin_backend.domain.vault import PaymentMethod
 from plugin_backend.sdk import clock
@@ -107,6 +115,19 @@ def evidence(session: Session, attempt: Attempt) -> None:
     dead; where it lives, what it records is the same, or finds it recorded."""
     if attempt.state in OPEN:
         attempt.due_at = clock.now()
+
+
+def charge_changed(session: Session, shop: Shop, account: GatewayAccount, event: sdk.ChargeChanged) -> None:
+    """The gateway says that something happened to a charge: look now. Where nothing can be looked up, what a signed
+    callback says is all there will ever be, and is entered. Of another account's charge it says nothing."""
+    attempt = by_reference(session, shop.id, event.reference)
+    if attempt is None or attempt.account_id != account.id:
+        return
+    capabilities = merchants.gateway_of(shop, account).capabilities
+    if event.outcome is None or capabilities.finds(attempt.gateway_id):
+        evidence(session, attempt)
+    else:
+        record(session, shop, attempt.id, event.outcome)
 
 
 def stop(

@@ -37,5 +37,6 @@ def capabilities(mode: str, processing: timedelta, lag: timedelta) -> GatewayCap
         "unattended": True,
         "detach": True,
         "close": True,
+        "list_lag": processing,
     }
     return GatewayCapabilities(**{**declared, **_DIFFERENT[mode]})

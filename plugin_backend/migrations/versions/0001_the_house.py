@@ -6,6 +6,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from plugin_backend.migrations.protection import (
     SHARED,
+    begin_history,
     clock_rights,
     keep_refunds_and_credits,
     keep_the_books,
@@ -34,7 +35,9 @@ TABLES = [
     "disputes",
     "doors",
     "gateway_accounts",
+    "installation",
     "journals",
+    "listings",
     "mandates",
     "merchants",
     "messages",
@@ -44,11 +47,13 @@ TABLES = [
     "payment_methods",
     "plans",
     "postings",
+    "reconciliations",
     "refunds",
     "sales",
     "setups",
     "shops",
     "staff_sessions",
+    "strays",
     "suppressions",
     "templates",
     "users",
@@ -60,6 +65,7 @@ TIMERS = [
     "connections",
     "deliveries",
     "gateway_accounts",
+    "listings",
     "offers",
     "outbox",
     "plans",
@@ -81,6 +87,7 @@ def upgrade() -> None:
     keep_to_what_was_agreed()
     keep_refunds_and_credits()
     make_balances()
+    begin_history()
 
 
 def make_tables() -> None:
@@ -238,6 +245,7 @@ def make_tables() -> None:
         sa.Column("paused", sa.Boolean(), nullable=False),
         sa.Column("broken_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("active", sa.Boolean(), nullable=False),
+        sa.Column("lineage", sa.Text(), nullable=False),
         sa.Column("settings", sa.LargeBinary(), nullable=False),
         sa.Column("door_settings", sa.LargeBinary(), nullable=False),
         sa.Column("probe_number", sa.Integer(), nullable=False),
@@ -254,6 +262,31 @@ def make_tables() -> None:
     op.create_index(
         "ix_gateway_accounts_due",
         "gateway_accounts",
+        ["shop_id", "due_at"],
+        unique=False,
+        postgresql_where="due_at IS NOT NULL",
+    )
+    op.create_table(
+        "installation",
+        sa.Column("one", sa.Boolean(), nullable=False),
+        sa.Column("lineage", sa.Text(), nullable=False),
+        sa.Column("since", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("one", name="pk_installation"),
+    )
+    op.create_table(
+        "listings",
+        sa.Column("account_id", sa.Text(), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("taken", sa.Boolean(), nullable=False),
+        sa.Column("shop_id", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("shop_id", "id", name="pk_listings"),
+        sa.UniqueConstraint("shop_id", "account_id", name="uq_listings_shop_id_account_id"),
+    )
+    op.create_index(
+        "ix_listings_due",
+        "listings",
         ["shop_id", "due_at"],
         unique=False,
         postgresql_where="due_at IS NOT NULL",
@@ -726,6 +759,41 @@ def make_tables() -> None:
         postgresql_where="state IN ('sent', 'pending', 'requires_action', 'in_doubt')",
     )
     op.create_table(
+        "strays",
+        sa.Column("account_id", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("reference", sa.Text(), nullable=False),
+        sa.Column("gateway_id", sa.Text(), nullable=False),
+        sa.Column("amount", sa.BigInteger(), nullable=False),
+        sa.Column("currency", sa.Text(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("plan_id", sa.Text(), nullable=False),
+        sa.Column("shop_id", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("shop_id", "id", name="pk_strays"),
+        sa.UniqueConstraint(
+            "shop_id", "account_id", "kind", "gateway_id", name="uq_strays_shop_id_account_id_kind_gateway_id"
+        ),
+    )
+    op.create_table(
+        "reconciliations",
+        sa.Column("account_id", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("since", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("counts", JSONB(), nullable=False),
+        sa.Column("found", JSONB(), nullable=False),
+        sa.Column("shop_id", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("shop_id", "id", name="pk_reconciliations"),
+    )
+    op.create_index(
+        "ix_reconciliations_account", "reconciliations", ["shop_id", "account_id", "until"], unique=False
+    )
+    op.create_table(
         "credit_notes",
         sa.Column("plan_id", sa.Text(), nullable=False),
         sa.Column("number", sa.Integer(), nullable=False),
@@ -774,7 +842,8 @@ def make_tables() -> None:
     op.create_table(
         "refunds",
         sa.Column("plan_id", sa.Text(), nullable=False),
-        sa.Column("attempt_id", sa.Text(), nullable=False),
+        sa.Column("attempt_id", sa.Text(), nullable=True),
+        sa.Column("stray_id", sa.Text(), nullable=True),
         sa.Column("credit_id", sa.Text(), nullable=False),
         sa.Column("amount", sa.BigInteger(), nullable=False),
         sa.Column("currency", sa.Text(), nullable=False),
@@ -797,6 +866,9 @@ def make_tables() -> None:
             ["shop_id", "attempt_id"],
             ["attempts.shop_id", "attempts.id"],
             name="fk_refunds_shop_id_attempt_id",
+        ),
+        sa.ForeignKeyConstraint(
+            ["shop_id", "stray_id"], ["strays.shop_id", "strays.id"], name="fk_refunds_shop_id_stray_id"
         ),
         sa.PrimaryKeyConstraint("shop_id", "id", name="pk_refunds"),
         sa.UniqueConstraint("shop_id", "reference", name="uq_refunds_shop_id_reference"),

@@ -13,11 +13,21 @@ from werkzeug.wrappers import Response
 
 from plugin_backend.core.db import transaction
 from plugin_backend.core.house import house
-from plugin_backend.domain import billing, cases, inbox, merchants, moves, outbox, plans
+from plugin_backend.domain import (
+    billing,
+    cases,
+    inbox,
+    merchants,
+    moves,
+    outbox,
+    plans,
+    quarantine,
+    reconciliation,
+)
 from plugin_backend.domain.books import Json
 from plugin_backend.domain.cases import Case
 from plugin_backend.domain.inbox import DeliveryRow
-from plugin_backend.domain.merchants import Shop
+from plugin_backend.domain.merchants import GatewayAccount, Listing, Shop
 from plugin_backend.domain.messages import Message
 from plugin_backend.domain.outbox import Out
 from plugin_backend.domain.plans import Plan
@@ -43,8 +53,11 @@ _DECISIONS = {
     "dispute_open": ("cancel",),
     "refund_refused": ("retry",),
     "refund_reversed": ("retry",),
+    "unknown_capture": ("refund",),
+    "quarantine": ("lift",),
 }
 _RUNNING = ("active", "paused")
+_LONGEST_REASON = 200
 
 
 def decisions(kind: str) -> tuple[str, ...]:
@@ -107,10 +120,21 @@ def resolve(shop_id: str, row_id: str, decision: str) -> Response:
         plan_id = known.facts.get("plan") or known.subject
         plan = session.get(Plan, (shop.id, plan_id), with_for_update=True)
         case = _locked(session, Case, shop, row_id)
-        if case.state == "open":
+        if case.state == "open" and decision == "lift":
+            _lift(session, shop, case, request.form.get("reason", "").strip()[:_LONGEST_REASON])
+        elif case.state == "open":
             cases.resolve(session, case, decision)
             _carry_out(session, shop, case, plan, decision)
     return _done(shop, f"cases/{row_id}", "done", rings=("charge", "refund", "deliver"))
+
+
+@pages.post("/shops/<shop_id>/reconcile")
+def reconcile(shop_id: str) -> Response:
+    """Have the shop's accounts compared now with what their gateways list."""
+    shop = frame.shop_at(shop_id)
+    with transaction(shop.id) as session, merchants.shop_time(shop):
+        reconciliation.reconcile_now(session, shop.id)
+    return _done(shop, "reconciliations", "reconciling", rings=(Listing.bell,))
 
 
 @pages.post("/shops/<shop_id>/clock")
@@ -128,6 +152,14 @@ def move_clock(shop_id: str) -> Response:
     return _done(shop, "", "clock_moved")
 
 
+def _lift(session: Session, shop: Shop, case: Case, reason: str) -> None:
+    """A person answers for what may have been charged meanwhile, and says why that is known."""
+    if not reason:
+        raise BadRequest("quarantine is lifted with a reason")
+    account = _locked(session, GatewayAccount, shop, case.subject)
+    quarantine.lift(session, account, f"by hand: {reason}")
+
+
 def _carry_out(session: Session, shop: Shop, case: Case, plan: Plan | None, decision: str) -> None:
     if decision == "retry" and "refund" in case.facts:
         billing.give_back_again(session, shop, case.facts["refund"])
@@ -135,6 +167,9 @@ def _carry_out(session: Session, shop: Shop, case: Case, plan: Plan | None, deci
         row = session.get(Out, (shop.id, case.facts.get("out", "")), with_for_update=True)
         if row is not None:
             _tell_again(session, row)
+    elif case.kind == "unknown_capture":
+        if decision == "refund":
+            billing.give_back_stray(session, shop, case.subject)
     elif decision == "refund" and plan is not None:
         if plan.state in _RUNNING:
             _change(session, shop, plan, "cancel")

@@ -116,6 +116,17 @@ FACTS: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "disputes": (("amount", "amount"), ("plan", "plan"), ("gateway_id", "gateway_id")),
     "cases": (("kind", "question"), ("subject", "about")),
+    "reconciliations": (
+        ("gateway", "gateway"),
+        ("account", "account"),
+        ("since", "since"),
+        ("until", "until"),
+        ("counts.both", "both"),
+        ("counts.ours_only", "ours_only"),
+        ("counts.theirs_only", "theirs_only"),
+        ("counts.differs", "differs"),
+        ("counts.settled", "settled"),
+    ),
 }
 _MOVE = (("at", "at"), ("before", "from_state"), ("after", "to_state"), ("reason", "reason"))
 # The tables within a page: the name of the values, and the heading.
@@ -195,6 +206,11 @@ def _sections(shop: Shop, noun: str, shown: Json) -> list[Section]:
     if noun == "offers":
         columns = (("number", "number"), ("due_at", "scheduled_at"), ("amount", "amount"))
         own.append(_listed(shop, "payments", columns, shown["parts"]))
+    if noun == "reconciliations":
+        columns = (("reason", "reason"), ("reference", "reference"), ("amount", "amount"))
+        own.append(
+            _listed(shop, "differences", (*columns, ("at", "at"), ("id", "about")), shown["differences"])
+        )
     if noun == "deliveries":
         headers = [{"name": name, "value": value} for name, value in sorted(shown["headers"].items())]
         own.append(_listed(shop, "headers", (("name", "name"), ("value", "value")), headers))
@@ -250,7 +266,7 @@ def _same_here(here: str, case: Json) -> list[Action]:
 
 
 def _button(verb: str, url: str) -> Action:
-    return Action(verb, url, danger=verb in ("cancel", "refund"))
+    return Action(verb, url, danger=verb in ("cancel", "refund", "lift"), asks=verb == "lift")
 
 
 def _raw(noun: str, shown: Json) -> str:

@@ -9,7 +9,7 @@ from plugin_backend.core import i18n
 from plugin_backend.core.db import transaction
 from plugin_backend.core.render.words import NOTICES, Words
 from plugin_backend.core.views import ClockBar, DashboardView, Tab
-from plugin_backend.domain import merchants, objects
+from plugin_backend.domain import merchants, objects, quarantine
 from plugin_backend.domain.merchants import Shop
 from plugin_backend.sdk import clock
 from plugin_backend.web import reader
@@ -61,6 +61,8 @@ def shown(template: str, view: Any, *, shop: Shop | None = None, tab: str = "") 
 
 
 def _around(shop: Shop, tab: str) -> DashboardView:
+    with transaction(shop.id) as session:
+        held = bool(quarantine.held(session, shop.id))
     return DashboardView(
         user=visitor().email,
         shops_url="/shops",
@@ -79,6 +81,7 @@ def _around(shop: Shop, tab: str) -> DashboardView:
         if shop.test
         else None,
         notice=_notice(),
+        quarantine=held,
     )
 
 

@@ -5,7 +5,7 @@ from flask import Blueprint, Response, request
 from werkzeug.exceptions import NotFound
 
 from plugin_backend.core.db import transaction
-from plugin_backend.core.views import ListView, Row
+from plugin_backend.core.views import Action, ListView, Row
 from plugin_backend.domain import objects
 from plugin_backend.domain.books import Json
 from plugin_backend.web.dashboard import frame
@@ -111,6 +111,16 @@ COLUMNS: dict[str, tuple[tuple[str, str], ...]] = {
         ("gateway_id", "gateway_id"),
         ("plan", "plan"),
     ),
+    "reconciliations": (
+        ("created_at", "created_at"),
+        ("state", "state"),
+        ("reason", "reason"),
+        ("gateway", "gateway"),
+        ("counts.both", "both"),
+        ("counts.ours_only", "ours_only"),
+        ("counts.theirs_only", "theirs_only"),
+        ("counts.differs", "differs"),
+    ),
     "outbox": (
         ("created_at", "created_at"),
         ("kind", "kind"),
@@ -139,6 +149,7 @@ def show(shop_id: str, noun: str) -> Response:
         labels(noun),
         rows(shop.id, noun, found),
         next_url=f"/shops/{shop.id}/{noun}?after={found[-1]['id']}" if more else "",
+        actions=(Action("reconcile", f"/shops/{shop.id}/reconcile"),) if noun == "reconciliations" else (),
     )
     return frame.shown("dashboard/list.html", view, shop=shop, tab=noun)
 

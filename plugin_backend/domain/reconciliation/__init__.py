@@ -1,0 +1,38 @@
+"""Reconciliation: what we say was captured and given back, compared with what the gateway lists.
+
+The list is asked for with nothing open, then compared (``compare``), and each difference is settled in a transaction of
+its own (``settle``); ``finish`` keeps what was found. A run that dies leaves what it settled and starts over: settling
+again changes nothing.
+"""
+
+from plugin_backend.domain.reconciliation.comparing import Comparison, Finding, compare
+from plugin_backend.domain.reconciliation.lost import Origin, origins
+from plugin_backend.domain.reconciliation.runs import (
+    DAYS,
+    Reconciliation,
+    Run,
+    begin,
+    fail,
+    finish,
+    hold_on,
+    reconcile_now,
+)
+from plugin_backend.domain.reconciliation.settling import Settled, settle
+
+__all__ = [
+    "DAYS",
+    "Comparison",
+    "Finding",
+    "Origin",
+    "Reconciliation",
+    "Run",
+    "Settled",
+    "begin",
+    "compare",
+    "fail",
+    "finish",
+    "hold_on",
+    "origins",
+    "reconcile_now",
+    "settle",
+]

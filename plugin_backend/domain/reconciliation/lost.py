@@ -1,0 +1,99 @@
+"""Attempts that a restored database has lost: their references are known again, since they are derived.
+
+A reference comes from the collection's id and the number of the try, and a collection's id from its plan's and its own
+number. What was captured after the backup can therefore be told from what is none of ours, also for a payment of a
+subscription whose row is not there yet.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from plugin_backend.domain import billing, moves, plans
+from plugin_backend.domain.billing import OPEN, Attempt
+from plugin_backend.domain.billing.guards import CHARGEABLE
+from plugin_backend.domain.merchants import Shop
+from plugin_backend.domain.plans import Collection, Plan
+from plugin_backend.domain.reconciliation.comparing import Finding
+from plugin_backend.domain.reconciliation.runs import Run
+from plugin_backend.sdk import gateway as sdk
+
+# How many tries of one payment may have been lost. More than a card scheme allows within the life of a backup.
+_TRIES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Of which collection, and of which try, a reference is."""
+
+    collection_id: str
+    number: int
+
+
+def origins(session: Session, run: Run, findings: Sequence[Finding]) -> dict[str, Origin]:
+    """Of the captures that nothing of ours explains, those whose reference a further try of an unpaid collection would
+    have had: by reference, whose they are."""
+    unknown = {f.moved.reference for f in findings if f.moved and f.moved.kind == "charge" and not f.ours}
+    if not unknown:
+        return {}
+    shop_id, found = run.shop_id, {}
+    tried = (
+        select(Attempt.collection_id, func.max(Attempt.number).label("last"))
+        .where(Attempt.shop_id == shop_id)
+        .group_by(Attempt.collection_id)
+        .subquery()
+    )
+    unpaid = (
+        select(Collection.id, func.coalesce(tried.c.last, 0))
+        .join(Plan, (Plan.shop_id == Collection.shop_id) & (Plan.id == Collection.plan_id))
+        .outerjoin(tried, tried.c.collection_id == Collection.id)
+        .where(Collection.shop_id == shop_id, Plan.account_id == run.account_id)
+        .where(Collection.state.not_in(("paid", "refunded", "void")))
+    )
+    for collection_id, last in session.execute(unpaid):
+        for number in range(last + 1, last + _TRIES + 1):
+            reference = billing.reference_of(collection_id, number)
+            if reference in unknown:
+                found[reference] = Origin(collection_id, number)
+    return found
+
+
+def bring_back(session: Session, shop: Shop, account_id: str, moved: sdk.Captured, origin: Origin) -> str:
+    """Write the lost attempt down again, and record that it was captured: its id; "" where its collection can no longer
+    be paid. An attempt before it had ended, or this one would not have begun."""
+    plan = plans.locked(
+        session, shop.id, session.get_one(Collection, (shop.id, origin.collection_id)).plan_id
+    )
+    for attempt in billing.attempts_of(session, shop.id, origin.collection_id):
+        if attempt.state in OPEN:
+            billing.record(session, shop, attempt.id, sdk.NotExecuted("a later attempt was made"))
+    row = session.get_one(
+        Collection, (shop.id, origin.collection_id), with_for_update=True, populate_existing=True
+    )
+    if row.state == "exhausted":
+        moves.move(session, row, "due", "a later attempt was made")
+    if row.state not in CHARGEABLE:
+        return ""
+    attempt = Attempt(
+        shop_id=shop.id,
+        plan_id=plan.id,
+        collection_id=row.id,
+        account_id=account_id,
+        method_id=plan.method_id,
+        number=origin.number,
+        reference=moved.reference,
+        amount=row.amount,
+        currency=row.currency,
+        initiator="customer" if plan.state == "pending" else "merchant",
+        first_sent_at=moved.at,
+        last_sent_at=moved.at,
+        asked=0,
+    )
+    moves.begin(session, attempt, "sent", "known again from the gateway's list")
+    moves.move(session, row, "in_flight", "known again from the gateway's list")
+    row.rest(None)
+    session.flush()
+    billing.record(session, shop, attempt.id, sdk.Succeeded(moved.gateway_id, moved.amount))
+    return attempt.id
