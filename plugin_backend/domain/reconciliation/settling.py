@@ -14,6 +14,7 @@ from plugin_backend.domain.merchants import GatewayAccount, Shop
 from plugin_backend.domain.reconciliation.comparing import Finding
 from plugin_backend.domain.reconciliation.lost import Origin, bring_back
 from plugin_backend.domain.reconciliation.runs import Run
+from plugin_backend.sdk import clock
 from plugin_backend.sdk import gateway as sdk
 
 Json = dict[str, Any]
