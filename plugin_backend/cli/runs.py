@@ -85,4 +85,34 @@ def release(shop_id: str, data: Path | None, as_json: bool) -> None:
     tell({"shop": shop_id, "held_until": None}, as_json=as_json, lines=lambda it: ["released"])
 
 
+def _account(verb: str, help_: str) -> click.Command:
+    """``reprise run pause`` and ``resume``: the active account, or the one that is named."""
+
+    @click.command(verb, help=help_)
+    @shop_option
+    @click.option("--account", "account_id", help="The account's id; without it the one that new plans use.")
+    @data_option
+    @json_option
+    def command(shop_id: str, account_id: str | None, data: Path | None, as_json: bool) -> None:
+        with at_work(data):
+            shop = merchants.load_shop(shop_id)
+            with merchants.shop_time(shop), transaction(shop_id) as session:
+                row = (
+                    merchants.account(session, shop_id, account_id)
+                    if account_id
+                    else merchants.active_account(session, shop_id)
+                )
+                (runs.pause if verb == "pause" else runs.resume)(session, row)
+                told = {"id": row.id, "shop": shop_id, "paused": row.paused}
+            house().bells.ring("charge", shop_id)
+        tell(told, as_json=as_json, lines=lambda it: [f"{it['id']} {'paused' if it['paused'] else 'in use'}"])
+
+    return command
+
+
+run.add_command(
+    _account("pause", "Let a gateway account charge nobody who is not there, until it is resumed.")
+)
+run.add_command(_account("resume", "Let a paused account charge again: what was held back is due at once."))
+
 COMMANDS = [run]

@@ -273,6 +273,14 @@ def connection_of(session: Session, shop_id: str) -> Connection:
     return row
 
 
+def account(session: Session, shop_id: str, account_id: str) -> GatewayAccount:
+    """One of the shop's accounts; ``Unknown`` where it has none of that id."""
+    row = session.get(GatewayAccount, (shop_id, account_id))
+    if row is None:
+        raise Unknown(f"shop {shop_id} has no gateway account {account_id}")
+    return row
+
+
 def active_account(session: Session, shop_id: str) -> GatewayAccount:
     """The account that new plans use; ``Unknown`` where there is none."""
     row = session.scalar(

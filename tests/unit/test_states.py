@@ -7,8 +7,9 @@ from typing import get_args
 
 import pytest
 
+from plugin_backend.core.render import codes
 from plugin_backend.domain import billing, invariants, moves, states
-from plugin_backend.domain.billing import recording
+from plugin_backend.domain.billing import guards, recording
 from plugin_backend.domain.states import MACHINES, START, IllegalMove
 from plugin_backend.sdk import gateway as sdk
 
@@ -115,3 +116,7 @@ def test_every_outcome_of_the_gateway_port_is_handled_by_name_where_it_is_record
         if isinstance(case, ast.match_case) and isinstance(case.pattern, ast.MatchClass)
     }
     assert handled == outcomes
+
+
+def test_every_hold_has_words() -> None:
+    assert set(get_args(guards.Why)) == set(codes.HOLDS)

@@ -116,3 +116,17 @@ def test_the_command_shows_holds_and_releases(
     run(settings, "release", *of_shop)
     [found] = run(settings, "show", *of_shop, "--within", "26d")
     assert found["held"] == ""
+
+
+def test_an_account_is_paused_and_resumed_by_command(
+    house: TestHouse, paying_shop: Shop, gateway: SandboxProcess, settings: Config
+) -> None:
+    story.begin_plan(house, paying_shop, gateway)
+    of_shop = ("--shop", paying_shop.id)
+    paused = run(settings, "pause", *of_shop)
+    assert paused["paused"] is True
+    [found] = run(settings, "show", *of_shop, "--within", "26d")
+    assert found["held"] == "account_paused"
+    assert run(settings, "resume", *of_shop, "--account", paused["id"])["paused"] is False
+    [found] = run(settings, "show", *of_shop, "--within", "26d")
+    assert found["held"] == ""
