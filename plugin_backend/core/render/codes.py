@@ -267,6 +267,8 @@ HOLDS: Mapping[str, str] = {
     "plan_not_running": N_("The plan is not running"),
     "case_open": N_("A person must decide first"),
     "more_than_agreed": N_("It would go beyond what was agreed"),
+    "card_stopped": N_("The card was refused for good"),
+    "quarantine": N_("The account is compared with the gateway's list first"),
     "card_budget": N_("The card was refused so often that its scheme asks for a pause"),
     "run_held": N_("The run is held back by the shop"),
     "probe_failed": N_("The gateway account does not do what its adapter promises"),
