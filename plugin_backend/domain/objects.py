@@ -266,6 +266,7 @@ def _attempt(row: Attempt) -> Json:
         "initiator": row.initiator,
         "decline": row.decline,
         "code": row.code,
+        "advice": row.advice,
         "gateway_id": row.gateway_id,
         "first_sent_at": moment(row.first_sent_at),
         "last_sent_at": moment(row.last_sent_at),

@@ -15,7 +15,15 @@ from plugin_backend.domain.merchants import GatewayAccount, Shop
 from plugin_backend.domain.messages import Message
 from plugin_backend.domain.plans import Collection, Plan
 from plugin_backend.domain.vault import PaymentMethod
-from plugin_backend.sdk.gateway import CardUpdated, Closed, Decline, Declined, InDoubt, RequiresAction
+from plugin_backend.sdk.gateway import (
+    CardStored,
+    CardUpdated,
+    Closed,
+    Decline,
+    Declined,
+    InDoubt,
+    RequiresAction,
+)
 from tests import story
 from tests.contract.gateway_process import SandboxProcess
 from tests.house import TestHouse
@@ -205,6 +213,27 @@ def test_another_card_closes_what_waits_for_the_customer_before_it_pays(
     assert story.captured(house, paying_shop, gateway) == [3334, 3333]
     assert "payment_failed" not in kinds(house, paying_shop)
     assert open_cases(house, paying_shop) == set()
+
+
+def test_a_card_that_was_changed_while_the_old_one_was_asked_pays_and_nobody_is_blamed(
+    house: TestHouse, paying_shop: Shop, gateway: SandboxProcess
+) -> None:
+    story.begin_plan(house, paying_shop, gateway)
+    attempt = prepared_second(house, paying_shop)
+    other = CardStored(tokens(house, paying_shop), "Mastercard", "4444", 11, 2040, fingerprint="another card")
+    with house.of(paying_shop) as session:
+        plan = session.scalars(select(Plan).with_for_update()).one()
+        card = vault.keep(session, paying_shop.id, plan.customer_id, plan.account_id, other)
+        billing.change_card(session, plan, card)
+    before = kinds(house, paying_shop)
+
+    record(house, paying_shop, attempt, Declined(Decline.NEVER, "lost_card"))
+    house.rest(paying_shop)
+
+    assert second(house, paying_shop).state == "paid"
+    assert story.plan_of(house, paying_shop).state == "active"
+    assert kinds(house, paying_shop)[len(before) :] == ["receipt"]
+    assert story.captured(house, paying_shop, gateway) == [3334, 3333]
 
 
 def test_what_cannot_be_closed_is_offered_again_and_never_replaced(

@@ -88,6 +88,7 @@ LISTS: Mapping[str, ListWords] = {
 }
 
 LABELS: Mapping[str, str] = {
+    "advice": N_("Advice of the network"),
     "about": N_("About"),
     "account": N_("Gateway account"),
     "accepted_at": N_("Accepted"),

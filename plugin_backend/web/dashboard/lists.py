@@ -61,6 +61,7 @@ COLUMNS: dict[str, tuple[tuple[str, str], ...]] = {
         ("state", "state"),
         ("decline", "decline"),
         ("code", "code"),
+        ("advice", "advice"),
         ("reason", "reason"),
         ("reference", "reference"),
         ("gateway_id", "gateway_id"),
