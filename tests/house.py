@@ -4,6 +4,9 @@ import base64
 import hashlib
 import hmac
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime, timedelta
@@ -24,6 +27,19 @@ from plugin_backend.worker import jobs
 
 SECRET = "test-secret"
 STANDARD_SECRET = "whsec_" + base64.b64encode(b"a test secret of 24 bytes").decode()
+
+
+def command(settings: Config, *words: str) -> subprocess.CompletedProcess[str]:
+    """``reprise`` with these words, in a process of its own, as an operator runs it."""
+    environment = os.environ | {
+        "DATABASE_URL": settings.database_url,
+        "REDIS_URL": settings.redis_url,
+        "REPRISE_URL": settings.base_url,
+        "REPRISE_KEYS": str(settings.keys),
+        "MAIL_URL": settings.mail_url,
+    }
+    run = [sys.executable, "-m", "plugin_backend.cli", *words]
+    return subprocess.run(run, env=environment, capture_output=True, text=True, timeout=60, check=False)
 
 
 class TestHouse:

@@ -4,15 +4,13 @@ import json
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
 
-from plugin_backend.cli import reprise
 from plugin_backend.core.config import Config
 from plugin_backend.domain import merchants
 from plugin_backend.domain.merchants import Shop
 from tests import story
 from tests.contract.gateway_process import SandboxProcess
-from tests.house import TestHouse
+from tests.house import TestHouse, command
 from tests.unit.html_checks import text_of
 from tests.web.test_dashboard import Operator, signed_in
 
@@ -24,16 +22,9 @@ def operator(house: TestHouse, paying_shop: Shop) -> Operator:
 
 def run(settings: Config, *words: str) -> Any:
     """What ``reprise run ... --json`` tells."""
-    environment = {
-        "DATABASE_URL": settings.database_url,
-        "REDIS_URL": settings.redis_url,
-        "REPRISE_URL": settings.base_url,
-        "REPRISE_KEYS": str(settings.keys),
-        "MAIL_URL": settings.mail_url,
-    }
-    done = CliRunner().invoke(reprise, ["run", *words, "--json"], env=environment)
-    assert done.exit_code == 0, repr(done.exception) + done.output
-    return json.loads(done.output)
+    done = command(settings, "run", *words, "--json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
 
 
 def test_what_falls_due_is_shown_with_who_how_much_when_and_why(

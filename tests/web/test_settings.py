@@ -1,16 +1,13 @@
 """How refused payments are tried again is set by an operator, within bounds, on the page and by command."""
 
 import json
-import os
-import subprocess
-import sys
 
 import pytest
 
 from plugin_backend.core.config import Config
 from plugin_backend.domain import merchants
 from plugin_backend.domain.merchants import Shop
-from tests.house import TestHouse
+from tests.house import TestHouse, command
 from tests.unit.html_checks import text_of
 from tests.web.test_dashboard import Operator, signed_in
 
@@ -64,26 +61,15 @@ def test_another_merchants_shop_is_not_there(house: TestHouse, shop: Shop, opera
     assert house.client().get(f"/shops/{shop.id}/settings").status_code == 303
 
 
-def command(settings: Config, *words: str) -> subprocess.CompletedProcess[str]:
-    """The command in a process of its own, as an operator runs it."""
-    environment = os.environ | {
-        "DATABASE_URL": settings.database_url,
-        "REDIS_URL": settings.redis_url,
-        "REPRISE_URL": settings.base_url,
-        "REPRISE_KEYS": str(settings.keys),
-        "MAIL_URL": settings.mail_url,
-    }
-    run = [sys.executable, "-c", "from plugin_backend.cli import main; main()", "shop", "set", *words]
-    return subprocess.run(run, env=environment, capture_output=True, text=True, timeout=60, check=False)
-
-
 def test_the_command_does_the_same(house: TestHouse, shop: Shop, settings: Config) -> None:
-    changed = command(settings, shop.id, "--retry-days", "4,4", "--visa-retries", "10", "--json")
+    changed = command(
+        settings, "shop", "set", shop.id, "--retry-days", "4,4", "--visa-retries", "10", "--json"
+    )
     assert changed.returncode == 0, changed.stderr
     assert json.loads(changed.stdout)["retry_days"] == [4, 4]
     assert now_set(house, shop) == ([4, 4], 10)
 
-    refused = command(settings, shop.id, "--retry-days", "40")
+    refused = command(settings, "shop", "set", shop.id, "--retry-days", "40")
     assert refused.returncode == 2
     assert "a ladder has at most" in refused.stderr
     assert now_set(house, shop) == ([4, 4], 10)
