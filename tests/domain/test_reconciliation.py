@@ -265,6 +265,7 @@ def test_a_refund_that_we_know_nothing_of_is_shown_once(
     assert balances(house, paying_shop) == {"gateway": 3234, "customer": -3334, "suspense": 100}
 
 
+@pytest.mark.slow
 def test_thousands_of_movements_are_read_page_by_page(
     house: TestHouse, paying_shop: Shop, gateway: SandboxProcess
 ) -> None:
