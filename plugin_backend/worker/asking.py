@@ -6,7 +6,10 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
 from typing import TypeVar
 
+import structlog
 from flask import Flask, current_app
+
+log = structlog.get_logger(__name__)
 
 Answer = TypeVar("Answer")
 # How many asks a worker has under way. A gateway that takes 80 ms then answers some 300 of them a second.
@@ -14,7 +17,8 @@ AT_ONCE = 24
 
 
 def answers(asks: Mapping[str, Callable[[], Answer]]) -> Iterator[dict[str, Answer]]:
-    """What each ask was answered, under its name, in groups as they come in. An ask that raises does so here."""
+    """What each ask was answered, under its name, in groups as they come in. An ask that raises, which no adapter should,
+    is left out, and costs no other its answer: its row is as a dead worker would have left it."""
     if not asks:
         return
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
@@ -24,7 +28,15 @@ def answers(asks: Mapping[str, Callable[[], Answer]]) -> Iterator[dict[str, Answ
         }
         while waiting:
             done, _ = wait(waiting, return_when=FIRST_COMPLETED)
-            yield {waiting.pop(future): future.result() for future in done}
+            answered = {}
+            for future in done:
+                name = waiting.pop(future)
+                error = future.exception()
+                if error is None:
+                    answered[name] = future.result()
+                else:
+                    log.error("ask_failed", row=name, exc_info=error)
+            yield answered
 
 
 def _apart(app: Flask, ask: Callable[[], Answer]) -> Answer:
