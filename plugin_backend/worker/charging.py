@@ -77,6 +77,7 @@ class Question:
     gateway: sdk.Gateway
     close: bool
     findable: bool
+    fence: int
 
 
 Answer = sdk.Outcome | sdk.Absent | sdk.Closed
@@ -108,6 +109,7 @@ def _question(shop: Shop, attempt_id: str) -> Question | None:
             gateway,
             close=gateway.capabilities.close and billing.must_close(session, plan, attempt),
             findable=gateway.capabilities.finds(attempt.gateway_id),
+            fence=attempt.asked,
         )
 
 
@@ -132,6 +134,6 @@ def _answer(shop: Shop, question: Question, answer: Answer) -> None:
             return
     if isinstance(answer, sdk.Absent):
         with transaction(shop.id) as session:
-            billing.absent(session, shop, question.attempt_id, capabilities)
+            billing.absent(session, shop, question.attempt_id, capabilities, fence=question.fence)
         return
     _record(shop, {question.attempt_id: answer})

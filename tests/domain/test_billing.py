@@ -1,5 +1,7 @@
 """The books: what is recorded twice counts once, and what may not be charged is not."""
 
+import time
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -345,3 +347,41 @@ def test_charging_twice_at_once_is_one_charge(
             charging.charge_one(paying_shop, collection.id, initiator="merchant")
 
     assert story.captured(house, paying_shop, gateway) == [3334, 3333]
+
+
+def test_who_wakes_too_late_to_send_does_not_undo_what_was_sent_again_meanwhile(
+    house: TestHouse, paying_shop: Shop, gateway: SandboxProcess
+) -> None:
+    story.begin_plan(house, paying_shop, gateway)
+    sleeper = prepare(house, paying_shop, second(house, paying_shop).id)
+    assert sleeper is not None
+    # The gateway does not know it; it is sent again, captured, and that answer is lost.
+    gateway.lose_the_answer()
+    house.leases_run_out(paying_shop)
+    assert second(house, paying_shop).state == "in_doubt"
+
+    late = replace(sleeper, request=replace(sleeper.request, deadline=time.monotonic() - 1))
+    with house.worker.app_context(), house.in_time(paying_shop):
+        charging._ask_all(paying_shop, [late])
+    house.travel(paying_shop, hours=1)
+
+    assert story.states(house, paying_shop)[1] == "paid"
+    assert story.captured(house, paying_shop, gateway) == [3334, 3333]
+
+
+def test_an_old_silence_proves_nothing_once_somebody_else_has_asked(
+    house: TestHouse, paying_shop: Shop, gateway: SandboxProcess
+) -> None:
+    story.begin_plan(house, paying_shop, gateway)
+    prepared = prepare(house, paying_shop, second(house, paying_shop).id)
+    assert prepared is not None
+    pause(house, paying_shop, paused=True)
+    house.leases_run_out(paying_shop)
+    house.travel(paying_shop, minutes=20)
+    before = story.attempts(house, paying_shop)[-1]
+    assert (before.state, before.absent_at is not None) == ("in_doubt", True)
+    with house.of(paying_shop) as session:
+        session.get_one(Attempt, (paying_shop.id, before.id)).absent_at -= timedelta(minutes=15)
+        capabilities = prepared.gateway.capabilities
+        billing.absent(session, paying_shop, before.id, capabilities, fence=before.asked - 1)
+    assert story.attempts(house, paying_shop)[-1].state == "in_doubt"

@@ -35,25 +35,27 @@ from plugin_backend.sdk import gateway as sdk
 REPLAYS = 3
 
 
-def absent(session: Session, shop: Shop, attempt_id: str, capabilities: sdk.GatewayCapabilities) -> None:
-    """The gateway knows nothing of an attempt. That proves something only when the last send is long enough ago, and
-    only when it is said twice, ten minutes apart; then the attempt was not executed."""
+def absent(
+    session: Session, shop: Shop, attempt_id: str, capabilities: sdk.GatewayCapabilities, *, fence: int
+) -> None:
+    """The gateway knew nothing of an attempt when it had been asked about ``fence`` times. That proves something only when
+    the last send is long enough ago, and only when it is said twice, ten minutes apart; then the attempt was not
+    executed. Where somebody has asked since, what was true before proves nothing."""
     attempt = session.get_one(Attempt, (shop.id, attempt_id))
+    plans.locked(session, shop.id, attempt.plan_id)
+    attempt = session.get_one(Attempt, (shop.id, attempt_id), with_for_update=True, populate_existing=True)
+    if attempt.state not in OPEN or attempt.asked != fence:
+        return
     now = clock.now()
     old = now - attempt.last_sent_at >= delays.DELAYS.lease + capabilities.absent_after
     believable = old and capabilities.look_up != "none"
-    if (
-        attempt.state in OPEN
-        and believable
-        and attempt.absent_at
-        and now - attempt.absent_at >= delays.DELAYS.absent_twice
-    ):
+    if believable and attempt.absent_at and now - attempt.absent_at >= delays.DELAYS.absent_twice:
         record(session, shop, attempt_id, sdk.NotExecuted("absent at the gateway, twice"))
         return
     record(session, shop, attempt_id, sdk.InDoubt("absent for now"))
     if believable and attempt.absent_at is None:
         attempt.absent_at = now
-    if attempt.absent_at is not None and attempt.state in OPEN:
+    if attempt.absent_at is not None:
         attempt.rest(min(attempt.due_at or now, attempt.absent_at + delays.DELAYS.absent_twice))
 
 
