@@ -11,10 +11,10 @@ from plugin_backend.sdk.http import HttpClient, Request, raise_for_status
 
 # How often each kind happens to each request of its sort.
 _RATES = {
-    REFUSED: 0.005,
+    REFUSED: 0.015,
     **dict.fromkeys(ON_MOVES, 0.008),
     **dict.fromkeys(ON_LOOK_UPS, 0.03),
-    **dict.fromkeys(ON_CALLBACKS, 0.006),
+    **dict.fromkeys(ON_CALLBACKS, 0.012),
 }
 _PROCESSING_SECONDS, _LAG_SECONDS = 120, 60
 # A late capture comes before the end of what the gateway declares as processing.
