@@ -61,6 +61,14 @@ chaos-naive: $(VENV)/.developed ## What a retrying queue without keys does under
 kill-points: $(VENV)/.developed ## Let a worker die at every point of its work with money
 	@KILL_POINTS=all $(BIN)/python -m pytest -n $(JOBS) tests/chaos/test_kill_points.py
 
+.PHONY: mutants
+mutants: $(VENV)/.developed ## Plant bugs in copies of the project, each of which a test must notice
+	@$(BIN)/python -m tests.planted
+
+.PHONY: prove-long
+prove-long: $(VENV)/.developed ## Search the life of a plan for a double charge all night
+	@HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest -n 0 tests/domain/test_life.py
+
 .PHONY: bench-ingest
 bench-ingest: $(VENV)/.developed ## Measure webhooks per second against a bare view
 	@$(BIN)/python -m tests.bench.ingest

@@ -4,12 +4,19 @@ Time is the shop's own. What a worker holds in its hand, the deadline of a reque
 was charged is the gateway's ledger, which another process writes.
 """
 
+import json
+import secrets
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import select, text
 
+from plugin_backend.core import delays
+from plugin_backend.demo.gateway.book import CALLBACK_KEY_OF
+from plugin_backend.demo.gateway.callbacks import signature
+from plugin_backend.demo.gateway.judge import account_of
+from plugin_backend.demo.gateway.ledger import read_entries
 from plugin_backend.domain import billing, merchants, plans, vault
 from plugin_backend.domain.billing import Attempt
 from plugin_backend.domain.cases import Case
@@ -18,6 +25,7 @@ from plugin_backend.domain.plans import Collection, Plan
 from plugin_backend.sdk import clock
 from plugin_backend.sdk import gateway as sdk
 from plugin_backend.sdk.money import Money
+from plugin_backend.sdk.signing import hmac_sha256
 from plugin_backend.worker import jobs
 from tests import plan_story
 from tests.contract.gateway_process import SandboxProcess
@@ -44,7 +52,7 @@ class Life:
     house: TestHouse
     shop: Shop
     gateway: SandboxProcess
-    plan_id: str
+    plan_id: str = ""
 
     # Time
 
@@ -53,8 +61,29 @@ class Life:
         return self.house.now(self.shop)
 
     def passes(self, **span: float) -> None:
-        """Time passes, and the house works off what falls due."""
-        self.house.travel(self.shop, **span)
+        """Time passes, and the house works off what falls due. The clock waits for a worker that holds something; here
+        none does that lives."""
+        left = timedelta(**span)
+        if self.is_taken():
+            dead = min(left, delays.DELAYS.lease + timedelta(seconds=1))
+            self.is_away(dead)
+            left -= dead
+        if self.is_taken() and not left:
+            return
+        try:
+            self.house.travel(self.shop, seconds=left.total_seconds())
+        finally:
+            with self.house.of(self.shop) as session:
+                merchants.get_shop(session, self.shop.id).travel_to = None
+
+    def is_taken(self) -> bool:
+        """Does anybody hold something?"""
+        with self.house.of(self.shop) as session:
+            models = [model for model, _ in jobs.timers()]
+            return any(
+                session.scalars(select(it.id).where(it.taken, it.due_at > clock.now())).first()
+                for it in models
+            )
 
     def rests(self) -> None:
         self.house.rest(self.shop)
@@ -113,8 +142,8 @@ class Life:
         """Another worker finds that the gateway does not know the attempt, and writes down that it sends it again."""
         with self.house.of(self.shop) as session:
             shop = merchants.get_shop(session, self.shop.id)
-            attempt = self.last_attempt(session)
-            if billing.note_question(session, shop, attempt.id) is None:
+            attempt = session.scalars(select(Attempt).where(Attempt.state.in_(billing.OPEN))).first()
+            if attempt is None or billing.note_question(session, shop, attempt.id) is None:
                 return None
             account = session.get_one(merchants.GatewayAccount, (shop.id, attempt.account_id))
             port, attempt_id = merchants.gateway_of(shop, account), attempt.id
@@ -142,6 +171,24 @@ class Life:
             method = vault.keep(session, self.shop.id, plan.customer_id, plan.account_id, card)
             billing.change_card(session, plan, method)
 
+    # The gateway, by itself
+
+    def calls_back(self, about: Attempt, state: str, amount: Money = PART, **changes: Any) -> None:
+        """The gateway says, signed, that a charge stands so; it is kept, and read."""
+        charge = {"id": "ch_told", "reference": about.reference, "state": state, "amount": amount.as_json()}
+        told = {"id": secrets.token_hex(8), "type": f"charge.{state}", "data": charge | changes}
+        body, key = json.dumps(told).encode(), self.gateway.api_key.encode()
+        stamp = str(int(clock.real_now().timestamp()))
+        signed = signature(hmac_sha256(key, CALLBACK_KEY_OF), stamp, body)
+        with self.house.of(self.shop):
+            door = merchants.hook_path(about.account_id, self.shop.id)
+        answer = self.house.client().post(
+            door, data=body, headers={"Sandbox-Signature": signed}, content_type="application/json"
+        )
+        assert answer.status_code == 200
+        with self.house.worker.app_context():
+            jobs.drain("read", self.shop.id)
+
     # What is there
 
     def plan(self) -> Plan:
@@ -152,16 +199,11 @@ class Life:
         with self.house.of(self.shop) as session:
             return plans.collection(session, self.shop.id, self.plan_id, number)
 
-    def last_attempt(self, session: Any) -> Attempt:
-        found = select(Attempt).where(Attempt.shop_id == self.shop.id)
-        return session.scalars(found.order_by(Attempt.first_sent_at.desc(), Attempt.number.desc())).first()
-
     def attempts(self, number: int = 2) -> list[Attempt]:
         with self.house.of(self.shop) as session:
             return billing.attempts_of(session, self.shop.id, self.collection(number).id)
 
     def states(self) -> list[str]:
-        """Of the payments, and of the attempts at the second."""
         with self.house.of(self.shop) as session:
             return [row.state for row in plans.collections_of(session, self.shop.id, self.plan_id)]
 
@@ -169,9 +211,16 @@ class Life:
         return [attempt.state for attempt in self.attempts(number)]
 
     def captured(self, number: int = 2) -> list[int]:
-        """What the gateway's own ledger says was captured of a payment, by whatever attempt."""
-        found = [self.gateway.captured(attempt.reference) for attempt in self.attempts(number)]
-        return [amount.minor for amounts in found for amount in amounts]
+        """What the gateway's own ledger says was captured of a payment, by whatever attempt, under whatever key."""
+        return [amount.minor for amount in captures(self.gateway).get(self.collection(number).id, [])]
+
+    def given_back(self, number: int = 2) -> list[int]:
+        """What the gateway's own ledger says was given back of a payment."""
+        with self.house.of(self.shop) as session:
+            of_payment = {attempt.id for attempt in self.attempts(number)}
+            found = select(billing.Refund).where(billing.Refund.attempt_id.in_(of_payment))
+            references = [refund.reference for refund in session.scalars(found)]
+        return [money.minor for reference in references for money in self.gateway.refunded(reference)]
 
     def cases(self) -> list[str]:
         with self.house.of(self.shop) as session:
@@ -179,18 +228,39 @@ class Life:
             return sorted(session.scalars(found))
 
 
+def captures(gateway: SandboxProcess) -> dict[str, list[Money]]:
+    """What the account's own ledger says was captured, by the collection that was named."""
+    account, entries = account_of(gateway.api_key), read_entries(gateway.ledger)
+    own = [entry for entry in entries if entry["account"] == account]
+    named = {entry["id"]: entry["collection"] for entry in own if entry["kind"] == "charge.made"}
+    found: dict[str, list[Money]] = {}
+    for entry in own:
+        if "moved" in entry and entry["kind"].startswith("charge."):
+            money = Money(entry["moved"]["amount"], entry["moved"]["currency"])
+            found.setdefault(named[entry["id"]], []).append(money)
+    return found
+
+
 def live(
-    house: TestHouse, gateway: SandboxProcess, mode: str = "default", *, paid: bool = True, **facts: Any
+    house: TestHouse,
+    gateway: SandboxProcess,
+    mode: str = "default",
+    *,
+    at: datetime | None = None,
+    lag: timedelta = timedelta(minutes=1),
+    **facts: Any,
 ) -> Life:
-    """A plan begins: its card is stored at the gateway, and the first of its payments made."""
+    """A plan begins (``at`` some moment to come): its card is stored at the gateway, the first of its payments is made."""
     gateway.another_account(mode)
-    shop = house.add_shop(sandbox=gateway.settings(), contact="luna@shop.test", **facts)
+    account = gateway.settings() | {"lag_seconds": str(round(lag.total_seconds()))}
+    life = Life(house, house.add_shop(sandbox=account, contact="luna@shop.test", **facts), gateway)
+    if at is not None:
+        life.is_away_until(at)
     token = stored(gateway)
-    with house.of(shop) as session:
-        plan = plan_story.accepted_plan(session, shop, TOTAL, token=token)
+    with house.of(life.shop) as session:
+        plan = plan_story.accepted_plan(session, life.shop, TOTAL, token=token)
         plan.rest(clock.now())
-        life = Life(house, shop, gateway, plan.id)
-    if paid:
-        life.rests()
-        assert life.states() == ["paid", "scheduled", "scheduled"], life.states()
+        life.plan_id = plan.id
+    life.rests()
+    assert life.states()[0] == "paid", life.states()
     return life
