@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 from sqlalchemy import create_engine
 from werkzeug.serving import make_server
 
@@ -21,6 +23,10 @@ from tests.contract.gateway_process import SandboxProcess
 from tests.house import TestHouse
 from tests.letterbox import Letterbox, letterbox
 from tests.servers import postgres_admin_url, postgres_url, redis_url, servers
+
+# No test is timed: how long a machine takes for an example says nothing of what it shows.
+hypothesis_settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.load_profile("untimed")
 
 __all__ = ["postgres_admin_url", "postgres_url", "redis_url", "servers"]
 

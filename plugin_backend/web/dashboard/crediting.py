@@ -40,15 +40,17 @@ def ask(shop_id: str, row_id: str) -> Response:
 def confirm(shop_id: str, row_id: str) -> Response:
     """Do what was shown; sent twice it is done once. Where the plan has changed meanwhile, it is shown anew (409)."""
     shop = frame.shop_at(shop_id)
+    anew = None
     with transaction(shop.id) as session, merchants.shop_time(shop):
         plan = _plan(session, shop, row_id)
         wish = _confirmed(plan, request.form)
         try:
             billing.credit(session, shop, plan.id, wish, request.form.get("fingerprint", ""))
+            _decide(session, shop, plan, request.form.get("case", ""))
         except (billing.PlanChanged, credits.Impossible):
-            view = _view(session, shop, plan, request.form, changed=True)
-            return _shown(shop, view, code=409)
-        _decide(session, shop, plan, request.form.get("case", ""))
+            anew = _view(session, shop, plan, request.form, changed=True)
+    if anew is not None:
+        return _shown(shop, anew, code=409)
     for bell in ("refund", "deliver"):
         house().bells.ring(bell, shop.id)
     return redirect(f"/shops/{shop.id}/plans/{row_id}?notice=credited", 303)
