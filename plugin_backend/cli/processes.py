@@ -56,8 +56,8 @@ def web(port: int, host: str, workers: int) -> None:
     "--queue",
     "queues",
     multiple=True,
-    type=click.Choice([queue.PRESENT, queue.DEFAULT]),
-    help="Which bells to answer (default: both, a waiting customer first).",
+    type=click.Choice(queue.QUEUES),
+    help="Which bells to answer (default: all, a waiting customer first, then money).",
 )
 def worker(queues: tuple[str, ...]) -> None:
     """Do what is due: read deliveries, make offers, charge, tell the outside."""
@@ -66,7 +66,7 @@ def worker(queues: tuple[str, ...]) -> None:
     check_ready(app)
     connection: Any = queue.connect_worker(settings.redis_url)
     with app.app_context():
-        listening = [queue.queue(connection, name) for name in queues or (queue.PRESENT, queue.DEFAULT)]
+        listening = [queue.queue(connection, name) for name in queues or queue.QUEUES]
         answering = BellWorker(
             listening,
             connection=connection,

@@ -20,9 +20,10 @@ from plugin_backend.sdk.errors import RepriseError
 log = structlog.get_logger(__name__)
 
 DRAIN = "plugin_backend.worker.jobs.drain"
-PRESENT, DEFAULT = "present", "default"
-# Which bells have a customer waiting for the answer: they have a worker of their own.
-_QUEUES = {"present": PRESENT}
+PRESENT, MONEY, DEFAULT = QUEUES = ("present", "money", "default")
+# Which bells have a customer waiting for the answer: they have a worker of their own. Money comes next: a payment on its
+# day does not stand behind the mails about others.
+_QUEUES = {"present": PRESENT, "charge": MONEY, "reconcile": MONEY, "refund": MONEY}
 _TIMEOUT = 300
 _PAUSE = 0.05
 
@@ -81,7 +82,7 @@ class Bells:
 
     def __init__(self, connection: "Redis") -> None:
         self._connection = connection
-        self._queues = {name: queue(connection, name) for name in (PRESENT, DEFAULT)}
+        self._queues = {name: queue(connection, name) for name in QUEUES}
         self._down_until = 0.0
         self._waiting: dict[tuple[str, str], None] = {}
         self._somebody_waits = threading.Event()

@@ -1,6 +1,7 @@
 """What runs without a visitor. ``drain`` answers a bell: it works off one shop's due rows of one kind, in batches, until
 nothing is due. Every ask of the outside is made here, between two transactions of the domain."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -22,8 +23,8 @@ from plugin_backend.worker import charging, comparing, delivering, presenting, p
 
 log = structlog.get_logger(__name__)
 
-# A drain that is never done (rows come in faster than they are worked off) lets the other bells have their turn.
-ROUNDS = 40
+# A drain that is not done soon (rows come in faster than they are worked off) lets the other bells have their turn.
+TURN_SECONDS = 5.0
 _ALONE = text("SELECT pg_advisory_xact_lock(hashtextextended(:work, 0))")
 
 
@@ -32,11 +33,11 @@ def drain(bell: str, shop_id: str) -> None:
     house().bells.answered(bell, shop_id)
     shop = merchants.load_shop(shop_id)
     with merchants.shop_time(shop), structlog.contextvars.bound_contextvars(shop=shop_id, bell=bell):
-        for _ in range(ROUNDS):
-            if not DRAINS[bell](shop):
+        turn_ends = time.monotonic() + TURN_SECONDS
+        while DRAINS[bell](shop):
+            if time.monotonic() >= turn_ends:
+                house().bells.ring(bell, shop_id)
                 break
-        else:
-            house().bells.ring(bell, shop_id)
         _ring_what_follows(shop, bell)
 
 
