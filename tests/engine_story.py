@@ -157,6 +157,24 @@ class Life:
             again = billing.prepare_replay(session, shop, attempt_id, port)
             return Held(again, clock.now()) if again else None
 
+    def looked(self) -> int:
+        """A worker begins to ask about the attempt: the number of its look."""
+        with self.house.of(self.shop) as session:
+            attempt = session.scalars(select(Attempt).where(Attempt.state.in_(billing.OPEN))).one()
+            shop = merchants.get_shop(session, self.shop.id)
+            noted = billing.note_question(session, shop, attempt.id)
+            assert noted is not None
+            return noted.asked
+
+    def heard_nothing(self, look: int) -> None:
+        """The gateway knew nothing of the attempt when that look was made."""
+        with self.house.of(self.shop) as session:
+            attempt = session.scalars(select(Attempt).where(Attempt.state.in_(billing.OPEN))).one()
+            shop = merchants.get_shop(session, self.shop.id)
+            account = session.get_one(merchants.GatewayAccount, (shop.id, attempt.account_id))
+            capabilities = merchants.gateway_of(shop, account).capabilities
+            billing.absent(session, shop, attempt.id, capabilities, fence=look)
+
     # People
 
     def ends(self, state: Any = "cancelled") -> None:

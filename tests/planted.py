@@ -86,9 +86,16 @@ FAULTS = (
     fault(
         "silence is believed when it is said once",
         BILLING + "resolving.py",
-        "        and attempt.absent_at\n        and now - attempt.absent_at >= delays.DELAYS.absent_twice\n",
-        "",
+        "    if believable and attempt.absent_at and now - attempt.absent_at >= delays.DELAYS.absent_twice:\n",
+        "    if believable:\n",
         BOUNDARIES + "absent_is_believed_only_when_it_is_said_twice_ten_minutes_apart",
+    ),
+    fault(
+        "silence that was heard before another looked is believed",
+        BILLING + "resolving.py",
+        "    if attempt.state not in OPEN or attempt.asked != fence:\n",
+        "    if attempt.state not in OPEN:\n",
+        BOUNDARIES + "silence_that_was_heard_before_another_looked_proves_nothing",
     ),
     fault(
         "the silence of an account that cannot be asked is believed",

@@ -237,6 +237,21 @@ def test_absent_is_believed_only_when_it_is_said_twice_ten_minutes_apart(begin: 
     assert life.tries() == ["not_executed"]
 
 
+def test_silence_that_was_heard_before_another_looked_proves_nothing(begin: Begin) -> None:
+    life = begin("no_keys")
+    held = life.begun()
+    asleep, later = life.looked(), life.looked()
+    life.gateway.lose_the_answer()
+    life.ask(held)
+    life.is_away(timedelta(minutes=5))
+    life.heard_nothing(asleep)
+    life.is_away(timedelta(minutes=11))
+    life.heard_nothing(later)
+    assert life.tries() == ["in_doubt"]
+    life.passes(hours=1)
+    assert (life.tries(), life.captured()) == (["succeeded"], ONCE)
+
+
 def test_an_account_that_cannot_be_asked_is_never_resolved_by_silence(begin: Begin) -> None:
     life = begin("no_look_up")
     life.begun()

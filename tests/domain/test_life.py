@@ -5,15 +5,17 @@ twice, a gateway that loses, breaks and refuses, callbacks, customers and mercha
 holds for the shop; and what another process, the gateway, wrote into its own ledger is the judge of what was charged.
 
 ``HYPOTHESIS_PROFILE=long`` (``make prove-long``) searches for as long as a night has; without it a few lives are lived,
-the same ones in every run. A life that fails is printed with what happened in it.
+the same ones in every run. A life that fails is printed with what happened in it; ``SEED`` and ``EXAMPLES`` live a
+long search again, or a shorter one.
 """
 
 import os
+import secrets
 from datetime import timedelta
 from typing import ClassVar
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -294,7 +296,9 @@ class LifeOfAPlan(RuleBasedStateMachine):
 
 
 QUICK = settings(max_examples=6, stateful_step_count=18, derandomize=True)
-NIGHT = settings(max_examples=1500, stateful_step_count=60, print_blob=True)
+NIGHT = settings(
+    max_examples=int(os.environ.get("EXAMPLES", "1500")), stateful_step_count=60, print_blob=True
+)
 
 
 @pytest.mark.slow
@@ -305,6 +309,11 @@ def test_whatever_happens_in_the_life_of_a_plan_nobody_is_charged_twice(
         pass
 
     Living.house, Living.process = house, gateway_process
-    found = NIGHT if LONG else QUICK
-    every = settings(found, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    if LONG:
+        number = int(os.environ.get("SEED", "0")) or secrets.randbelow(2**32)
+        print(f"SEED={number}")
+        seed(number)(Living)
+    every = settings(
+        NIGHT if LONG else QUICK, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+    )
     run_state_machine_as_test(Living, settings=every)
