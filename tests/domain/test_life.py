@@ -56,6 +56,7 @@ SPANS = (
     timedelta(days=7),
     timedelta(days=30),
 )
+KINDS = ("instalments", "subscription")
 FAULTS = (
     "lost_answer",
     "lost_before",
@@ -77,9 +78,11 @@ class LifeOfAPlan(RuleBasedStateMachine):
     process: ClassVar[SandboxProcess]
     life: Life
 
-    @initialize(mode=st.sampled_from(MODES))
-    def begins(self, mode: str) -> None:
-        self.life = live(self.house, self.process, mode)
+    @initialize(mode=st.sampled_from(MODES), kind=st.sampled_from(KINDS), ends=st.booleans())
+    def begins(self, mode: str, kind: str, ends: bool) -> None:
+        """Some lives know neither cancelling nor disputes: they are the long ones."""
+        self.life = live(self.house, self.process, mode, kind=kind)
+        self.kind, self.may_end = kind, ends
         self.held: list[Held] = []
 
     # Time
@@ -107,20 +110,25 @@ class LifeOfAPlan(RuleBasedStateMachine):
     def prepares(self) -> None:
         """What falls due next is written down, and the worker holds it in its hand."""
         life = self.life
-        with life.house.of(life.shop) as session:
-            moments = select(Collection.due_at).where(
-                Collection.due_at.is_not(None), Collection.state.in_(("scheduled", "due", "retry_wait"))
-            )
-            soonest = min(session.scalars(moments), default=None)
-        if soonest is None:
+        if not self._falls_due():
             return
-        life.is_away(max(soonest - life.now, timedelta(0)))
         with life.house.of(life.shop) as session:
             ids = due.take(session, Collection, life.shop.id)
         with life.house.of(life.shop) as session:
             shop = merchants.get_shop(session, life.shop.id)
             begun = billing.prepare_all(session, shop, ids, initiator="merchant")
             self.held += [Held(prepared, clock.now()) for prepared in begun]
+
+    def _falls_due(self) -> bool:
+        """Nobody works until the next payment falls due; False where none does."""
+        with self.life.house.of(self.life.shop) as session:
+            moments = select(Collection.due_at).where(
+                Collection.due_at.is_not(None), Collection.state.in_(("scheduled", "due", "retry_wait"))
+            )
+            soonest = min(session.scalars(moments), default=None)
+        if soonest is not None:
+            self.life.is_away(max(soonest - self.life.now, timedelta(0)))
+        return soonest is not None
 
     @rule()
     def prepares_to_send_again(self) -> None:
@@ -150,6 +158,13 @@ class LifeOfAPlan(RuleBasedStateMachine):
     @rule(fault=st.sampled_from(FAULTS))
     def gateway_fails_once(self, fault: str) -> None:
         self.process.switch(**{fault: 1})
+
+    @rule(fault=st.sampled_from(FAULTS), span=st.sampled_from(SPANS[:7]))
+    def payment_meets_a_fault(self, fault: str, span: timedelta) -> None:
+        self.process.switch(**{fault: 1})
+        if self._falls_due():
+            self.life.rests()
+            self.life.passes(seconds=span.total_seconds())
 
     @rule(code=st.sampled_from(DECLINES))
     def gateway_declines_once(self, code: str) -> None:
@@ -182,6 +197,7 @@ class LifeOfAPlan(RuleBasedStateMachine):
 
     # People
 
+    @precondition(lambda self: self.may_end)
     @rule(state=st.sampled_from(("cancelled", "withdrawn")))
     def plan_ends(self, state: str) -> None:
         self.life.ends(state)
@@ -222,6 +238,7 @@ class LifeOfAPlan(RuleBasedStateMachine):
             shop = merchants.get_shop(session, life.shop.id)
             plan_story.credited(session, shop, life.plan_id, Money(minor, "EUR"), rest=rest)
 
+    @precondition(lambda self: self.may_end)
     @rule(state=st.sampled_from(("open", "won", "lost")))
     def a_payment_is_disputed(self, state: str) -> None:
         life = self.life
@@ -240,7 +257,8 @@ class LifeOfAPlan(RuleBasedStateMachine):
     def nobody_was_charged_twice(self) -> None:
         moved = captures(self.process)
         assert all(len(captured) == 1 for captured in moved.values()), moved
-        assert sum(captured[0].minor for captured in moved.values()) <= TOTAL.minor
+        if self.kind == "instalments":
+            assert sum(captured[0].minor for captured in moved.values()) <= TOTAL.minor
         for attempt in self._attempts():
             if attempt.state == "succeeded":
                 assert moved.get(attempt.collection_id) == [attempt.money], "booked, and not captured"
