@@ -241,8 +241,10 @@ class Life:
         return [money.minor for reference in references for money in self.gateway.refunded(reference)]
 
     def cases(self) -> list[str]:
+        """What waits for a person, but for what is no matter of the plan's payments."""
+        beside = ("order_by_hand", "not_reconciled")
         with self.house.of(self.shop) as session:
-            found = select(Case.kind).where(Case.state == "open", Case.kind != "order_by_hand")
+            found = select(Case.kind).where(Case.state == "open", Case.kind.not_in(beside))
             return sorted(session.scalars(found))
 
 

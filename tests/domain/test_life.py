@@ -313,7 +313,7 @@ class LifeOfAPlan(RuleBasedStateMachine):
             return list(session.scalars(select(Attempt)))
 
 
-QUICK = settings(max_examples=6, stateful_step_count=18, derandomize=True)
+QUICK = settings(max_examples=4, stateful_step_count=18, derandomize=True)
 NIGHT = settings(
     max_examples=int(os.environ.get("EXAMPLES", "1500")), stateful_step_count=60, print_blob=True
 )
