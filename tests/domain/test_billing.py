@@ -9,7 +9,7 @@ from sqlalchemy import select, text
 
 from plugin_backend.core.db import DatabaseError
 from plugin_backend.core.ids import new_id
-from plugin_backend.domain import billing, ledger, merchants
+from plugin_backend.domain import billing, ledger, merchants, moves
 from plugin_backend.domain.billing import Attempt, runs
 from plugin_backend.domain.cases import Case
 from plugin_backend.domain.merchants import Shop
@@ -385,3 +385,18 @@ def test_an_old_silence_proves_nothing_once_somebody_else_has_asked(
         capabilities = prepared.gateway.capabilities
         billing.absent(session, paying_shop, before.id, capabilities, fence=before.asked - 1)
     assert story.attempts(house, paying_shop)[-1].state == "in_doubt"
+
+
+def test_nothing_is_sent_again_to_an_account_whose_keys_are_known_to_be_none(
+    house: TestHouse, paying_shop: Shop, gateway: SandboxProcess
+) -> None:
+    story.begin_plan(house, paying_shop, gateway)
+    assert prepare(house, paying_shop, second(house, paying_shop).id) is not None
+    with house.of(paying_shop) as session:
+        account = merchants.active_account(session, paying_shop.id)
+        moves.move(session, account, "not_probed", "asked for again")
+        moves.move(session, account, "probing")
+        moves.move(session, account, "failed", "charged_twice")
+    house.leases_run_out(paying_shop)
+    assert second(house, paying_shop).state == "in_doubt"
+    assert story.captured(house, paying_shop, gateway) == [3334]

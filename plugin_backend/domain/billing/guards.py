@@ -159,14 +159,17 @@ def facts(session: Session, shop: Shop, found: Sequence[Plan], rows: Sequence[Co
 
 
 def hold_replay(session: Session, shop: Shop, plan: Plan, attempt: Attempt, now: datetime) -> bool:
-    """Must an attempt not be sent again now? It may never have arrived, and would then be the first charge."""
+    """Must an attempt not be sent again now? It may never have arrived, and would then be the first charge; and where the
+    account is known not to do what it declares, its keys are no keys."""
+    account = session.get_one(GatewayAccount, (shop.id, attempt.account_id))
+    if probing.why_not_unattended(account):
+        return True
     if plan.state != "active" and not (attempt.initiator == "customer" and plan.state == "pending"):
         return True
     if quarantine.holds(session, shop.id, attempt.account_id):
         return True
     if attempt.initiator == "customer":
         return False
-    account = session.get_one(GatewayAccount, (shop.id, attempt.account_id))
     return account.paused or (shop.charges_held_until is not None and shop.charges_held_until > now)
 
 

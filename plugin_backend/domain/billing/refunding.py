@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from plugin_backend.core import delays
 from plugin_backend.core.db import assert_no_transaction
-from plugin_backend.domain import cases, ledger, letters, merchants, moves, outbox, plans, quarantine
+from plugin_backend.domain import cases, ledger, letters, merchants, moves, outbox, plans, probing, quarantine
 from plugin_backend.domain.billing.attempts import Attempt, ask_again
 from plugin_backend.domain.billing.disputes import disputed
 from plugin_backend.domain.billing.refunds import UNSETTLED, Refund, begin, follow, refund_by_reference
@@ -73,6 +73,10 @@ def prepare_refund_again(session: Session, shop: Shop, asked: RefundAsk) -> Refu
         return None
     if asked.findable and row.asked > 2 * REPLAYS:
         # Each was a look and a send. From here on silence must be able to prove something.
+        return None
+    account = session.get_one(GatewayAccount, (shop.id, captured.account_id))
+    if probing.why_not_unattended(account):
+        # An account that does not do what it declares: its keys are no keys.
         return None
     if window is None or row.first_sent_at is None or quarantine.holds(session, shop.id, captured.account_id):
         return None
