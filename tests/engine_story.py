@@ -146,7 +146,10 @@ class Life:
             if attempt is None or billing.note_question(session, shop, attempt.id) is None:
                 return None
             account = session.get_one(merchants.GatewayAccount, (shop.id, attempt.account_id))
-            port, attempt_id = merchants.gateway_of(shop, account), attempt.id
+            port, attempt_id = (
+                merchants.gateway_of(session, shop, account, vault.Use("gateway_call", account.id)),
+                attempt.id,
+            )
             reference = attempt.reference
         with self.house.worker.app_context(), self.house.in_time(self.shop):
             found = port.find(reference)
@@ -172,7 +175,9 @@ class Life:
             attempt = session.scalars(select(Attempt).where(Attempt.state.in_(billing.OPEN))).one()
             shop = merchants.get_shop(session, self.shop.id)
             account = session.get_one(merchants.GatewayAccount, (shop.id, attempt.account_id))
-            capabilities = merchants.gateway_of(shop, account).capabilities
+            capabilities = merchants.gateway_of(
+                session, shop, account, vault.Use("gateway_call", account.id)
+            ).capabilities
             billing.absent(session, shop, attempt.id, capabilities, fence=look)
 
     # People

@@ -1,15 +1,19 @@
 """The steps of the main job as tests take them: through the web application's front doors and the gateway's page."""
 
+import json
 import re
 from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
-from plugin_backend.domain import messages
+from plugin_backend.core.seal import records
+from plugin_backend.domain import messages, vault
 from plugin_backend.domain.billing import Attempt
 from plugin_backend.domain.merchants import Shop
 from plugin_backend.domain.offers import Offer
 from plugin_backend.domain.plans import Collection, Plan
+from plugin_backend.domain.vault import PaymentMethod, keys, methods
 from tests.contract.gateway_process import SandboxProcess
 from tests.house import TestHouse
 
@@ -116,3 +120,11 @@ def captured(house: TestHouse, shop: Shop, gateway: SandboxProcess) -> list[int]
     found = [gateway.captured(attempt.reference) for attempt in attempts(house, shop)]
     assert all(len(amounts) <= 1 for amounts in found), "charged twice under one reference"
     return [amounts[0].minor for amounts in found if amounts]
+
+
+def opened(session: Session, method: PaymentMethod) -> vault.Opened:
+    """What a payment method holds, opened by whoever has its key: a test is no purpose that the vault knows."""
+    assert method.sealed is not None
+    key = keys.by_id(session, method.shop_id, records.head_of(method.sealed).key_id)
+    secret = json.loads(records.open_with(key, methods.place_of(method), method.sealed))
+    return vault.Opened(secret["t"], secret["c"], secret["n"])

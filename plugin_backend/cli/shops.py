@@ -12,7 +12,7 @@ from plugin_backend.core import i18n
 from plugin_backend.core.db import transaction
 from plugin_backend.core.house import house
 from plugin_backend.core.render.words import Words
-from plugin_backend.domain import dunning, merchants, onboarding, probing, staff
+from plugin_backend.domain import dunning, merchants, onboarding, probing, staff, vault
 
 
 @click.group()
@@ -127,7 +127,9 @@ def webhooks(shop_id: str, data: Path | None, as_json: bool) -> None:
         with transaction(shop_id) as session:
             row = merchants.get_shop(session, shop_id)
             connection = merchants.connection_of(session, shop_id)
-            connector = merchants.connector_of(row, connection)
+            connector = merchants.connector_of(
+                session, row, connection, vault.Use("shop_call", connection.id)
+            )
             hook = house().url(merchants.hook_path(connection.id, shop_id))
         found = [{"topic": made.topic, "state": made.state} for made in connector.ensure_webhooks(hook)]
     tell(found, as_json=as_json, lines=lambda rows: [f"{row['state']:9} {row['topic']}" for row in rows])

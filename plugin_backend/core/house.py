@@ -9,7 +9,7 @@ from flask import current_app
 from plugin_backend.core import delays
 from plugin_backend.core.config import Config
 from plugin_backend.core.queue import Bells
-from plugin_backend.core.seal import Keys
+from plugin_backend.core.seal import Keys, Ring
 from plugin_backend.sdk.http import HttpClient
 
 
@@ -20,6 +20,7 @@ class House:
     config: Config
     keys: Keys
     bells: Bells
+    ring: Ring = field(default_factory=Ring)
     closing: ExitStack = field(default_factory=ExitStack)
 
     @cached_property

@@ -17,8 +17,21 @@ def new_id(prefix: str) -> str:
 def nth_of(row_id: str, prefix: str, number: int) -> str:
     """The id of a row's ``number``-th part: the same whenever it is made, so that what the outside knows by it is known
     again where our own row was lost. It sorts by its row's time, then by number."""
-    value = sum(_ALPHABET.index(letter) << 5 * place for place, letter in enumerate(reversed(row_id[-26:])))
-    return f"{prefix}_{encode(value + number, 26)}"
+    return f"{prefix}_{encode(_value(row_id) + number, 26)}"
+
+
+def raw(row_id: str) -> bytes:
+    """The 16 bytes that an id stands for."""
+    return _value(row_id).to_bytes(16, "big")
+
+
+def named(prefix: str, raw_id: bytes) -> str:
+    """The id that stands for these 16 bytes."""
+    return f"{prefix}_{encode(int.from_bytes(raw_id, 'big'), 26)}"
+
+
+def _value(row_id: str) -> int:
+    return sum(_ALPHABET.index(letter) << 5 * place for place, letter in enumerate(reversed(row_id[-26:])))
 
 
 def encode(value: int, length: int) -> str:

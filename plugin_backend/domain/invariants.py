@@ -135,6 +135,7 @@ _TABLES = {
     "message": "messages",
     "out": "outbox",
     "account": "gateway_accounts",
+    "key": "vault_keys",
     "case": "cases",
 }
 

@@ -18,8 +18,8 @@ from plugin_backend.core.db import LINEAGE, Base, transaction
 from plugin_backend.core.due import Due, Row, due_index
 from plugin_backend.core.house import house
 from plugin_backend.core.ids import new_id
-from plugin_backend.core.seal import hash_key
-from plugin_backend.domain import dunning, moves, schedules
+from plugin_backend.core.seal import Place, hash_key
+from plugin_backend.domain import dunning, moves, schedules, vault
 from plugin_backend.sdk import clock
 from plugin_backend.sdk.connector import Connector, settings_of
 from plugin_backend.sdk.errors import RepriseError
@@ -233,7 +233,7 @@ def hook_path(row_id: str, shop_id: str) -> str:
 def connect(session: Session, shop: Shop, settings: Mapping[str, str]) -> Connection:
     """Keep a shop's platform settings, sealed, and open the door for its webhooks."""
     row = Connection(shop_id=shop.id, id=new_id(Connection.prefix), platform=shop.platform)
-    _seal_settings(row, settings, registry.connectors()[shop.platform])
+    _seal_settings(session, row, settings, registry.connectors()[shop.platform])
     row.due_at = clock.now() + timedelta(days=1)
     session.add(row)
     open_door(session, "hook", hook_path(row.id, shop.id).rpartition("/")[2], shop.id, row.id)
@@ -248,6 +248,7 @@ def add_account(session: Session, shop: Shop, gateway: str, settings: Mapping[st
     row = GatewayAccount(shop_id=shop.id, id=new_id(GatewayAccount.prefix), gateway=gateway, mode=shop.mode)
     path = hook_path(row.id, shop.id)
     _seal_settings(
+        session,
         row,
         {**settings, "callback_url": settings.get("callback_url") or house().url(path)},
         registry.gateways()[gateway],
@@ -302,27 +303,36 @@ def why_not_able(session: Session, shop: Shop) -> str:
     a live shop must be told of orders."""
     if session.scalar(select(GatewayAccount.id).where(GatewayAccount.shop_id == shop.id).limit(1)) is None:
         return "no_gateway"
-    if not shop.test and not connector_of(shop, connection_of(session, shop.id)).can_write:
+    if not shop.test and not _can_write(session, shop):
         return "shop_not_writable"
     return ""
 
 
-def connector_of(shop: Shop, row: Connection) -> Connector:
+def _can_write(session: Session, shop: Shop) -> bool:
+    connection = connection_of(session, shop.id)
+    return connector_of(session, shop, connection, vault.Use("shop_call", connection.id)).can_write
+
+
+def connector_of(session: Session, shop: Shop, row: Connection, use: vault.Use) -> Connector:
     """The shop's connector, with its settings opened: for workers."""
-    return registry.connectors()[row.platform](_open_settings(row, "vault"), house().http(private=shop.test))
+    return registry.connectors()[row.platform](
+        _open_settings(session, row, use), house().http(private=shop.test)
+    )
 
 
-def gateway_of(shop: Shop, row: GatewayAccount) -> Gateway:
+def gateway_of(session: Session, shop: Shop, row: GatewayAccount, use: vault.Use) -> Gateway:
     """The account's gateway, with its settings opened: for workers."""
-    return registry.gateways()[row.gateway](_open_settings(row, "vault"), house().http(private=shop.test))
+    return registry.gateways()[row.gateway](
+        _open_settings(session, row, use), house().http(private=shop.test)
+    )
 
 
 def door_of(row: Connection | GatewayAccount) -> Connector | Gateway:
     """The adapter as the web process may have it: able to judge a delivery, without a key to anything else."""
     http = house().http(private=False)
     if isinstance(row, Connection):
-        return registry.connectors()[row.platform](_open_settings(row, "door"), http)
-    return registry.gateways()[row.gateway](_open_settings(row, "door"), http)
+        return registry.connectors()[row.platform](_door_settings(row), http)
+    return registry.gateways()[row.gateway](_door_settings(row), http)
 
 
 def door_at(session: Session, shop_id: str, row_id: str) -> Connector | Gateway | None:
@@ -331,18 +341,25 @@ def door_at(session: Session, shop_id: str, row_id: str) -> Connector | Gateway 
     return None if row is None else door_of(row)
 
 
-def _seal_settings(row: Any, settings: Mapping[str, str], adapter: Any) -> None:
-    keys = house().keys
-    place = (row.shop_id, row.id, "settings")
-    door = adapter.door(settings)
-    row.settings = keys.seal("vault", json.dumps(dict(settings)).encode(), *place)
-    row.door_settings = keys.seal("door", json.dumps(dict(door)).encode(), *place)
+def _seal_settings(session: Session, row: Any, settings: Mapping[str, str], adapter: Any) -> None:
+    row.settings = vault.seal(session, _place(row), json.dumps(dict(settings)).encode())
+    door = json.dumps(dict(adapter.door(settings))).encode()
+    row.door_settings = house().keys.seal_for_door(_place(row), door)
 
 
-def _open_settings(row: Any, purpose: Any) -> dict[str, str]:
-    sealed = row.settings if purpose == "vault" else row.door_settings
-    opened: dict[str, str] = json.loads(house().keys.open(purpose, sealed, row.shop_id, row.id, "settings"))
+def _open_settings(session: Session, row: Any, use: vault.Use) -> dict[str, str]:
+    opened: dict[str, str] = json.loads(vault.unseal(session, _place(row), row.settings, use))
     return opened
+
+
+def _door_settings(row: Any) -> dict[str, str]:
+    opened: dict[str, str] = json.loads(house().keys.open_at_door(_place(row), row.door_settings))
+    return opened
+
+
+def _place(row: Connection | GatewayAccount) -> Place:
+    account = row.id if isinstance(row, GatewayAccount) else ""
+    return Place(row.shop_id, "", row.id, "settings", account)
 
 
 def check_settings(adapter: type[Connector] | type[Gateway], settings: Mapping[str, str]) -> dict[str, str]:

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from plugin_backend.core import delays
 from plugin_backend.core.db import assert_no_transaction
-from plugin_backend.domain import cases, merchants, moves
+from plugin_backend.domain import cases, merchants, moves, vault
 from plugin_backend.domain.merchants import GatewayAccount, Shop
 from plugin_backend.sdk import clock
 from plugin_backend.sdk import gateway as sdk
@@ -106,7 +106,7 @@ def again(session: Session, account: GatewayAccount) -> None:
 def prepare(session: Session, shop: Shop, account_id: str) -> Probe | None:
     """Write down that an account is about to be probed; None where it cannot be, or need not be any more."""
     row = _locked(session, shop, account_id)
-    gateway = merchants.gateway_of(shop, row)
+    gateway = merchants.gateway_of(session, shop, row, vault.Use("gateway_call", row.id))
     token = gateway.test_token() if row.mode == "test" else ""
     if not token:
         row.reason = "no_test_card"

@@ -14,6 +14,19 @@ DELIVERY = {
     ("ignored", "received"): "replayed by a person",
 }
 
+KEY = {
+    (START, "pre_active"): "announced",
+    (START, "active"): "the first of its owner",
+    ("pre_active", "active"): "every process holds it",
+    ("pre_active", "destroyed"): "given up before it was used",
+    ("active", "decrypt_only"): "a newer one took its place",
+    ("active", "compromised"): "may be known to others",
+    ("active", "destroyed"): "its owner is forgotten",
+    ("decrypt_only", "compromised"): "may be known to others",
+    ("decrypt_only", "destroyed"): "nothing stands on it any more",
+    ("compromised", "destroyed"): "nothing stands on it any more",
+}
+
 CART = {
     (START, "active"): "seen",
     (START, "declined"): "first seen when its payment failed",
@@ -229,6 +242,7 @@ MACHINES = {
     "message": MESSAGE,
     "out": OUT,
     "account": ACCOUNT,
+    "key": KEY,
     "case": CASE,
 }
 

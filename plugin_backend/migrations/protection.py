@@ -8,7 +8,7 @@ APPEND_ONLY = frozenset(
     {"moves", "journals", "postings", "mandates", "consents", "credit_notes", "reconciliations"}
 )
 # Read before a shop is known, or about no shop: no row-level security.
-SHARED = frozenset({"merchants", "shops", "users", "staff_sessions", "doors", "installation"})
+SHARED = frozenset({"merchants", "shops", "users", "staff_sessions", "doors", "installation", "vault_roots"})
 
 
 def make_roles() -> None:

@@ -10,7 +10,7 @@ from sqlalchemy.exc import OperationalError
 
 from plugin_backend.core import due
 from plugin_backend.core.db import assert_no_transaction, transaction
-from plugin_backend.domain import billing, cases, merchants
+from plugin_backend.domain import billing, cases, merchants, vault
 from plugin_backend.domain.billing import Attempt
 from plugin_backend.domain.merchants import GatewayAccount, Shop
 from plugin_backend.domain.plans import Collection, Plan
@@ -101,7 +101,7 @@ def _question(shop: Shop, attempt_id: str) -> Question | None:
             return None
         plan = session.get_one(Plan, (shop.id, attempt.plan_id))
         account = session.get_one(GatewayAccount, (shop.id, attempt.account_id))
-        gateway = merchants.gateway_of(shop, account)
+        gateway = merchants.gateway_of(session, shop, account, vault.Use("gateway_call", attempt_id))
         return Question(
             attempt_id,
             attempt.reference,

@@ -20,6 +20,7 @@ from plugin_backend.domain import (
     notices,
     outbox,
     plans,
+    vault,
 )
 from plugin_backend.domain.billing import Attempt, CreditNote, Refund, attempts_of
 from plugin_backend.domain.carts import Cart
@@ -172,7 +173,7 @@ def _no_longer_wanted(session: Session, shop: Shop, message: Message) -> str:
 
 def _write_back(session: Session, shop: Shop, row: Out) -> WriteBack | Dropped:
     connection = merchants.connection_of(session, shop.id)
-    connector = merchants.connector_of(shop, connection)
+    connector = merchants.connector_of(session, shop, connection, vault.Use("shop_call", row.id))
     if not connector.can_write:
         return Dropped("the connection cannot write to the shop")
     match row.payload["change"]:

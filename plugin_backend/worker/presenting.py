@@ -80,7 +80,8 @@ def _card_ask(session: Session, shop: Shop, setup: Setup) -> CardAsk | None:
     cart = session.get_one(Cart, (shop.id, offer.cart_id))
     customer = offers.of_customer(session, shop.id, offer)
     account = session.get_one(GatewayAccount, (shop.id, setup.account_id))
-    connector = merchants.connector_of(shop, merchants.connection_of(session, shop.id))
+    connection, use = merchants.connection_of(session, shop.id), vault.Use("shop_call", setup.id)
+    connector = merchants.connector_of(session, shop, connection, use)
     page = "p" if setup.plan_id else "o"
     back = messages.secret_path(page, shop.id, setup.plan_id or offer.id)
     request = sdk.SetupRequest(
@@ -99,7 +100,7 @@ def _card_ask(session: Session, shop: Shop, setup: Setup) -> CardAsk | None:
         setup.state,
         setup.gateway_id,
         request,
-        merchants.gateway_of(shop, account),
+        merchants.gateway_of(session, shop, account, vault.Use("gateway_call", setup.id)),
         connector if may_read else None,
         cart.key,
     )
@@ -248,9 +249,10 @@ def _hold(session: Session, shop: Shop, plan: Plan) -> Hold | None:
     if clock.now() >= plan.created_at + plans.FIRST_PAYMENT and not plans.under_way(session, plan):
         plans.give_up(session, plan, "never paid")
         return None
-    connector = merchants.connector_of(shop, merchants.connection_of(session, shop.id))
     if plan.order_key:
         return None
+    connection, use = merchants.connection_of(session, shop.id), vault.Use("shop_call", plan.id)
+    connector = merchants.connector_of(session, shop, connection, use)
     if not connector.can_write and shop.test:
         cases.open_case(session, shop.id, "order_by_hand", plan.id, platform=shop.platform)
         return None

@@ -16,6 +16,7 @@ from plugin_backend.domain import (
     notices,
     setups,
     shopside,
+    vault,
 )
 from plugin_backend.domain.inbox import DeliveryRow
 from plugin_backend.domain.merchants import Connection, GatewayAccount, Shop
@@ -45,7 +46,7 @@ def read_one(session: Session, shop: Shop, row: DeliveryRow) -> None:
         if isinstance(source, Connection):
             _from_shop(session, shop, event, row)
         else:
-            _from_gateway(session, shop, source, event)
+            _from_gateway(session, shop, source, event, row)
     row.effect = [type(event).__name__ for event in events]
     _finish(session, row, "read" if events else "ignored", "" if events else "of no interest")
 
@@ -106,7 +107,7 @@ def _redacted(session: Session, shop: Shop, event: shop_sdk.CustomerRedacted) ->
 
 
 def _from_gateway(
-    session: Session, shop: Shop, account: GatewayAccount, event: gateway_sdk.GatewayEvent
+    session: Session, shop: Shop, account: GatewayAccount, event: gateway_sdk.GatewayEvent, row: DeliveryRow
 ) -> None:
     """What a gateway says is evidence: it makes us look, and is never believed by itself."""
     match event:
@@ -117,7 +118,8 @@ def _from_gateway(
             if setup is not None:
                 setups.evidence(session, setup)
         case gateway_sdk.DisputeChanged():
-            signed = merchants.gateway_of(shop, account).capabilities.signed_events
+            gateway = merchants.gateway_of(session, shop, account, vault.Use("gateway_call", row.id))
+            signed = gateway.capabilities.signed_events
             billing.dispute_changed(session, shop, account, event, signed=signed)
         case gateway_sdk.RefundChanged():
             billing.refund_evidence(session, shop, account, event)

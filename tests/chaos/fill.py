@@ -8,7 +8,7 @@ follows from ids is made anew: references, and tokens sealed for the row that ho
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,34 +17,35 @@ from psycopg.sql import SQL, Identifier
 from sqlalchemy import Table, select
 
 from plugin_backend.app import create_app
-from plugin_backend.core import config
+from plugin_backend.core import config, ids
 from plugin_backend.core.db import Base
-from plugin_backend.core.house import house as the_house
+from plugin_backend.core.seal import Key, records
 from plugin_backend.demo.gateway.judge import account_of
 from plugin_backend.domain import vault
 from plugin_backend.domain.billing import reference_of
 from plugin_backend.domain.merchants import Shop
 from plugin_backend.domain.plans import Collection, Plan
-from plugin_backend.domain.vault import PaymentMethod
+from plugin_backend.domain.vault import PaymentMethod, VaultKey, keys, methods
 from tests.chaos.stage import Stage
 from tests.conftest import close
 from tests.contract.gateway_process import SandboxProcess
 from tests.house import TestHouse
-from tests.story import begin_plan
+from tests.story import begin_plan, opened
 
 # What a plan is made of. All else belongs to the shop, or is only told about a plan.
 _COPIED = {
     *("customers", "consents", "carts", "offers", "setups", "payment_methods", "plans", "mandates"),
-    *("collections", "attempts", "journals", "postings", "moves"),
+    *("collections", "attempts", "journals", "postings", "moves", "vault_keys"),
 }
-_NOUNS = ["cart", "offer", "setup", "plan", "collection", "attempt"]
+_NOUNS = ["cart", "offer", "setup", "plan", "collection", "attempt", "key"]
 # Eight characters that stand in the template wherever a copy has its number.
 _ORDER = "77000019"
 _EMAIL_MARK = "zzzzzzzz"
 _EMAIL = f"ana.{_EMAIL_MARK}@example.test"
-_MARK, _REFERENCE, _SEALED = "\x00", "\x01", "\x02"
+_MARK, _REFERENCE, _SEALED, _WRAPPED = "\x00", "\x01", "\x02", "\x03"
 _ID = re.compile(r"\b[a-z]{2,4}_[0-9a-z]{26}\b")
 _DUE = 2
+_SECRET = bytes(range(32))
 _JUST_BEFORE = timedelta(minutes=10)
 
 
@@ -68,7 +69,9 @@ class _Template:
     collection_id: str
     reference: str
     method: PaymentMethod
-    secret: bytes
+    card: vault.Opened
+    key: VaultKey
+    shop_key: Key
     moment: datetime
 
 
@@ -119,12 +122,14 @@ def _described(
         first = session.scalars(select(Collection).where(Collection.number == 1)).one()
         assert first.state == "paid", first.state
         method = session.scalars(select(PaymentMethod)).one()
-        card = vault.open_method(method)
-        secret = {"t": card.token, "c": card.gateway_customer, "n": card.network_transaction_id}
+        card = opened(session, method)
+        key = session.scalars(select(VaultKey).where(VaultKey.kind == keys.CUSTOMER)).one()
+        shop_key = keys.active(session, shop.id, keys.SHOP)
     lines = [line for table in _tables() for line in _rows(stage, table, shop.id)]
     ids = {found for line in lines for found in _ID.findall(line)} - {shop.id}
     with stage.admin() as admin:
         kept = _ids_of(admin, [table for table in _every_table() if table.name not in _COPIED])
+        kept |= {key.parent, method.marked_by}
     theirs = {entry["id"] for entry in _entries(stage, api_key) if "id" in entry}
     marks = sorted((ids - kept) | theirs | {card.token, method.fingerprint} - {""})
     assert len({_renamed(mark, _MARK) for mark in marks}) == len(marks), "copies would have the same id twice"
@@ -135,7 +140,9 @@ def _described(
         first.id,
         reference_of(first.id, 1),
         method,
-        json.dumps(secret).encode(),
+        card,
+        key,
+        shop_key,
         due,
     )
 
@@ -171,8 +178,9 @@ def _remember(stage: Stage, it: _Template, count: int) -> None:
 
 def _pattern(it: _Template, line: str) -> str:
     """The line with marks where copies differ."""
-    sealed = f"\\\\x{it.method.sealed.hex()}"
-    line = line.replace(it.reference, _REFERENCE).replace(sealed, _SEALED)
+    sealed = f"\\\\x{(it.method.sealed or b'').hex()}"
+    wrapped = f"\\\\x{(it.key.wrapped or b'').hex()}"
+    line = line.replace(it.reference, _REFERENCE).replace(sealed, _SEALED).replace(wrapped, _WRAPPED)
     for mark in it.marks:
         line = line.replace(mark, _renamed(mark, _MARK))
     return line.replace(_ORDER, _MARK).replace(_EMAIL, _EMAIL.replace(_EMAIL_MARK, _MARK))
@@ -188,22 +196,38 @@ def _filled_in(it: _Template, pattern: str, number: int) -> str:
     line = pattern.replace(_MARK, suffix)
     if _REFERENCE in line:
         line = line.replace(_REFERENCE, reference_of(_renamed(it.collection_id, suffix), 1))
-    return line.replace(_SEALED, _sealed(it, suffix)) if _SEALED in line else line
+    if _WRAPPED in line:
+        line = line.replace(_WRAPPED, _bytes(records.seal(it.shop_key, _key_row(it, suffix).place, _SECRET)))
+    return line.replace(_SEALED, _bytes(_sealed(it, suffix))) if _SEALED in line else line
 
 
-def _sealed(it: _Template, suffix: str) -> str:
-    """The copy's own token, sealed for the copy's own row, as COPY writes bytes."""
-    method, secret = it.method, json.loads(it.secret)
+def _key_row(it: _Template, suffix: str) -> VaultKey:
+    """The copy's customer's own key."""
+    return VaultKey(
+        shop_id=it.shop_id,
+        id=_renamed(it.key.id, suffix),
+        kind=it.key.kind,
+        owner_id=_renamed(it.key.owner_id, suffix),
+    )
+
+
+def _sealed(it: _Template, suffix: str) -> bytes:
+    """The copy's own token, sealed for the copy's own row."""
+    method = it.method
     row = PaymentMethod(
         shop_id=method.shop_id,
         id=_renamed(method.id, suffix),
         customer_id=_renamed(method.customer_id, suffix),
         account_id=method.account_id,
     )
-    secret["t"] = _renamed(secret["t"], suffix)
-    row.sealed = the_house().keys.seal("vault", json.dumps(secret).encode(), *vault._place(row))
-    assert vault.open_method(row).token == secret["t"]
-    return f"\\\\x{row.sealed.hex()}"
+    card = replace(it.card, token=_renamed(it.card.token, suffix))
+    key = Key(ids.raw(_key_row(it, suffix).id), it.key.version, _SECRET)
+    return records.seal(key, methods.place_of(row), methods.plain(card))
+
+
+def _bytes(value: bytes) -> str:
+    """As COPY writes them."""
+    return f"\\\\x{value.hex()}"
 
 
 def _entries(stage: Stage, api_key: str) -> list[dict[str, Any]]:
@@ -215,8 +239,13 @@ def _rows(stage: Stage, table: Table, shop_id: str) -> list[str]:
     """The shop's rows as COPY writes them; of the moves only those of rows that are copied."""
     columns = SQL(", ").join(SQL("t.") + Identifier(name) for name in _columns(table))
     query = SQL("SELECT {} FROM {} t WHERE t.shop_id = {}").format(columns, Identifier(table.name), shop_id)
+    if table.name == "vault_keys":
+        query = SQL("{} AND t.kind = {}").format(query, keys.CUSTOMER)
     if table.name == "moves":
-        query = SQL("{} AND t.noun = ANY({}) ORDER BY t.seq").format(query, _NOUNS)
+        of_shop = SQL("SELECT id FROM vault_keys WHERE kind <> {}").format(keys.CUSTOMER)
+        query = SQL("{} AND t.noun = ANY({}) AND t.row_id NOT IN ({}) ORDER BY t.seq").format(
+            query, _NOUNS, of_shop
+        )
     out = SQL("COPY ({}) TO STDOUT").format(query)
     with stage.admin() as admin, admin.cursor() as cursor, cursor.copy(out) as copy:
         return b"".join(bytes(part) for part in copy).decode().splitlines()

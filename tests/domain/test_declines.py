@@ -110,9 +110,8 @@ def renewed(house: TestHouse, shop: Shop) -> str:
     """The payment that later ones refer to."""
     with house.of(shop) as session:
         plan = session.scalars(select(Plan)).one()
-        return vault.open_method(
-            session.get_one(PaymentMethod, (shop.id, plan.method_id))
-        ).network_transaction_id
+        method = session.get_one(PaymentMethod, (shop.id, plan.method_id))
+        return story.opened(session, method).network_transaction_id
 
 
 def test_two_tabs_late_and_again_are_one_payment(
@@ -220,7 +219,7 @@ def test_a_card_that_was_changed_while_the_old_one_was_asked_pays_and_nobody_is_
 ) -> None:
     story.begin_plan(house, paying_shop, gateway)
     attempt = prepared_second(house, paying_shop)
-    other = CardStored(tokens(house, paying_shop), "Mastercard", "4444", 11, 2040, fingerprint="another card")
+    other = CardStored("tok_test", "Mastercard", "4444", 11, 2040, fingerprint="another card")
     with house.of(paying_shop) as session:
         plan = session.scalars(select(Plan).with_for_update()).one()
         card = vault.keep(session, paying_shop.id, plan.customer_id, plan.account_id, other)
@@ -399,7 +398,7 @@ def test_a_card_that_the_network_closed_asks_for_another(
 
 def tokens(house: TestHouse, shop: Shop) -> str:
     with house.of(shop) as session:
-        return vault.open_method(session.scalars(select(PaymentMethod)).one()).token
+        return story.opened(session, session.scalars(select(PaymentMethod)).one()).token
 
 
 def news(house: TestHouse, shop: Shop, token: str, **changes: Any) -> None:

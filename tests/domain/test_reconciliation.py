@@ -83,7 +83,7 @@ def charge_behind_our_back(
 ) -> str:
     """Somebody else charges the stored card at the gateway: the gateway's id of it."""
     with house.of(shop) as session:
-        token = vault.open_method(session.scalars(select(vault.PaymentMethod)).one()).token
+        token = story.opened(session, session.scalars(select(vault.PaymentMethod)).one()).token
     body = {
         "reference": reference,
         "amount": {"amount": amount, "currency": EUR},

@@ -27,6 +27,7 @@ FINAL = {
     "message": {"suppressed"},
     "out": {"sent", "dropped"},
     "account": set(),
+    "key": {"destroyed"},
     "case": {"resolved"},
 }
 

@@ -106,6 +106,13 @@ STATES: Mapping[str, Mapping[str, str]] = {
         "passed": C_("account", "Passed the probe"),
         "failed": C_("account", "Failed the probe"),
     },
+    "key": {
+        "pre_active": C_("key", "Announced"),
+        "active": C_("key", "In use"),
+        "decrypt_only": C_("key", "Opens only"),
+        "compromised": C_("key", "Refused"),
+        "destroyed": C_("key", "Destroyed"),
+    },
     "case": {
         "open": C_("case", "To be decided"),
         "resolved": C_("case", "Settled"),

@@ -48,7 +48,8 @@ def prepare_all(
             continue
         known.spent.note(known.methods[plan.method_id], row.money, known.now)
         begun.append((plan, _begin(session, shop, plan, row, known, initiator, back)))
-    return [_prepared(shop, plan, attempt, known, gateways) for plan, attempt in begun]
+    vault.warm(session, shop.id, (known.methods[plan.method_id].sealed for plan, _ in begun))
+    return [_prepared(session, shop, plan, attempt, known, gateways) for plan, attempt in begun]
 
 
 def _locked(session: Session, shop_id: str, ids: Sequence[str]) -> tuple[dict[str, Plan], list[Collection]]:
@@ -110,6 +111,7 @@ def _begin(
 
 
 def _prepared(
+    session: Session,
     shop: Shop,
     plan: Plan,
     attempt: Attempt,
@@ -117,7 +119,10 @@ def _prepared(
     gateways: dict[str, sdk.Gateway],
 ) -> Prepared:
     if plan.account_id not in gateways:
-        gateways[plan.account_id] = merchants.gateway_of(shop, known.accounts[plan.account_id])
-    request = request_of(plan, attempt, vault.open_method(known.methods[plan.method_id]))
+        gateways[plan.account_id] = merchants.gateway_of(
+            session, shop, known.accounts[plan.account_id], vault.Use("gateway_call", attempt.id)
+        )
+    card = vault.open_method(session, known.methods[plan.method_id], vault.Use("charge", attempt.id))
+    request = request_of(plan, attempt, card)
     attempt.request_hash = hash_of(request)
     return Prepared(shop.id, attempt.id, request, gateways[plan.account_id])

@@ -18,6 +18,7 @@ from plugin_backend.domain.billing.refunds import UNSETTLED, Refund, begin, foll
 from plugin_backend.domain.billing.resolving import REPLAYS
 from plugin_backend.domain.billing.strays import Stray
 from plugin_backend.domain.merchants import GatewayAccount, Shop
+from plugin_backend.domain.vault import Use
 from plugin_backend.sdk import clock
 from plugin_backend.sdk import gateway as sdk
 
@@ -117,7 +118,7 @@ def _ask(session: Session, shop: Shop, row: Refund, captured: Attempt | Stray, *
         deadline=time.monotonic() + delays.DELAYS.lease.total_seconds() / 2,
     )
     account = session.get_one(GatewayAccount, (shop.id, captured.account_id))
-    gateway = merchants.gateway_of(shop, account)
+    gateway = merchants.gateway_of(session, shop, account, Use("refund", row.id))
     return RefundAsk(row.id, request, gateway, row.gateway_id, send, again, row.asked)
 
 
@@ -140,7 +141,7 @@ def refund_evidence(session: Session, shop: Shop, account: GatewayAccount, event
     row, attempt = _locked(session, shop, found.id)
     if row.state == "due" or attempt.account_id != account.id:
         return
-    capabilities = merchants.gateway_of(shop, account).capabilities
+    capabilities = merchants.gateway_of(session, shop, account, Use("refund", row.id)).capabilities
     if event.outcome is None or capabilities.finds(row.gateway_id):
         row.due_at = clock.now()
     else:

@@ -95,7 +95,7 @@ def prepare_replay(session: Session, shop: Shop, attempt_id: str, gateway: sdk.G
     if guards.hold_replay(session, shop, plan, attempt, now):
         return None
     method = session.get_one(PaymentMethod, (shop.id, attempt.method_id))
-    request = request_of(plan, attempt, vault.open_method(method))
+    request = request_of(plan, attempt, vault.open_method(session, method, vault.Use("charge", attempt.id)))
     if hash_of(request) != attempt.request_hash:
         return None
     attempt.last_sent_at, attempt.absent_at = now, None
@@ -125,7 +125,9 @@ def charge_changed(session: Session, shop: Shop, account: GatewayAccount, event:
     attempt = by_reference(session, shop.id, event.reference)
     if attempt is None or attempt.account_id != account.id:
         return
-    capabilities = merchants.gateway_of(shop, account).capabilities
+    capabilities = merchants.gateway_of(
+        session, shop, account, vault.Use("gateway_call", attempt.id)
+    ).capabilities
     if event.outcome is None or capabilities.finds(attempt.gateway_id):
         evidence(session, attempt)
     else:

@@ -16,6 +16,7 @@ from plugin_backend.domain import cases, merchants, quarantine, schedules
 from plugin_backend.domain.billing import Attempt
 from plugin_backend.domain.ledger import Journal
 from plugin_backend.domain.merchants import GatewayAccount, Listing, Shop
+from plugin_backend.domain.vault import Use
 from plugin_backend.sdk import clock
 from plugin_backend.sdk import gateway as sdk
 
@@ -68,7 +69,7 @@ class Run:
 def begin(session: Session, shop: Shop, account_id: str, days: int = DAYS) -> Run | Reconciliation:
     """What is to be asked for and compared; where the gateway cannot list, the failure that is kept of it."""
     account = session.get_one(GatewayAccount, (shop.id, account_id), with_for_update=True)
-    gateway, now = merchants.gateway_of(shop, account), clock.now()
+    gateway, now = merchants.gateway_of(session, shop, account, Use("gateway_call", account.id)), clock.now()
     lag = gateway.capabilities.list_lag
     held = quarantine.holds(session, shop.id, account_id)
     noticed = quarantine.notice(session, account) if held else now

@@ -57,6 +57,8 @@ TABLES = [
     "suppressions",
     "templates",
     "users",
+    "vault_keys",
+    "vault_roots",
 ]
 TIMERS = [
     "attempts",
@@ -522,8 +524,9 @@ def make_tables() -> None:
         sa.Column("country", sa.Text(), nullable=False),
         sa.Column("funding", sa.Text(), nullable=False),
         sa.Column("fingerprint", sa.Text(), nullable=False),
-        sa.Column("sealed", sa.LargeBinary(), nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=True),
         sa.Column("token_mark", sa.Text(), nullable=False),
+        sa.Column("marked_by", sa.Text(), nullable=False),
         sa.Column("stopped_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("stopped_for", sa.Text(), nullable=False),
         sa.Column("shop_id", sa.Text(), nullable=False),
@@ -535,12 +538,14 @@ def make_tables() -> None:
             name="fk_payment_methods_shop_id_customer_id",
         ),
         sa.PrimaryKeyConstraint("shop_id", "id", name="pk_payment_methods"),
+        sa.UniqueConstraint(
+            "shop_id", "token_mark", "customer_id", name="uq_payment_methods_shop_id_token_mark_customer_id"
+        ),
     )
     op.create_index("ix_payment_methods_card", "payment_methods", ["shop_id", "fingerprint"], unique=False)
     op.create_index(
         "ix_payment_methods_customer", "payment_methods", ["shop_id", "customer_id"], unique=False
     )
-    op.create_index("ix_payment_methods_token", "payment_methods", ["shop_id", "token_mark"], unique=False)
     op.create_table(
         "postings",
         sa.Column("journal_id", sa.Text(), nullable=False),
@@ -881,6 +886,42 @@ def make_tables() -> None:
         unique=False,
         postgresql_where="due_at IS NOT NULL",
     )
+    op.create_table(
+        "vault_roots",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("provider", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_vault_roots"),
+    )
+    op.create_index(
+        "uq_vault_roots_active", "vault_roots", ["state"], unique=True, postgresql_where="state = 'active'"
+    )
+    op.create_table(
+        "vault_keys",
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("owner_id", sa.Text(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("parent", sa.Text(), nullable=False),
+        sa.Column("wrapped", sa.LargeBinary(), nullable=True),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("shop_id", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("shop_id", "id", name="pk_vault_keys"),
+        sa.UniqueConstraint(
+            "shop_id", "kind", "owner_id", "version", name="uq_vault_keys_shop_id_kind_owner_id_version"
+        ),
+    )
+    op.create_index(
+        "uq_vault_keys_active",
+        "vault_keys",
+        ["shop_id", "kind", "owner_id"],
+        unique=True,
+        postgresql_where="state = 'active'",
+    )
+    op.create_index("ix_vault_keys_parent", "vault_keys", ["shop_id", "parent"], unique=False)
 
 
 def downgrade() -> None:

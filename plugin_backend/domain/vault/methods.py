@@ -6,13 +6,25 @@ import json
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, ForeignKeyConstraint, Index, LargeBinary, exists, select
+from sqlalchemy import (
+    ColumnElement,
+    ForeignKeyConstraint,
+    Index,
+    LargeBinary,
+    UniqueConstraint,
+    exists,
+    select,
+)
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from plugin_backend.core import ids
 from plugin_backend.core.db import Base
 from plugin_backend.core.due import Row
-from plugin_backend.core.house import house
 from plugin_backend.core.ids import new_id
+from plugin_backend.core.seal import Key, Place, SealError
+from plugin_backend.domain.vault import keys, opening
+from plugin_backend.domain.vault.opening import Use
 from plugin_backend.sdk import clock
 from plugin_backend.sdk.gateway import CardStored, CardUpdated
 
@@ -21,7 +33,8 @@ class PaymentMethod(Row, Base):
     """A card as a customer knows it (brand, last four, expiry), and the sealed token behind it. ``fingerprint`` is the
     same for the same card of an account, however often it was stored; where the gateway gives no mark of it, it is the
     row's own id. ``stopped_at`` is when the card was refused for good: it is never charged again, for any plan.
-    ``token_mark`` finds the row of a token that a gateway names."""
+    ``token_mark`` finds the row of a token that a gateway names: a keyed hash, under the key that ``marked_by`` names, so that
+    it says nothing to whoever has the table only. ``sealed`` is None once the token is forgotten."""
 
     __tablename__ = "payment_methods"
     prefix = "pm"
@@ -36,15 +49,16 @@ class PaymentMethod(Row, Base):
     country: Mapped[str]
     funding: Mapped[str]
     fingerprint: Mapped[str]
-    sealed: Mapped[bytes] = mapped_column(LargeBinary)
+    sealed: Mapped[bytes | None] = mapped_column(LargeBinary)
     token_mark: Mapped[str]
+    marked_by: Mapped[str]
     stopped_at: Mapped[datetime | None]
     stopped_for: Mapped[str] = mapped_column(default="")
 
     __table_args__ = (
         Index("ix_payment_methods_customer", "shop_id", "customer_id"),
         Index("ix_payment_methods_card", "shop_id", "fingerprint"),
-        Index("ix_payment_methods_token", "shop_id", "token_mark"),
+        UniqueConstraint("shop_id", "token_mark", "customer_id"),
         ForeignKeyConstraint(["shop_id", "customer_id"], ["customers.shop_id", "customers.id"]),
     )
 
@@ -61,39 +75,48 @@ class Opened:
 def keep(
     session: Session, shop_id: str, customer_id: str, account_id: str, card: CardStored
 ) -> PaymentMethod:
-    """Seal a new payment method for its shop, customer, account and row."""
+    """Seal a new payment method for its shop, customer, account and row. A token that the customer has already is kept
+    once, as it was last described."""
+    index = keys.active(session, shop_id, keys.INDEX)
     row = PaymentMethod(
         shop_id=shop_id,
         id=new_id(PaymentMethod.prefix),
+        created_at=clock.now(),
         customer_id=customer_id,
         account_id=account_id,
-        kind=card.kind,
-        brand=card.brand,
-        last4=card.last4[-4:],
-        expiry_month=card.expiry_month,
-        expiry_year=card.expiry_year,
-        country=card.country,
-        funding=card.funding,
-        token_mark=_mark("token", shop_id, f"{account_id} {card.token}"),
+        token_mark=_mark(index, "token", account_id, card.token),
+        marked_by=ids.named(keys.VaultKey.prefix, index.id),
+        stopped_for="",
     )
-    row.fingerprint = _mark("fingerprint", shop_id, card.fingerprint) if card.fingerprint else row.id
-    _seal(row, Opened(card.token, card.gateway_customer, card.network_transaction_id))
-    session.add(row)
-    session.flush()
-    return row
+    _describe(session, row, index, card)
+    found = _first_of(session, row)
+    if found.id != row.id:
+        _describe(session, found, index, card)
+    return found
 
 
-def renew(row: PaymentMethod, network_transaction_id: str) -> None:
+def _describe(session: Session, row: PaymentMethod, index: Key, card: CardStored) -> None:
+    row.kind, row.brand, row.last4 = card.kind, card.brand, card.last4[-4:]
+    row.expiry_month, row.expiry_year = card.expiry_month, card.expiry_year
+    row.country, row.funding = card.country, card.funding
+    row.fingerprint = (
+        _mark(index, "fingerprint", row.account_id, card.fingerprint) if card.fingerprint else row.id
+    )
+    _seal(session, row, Opened(card.token, card.gateway_customer, card.network_transaction_id))
+
+
+def renew(session: Session, row: PaymentMethod, network_transaction_id: str, use: Use) -> None:
     """The customer has just confirmed a payment with this card: later ones refer to that payment."""
-    opened = open_method(row)
-    _seal(row, Opened(opened.token, opened.gateway_customer, network_transaction_id))
+    opened = open_method(session, row, use)
+    _seal(session, row, Opened(opened.token, opened.gateway_customer, network_transaction_id))
 
 
 def stopped_before(session: Session, shop_id: str, account_id: str, card: CardStored) -> bool:
     """Was this very card refused for good before?"""
     if not card.fingerprint:
         return False
-    same = _same_card(shop_id, account_id, _mark("fingerprint", shop_id, card.fingerprint))
+    index = keys.active(session, shop_id, keys.INDEX)
+    same = _same_card(shop_id, account_id, _mark(index, "fingerprint", account_id, card.fingerprint))
     return bool(session.scalar(select(exists().where(*same, PaymentMethod.stopped_at.is_not(None)))))
 
 
@@ -109,7 +132,7 @@ def stop(session: Session, method: PaymentMethod, reason: str) -> list[str]:
 
 def by_token(session: Session, shop_id: str, account_id: str, token: str) -> list[PaymentMethod]:
     """The methods behind a token of the account."""
-    mark = _mark("token", shop_id, f"{account_id} {token}")
+    mark = _mark(keys.active(session, shop_id, keys.INDEX), "token", account_id, token)
     found = select(PaymentMethod).where(PaymentMethod.shop_id == shop_id, PaymentMethod.token_mark == mark)
     return list(session.scalars(found.order_by(PaymentMethod.id)))
 
@@ -128,15 +151,40 @@ def expires_before(method: PaymentMethod, moment: datetime) -> bool:
     return (moment.year, moment.month) > (method.expiry_year, method.expiry_month)
 
 
-def open_method(row: PaymentMethod) -> Opened:
+def open_method(session: Session, row: PaymentMethod, use: Use) -> Opened:
     """The token; ``SealError`` for a row that was moved to another shop, customer or account."""
-    secret = json.loads(house().keys.open("vault", row.sealed, *_place(row)))
+    if row.sealed is None:
+        raise SealError(why="forgotten")
+    secret = json.loads(opening.unseal(session, place_of(row), row.sealed, use))
     return Opened(secret["t"], secret["c"], secret["n"])
 
 
-def _seal(row: PaymentMethod, opened: Opened) -> None:
+def place_of(row: PaymentMethod) -> Place:
+    """Where its sealed token belongs."""
+    return Place(row.shop_id, row.customer_id, row.id, "token", row.account_id)
+
+
+def plain(opened: Opened) -> bytes:
+    """A token and its companions, as they are sealed together."""
     secret = {"t": opened.token, "c": opened.gateway_customer, "n": opened.network_transaction_id}
-    row.sealed = house().keys.seal("vault", json.dumps(secret).encode(), *_place(row))
+    return json.dumps(secret).encode()
+
+
+def _seal(session: Session, row: PaymentMethod, opened: Opened) -> None:
+    row.sealed = opening.seal(session, place_of(row), plain(opened))
+
+
+def _first_of(session: Session, row: PaymentMethod) -> PaymentMethod:
+    """The new row, or the one that has its token already: it is inserted first and looked for where that fails, since
+    between a look and an insert somebody else may be faster."""
+    values = {column.key: getattr(row, column.key) for column in PaymentMethod.__table__.columns}
+    session.execute(insert(PaymentMethod).values(values).on_conflict_do_nothing())
+    found = select(PaymentMethod).where(
+        PaymentMethod.shop_id == row.shop_id,
+        PaymentMethod.token_mark == row.token_mark,
+        PaymentMethod.customer_id == row.customer_id,
+    )
+    return session.scalars(found).one()
 
 
 def _same_card(shop_id: str, account_id: str, fingerprint: str) -> tuple[ColumnElement[bool], ...]:
@@ -147,10 +195,7 @@ def _same_card(shop_id: str, account_id: str, fingerprint: str) -> tuple[ColumnE
     )
 
 
-def _place(row: PaymentMethod) -> tuple[str, ...]:
-    return (row.shop_id, row.customer_id, row.account_id, row.id, "token")
-
-
-def _mark(kind: str, shop_id: str, text: str) -> str:
+def _mark(index: Key, *parts: str) -> str:
     """Something of the gateway's under a key of ours, so that it can be known again and says nothing elsewhere."""
-    return hmac.new(house().keys.link(kind, shop_id).encode(), text.encode(), hashlib.sha256).hexdigest()
+    told = b"".join(len(part.encode()).to_bytes(4, "big") + part.encode() for part in ("pm-idx-v1", *parts))
+    return hmac.new(index.secret, told, hashlib.sha256).hexdigest()

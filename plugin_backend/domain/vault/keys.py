@@ -1,0 +1,174 @@
+"""The keys of a shop: a root key wraps the shop's, the shop's wraps one for each customer. Who destroys a customer's key
+has destroyed every token of that customer, wherever a copy of the record lies."""
+
+import os
+from collections.abc import Iterable
+from datetime import datetime
+
+from sqlalchemy import Index, LargeBinary, UniqueConstraint, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from plugin_backend.core import ids
+from plugin_backend.core.db import Base
+from plugin_backend.core.due import Row
+from plugin_backend.core.house import house
+from plugin_backend.core.seal import Key, Place, SealError, records
+from plugin_backend.domain import moves
+from plugin_backend.sdk import clock
+
+SHOP, CUSTOMER, INDEX = "shop", "customer", "index"
+# A key in one of these states opens what was sealed under it.
+OPENING = ("active", "decrypt_only")
+
+
+class VaultRoot(Base):
+    """A root key that this installation's data stands on; the key itself is with its provider. One is active: new shop
+    keys are wrapped under it."""
+
+    __tablename__ = "vault_roots"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    provider: Mapped[str]
+    state: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(default=clock.real_now)
+
+    __table_args__ = (
+        Index("uq_vault_roots_active", "state", unique=True, postgresql_where="state = 'active'"),
+    )
+
+
+class VaultKey(moves.Stateful, Row, Base):
+    """One version of a key. ``kind`` says whose: the shop's, a customer's (``owner_id``), or the shop's for blind indexes.
+    ``parent`` is the id of the key that wraps it, and ``wrapped`` None once it is destroyed."""
+
+    __tablename__ = "vault_keys"
+    prefix = "key"
+    noun = "key"
+
+    kind: Mapped[str]
+    owner_id: Mapped[str] = mapped_column(default="")
+    version: Mapped[int]
+    parent: Mapped[str]
+    wrapped: Mapped[bytes | None] = mapped_column(LargeBinary)
+
+    __table_args__ = (
+        UniqueConstraint("shop_id", "kind", "owner_id", "version"),
+        Index(
+            "uq_vault_keys_active",
+            "shop_id",
+            "kind",
+            "owner_id",
+            unique=True,
+            postgresql_where="state = 'active'",
+        ),
+        Index("ix_vault_keys_parent", "shop_id", "parent"),
+    )
+
+    @property
+    def place(self) -> Place:
+        """Where its wrapped bytes belong."""
+        return Place(self.shop_id, self.owner_id, self.id, f"{self.kind} key")
+
+
+def active(session: Session, shop_id: str, kind: str, owner_id: str = "") -> Key:
+    """The key under which new secrets are sealed, made where there is none. Its row is locked, so that it is not taken
+    for unused and destroyed before what is sealed under it can be seen."""
+    return _opened(
+        session, _active_row(session, shop_id, kind, owner_id) or _first(session, shop_id, kind, owner_id)
+    )
+
+
+def by_id(session: Session, shop_id: str, key_id: bytes) -> Key:
+    """The key of a record. ``SealError`` where it is no key of this shop's, was refused, or is no more."""
+    known = house().ring.get(key_id)
+    if known is not None:
+        return known
+    row = session.get(VaultKey, (shop_id, ids.named(VaultKey.prefix, key_id)))
+    if row is None:
+        raise SealError(why="no_such_key")
+    return _opened(session, row)
+
+
+def warm(session: Session, shop_id: str, sealed: Iterable[bytes | None]) -> None:
+    """Have the keys of these records at hand: one look at the database for all that are not."""
+    wanted = {records.head_of(record).key_id for record in sealed if record is not None}
+    missing = [ids.named(VaultKey.prefix, key_id) for key_id in wanted if house().ring.get(key_id) is None]
+    if not missing:
+        return
+    found = select(VaultKey).where(VaultKey.shop_id == shop_id, VaultKey.id.in_(missing))
+    for row in session.scalars(found):
+        if row.state in OPENING:
+            _opened(session, row)
+
+
+def new_key(row: VaultKey, parent: Key | None, secret: bytes) -> VaultKey:
+    """The row with ``secret`` wrapped under ``parent``, or under the root key that the row names."""
+    if parent is None:
+        row.wrapped = house().keys.root().wrap(row.parent, secret, row.place)
+    else:
+        row.wrapped = records.seal(parent, row.place, secret)
+    return row
+
+
+def _active_row(session: Session, shop_id: str, kind: str, owner_id: str) -> VaultKey | None:
+    return session.scalar(
+        select(VaultKey)
+        .where(
+            VaultKey.shop_id == shop_id,
+            VaultKey.kind == kind,
+            VaultKey.owner_id == owner_id,
+            VaultKey.state == "active",
+        )
+        .with_for_update(read=True)
+        .execution_options(populate_existing=True)
+    )
+
+
+def _first(session: Session, shop_id: str, kind: str, owner_id: str) -> VaultKey:
+    """The first key of its kind. Of two who make one at once, one is made and both have it."""
+    parent = None if kind == SHOP else active(session, shop_id, SHOP)
+    row = VaultKey(shop_id=shop_id, id=ids.new_id(VaultKey.prefix), kind=kind, owner_id=owner_id, version=1)
+    row.parent = active_root(session) if parent is None else ids.named(VaultKey.prefix, parent.id)
+    new_key(row, parent, os.urandom(32))
+    try:
+        with session.begin_nested():
+            moves.begin(session, row, "active")
+    except IntegrityError:
+        found = _active_row(session, shop_id, kind, owner_id)
+        if found is None:
+            raise SealError(why="no_active_key") from None
+        return found
+    return row
+
+
+def active_root(session: Session) -> str:
+    """Id of the root key that wraps new shop keys. The first one to be used is the last that the provider holds."""
+    provider = house().keys.root()
+    found = session.scalar(select(VaultRoot.id).where(VaultRoot.state == "active").with_for_update(read=True))
+    if found is not None:
+        return found
+    row = VaultRoot(id=provider.held()[-1], provider=provider.name, state="active")
+    try:
+        with session.begin_nested():
+            session.add(row)
+            session.flush()
+    except IntegrityError:
+        return session.scalars(select(VaultRoot.id).where(VaultRoot.state == "active")).one()
+    return row.id
+
+
+def _opened(session: Session, row: VaultKey) -> Key:
+    key_id = ids.raw(row.id)
+    known = house().ring.get(key_id)
+    if known is not None:
+        return known
+    if row.state not in OPENING or row.wrapped is None:
+        raise SealError(why=f"key_{row.state}")
+    if row.kind == SHOP:
+        secret = house().keys.root().unwrap(row.parent, row.wrapped, row.place)
+    else:
+        secret = records.open_with(by_id(session, row.shop_id, ids.raw(row.parent)), row.place, row.wrapped)
+    key = Key(key_id, row.version, bytes(secret))
+    house().ring.put(key)
+    return key
