@@ -203,12 +203,13 @@ def set_retries(shop: Shop, retry_days: tuple[int, ...], visa_retries: int) -> N
 
 def travel(session: Session, shop: Shop, span: timedelta | relativedelta) -> datetime:
     """Send a test shop's clock ahead; the clock process moves it from due moment to due moment. One that is on its way
-    goes that much further than it was going: a month is counted from there. ``NotATestShop`` for a live one, whose
-    time is everybody's."""
+    goes that much further than it was going: a month is counted from there. A span of the calendar ends after that day's
+    payments. ``NotATestShop`` for a live one, whose time is everybody's."""
     if not shop.test:
         raise NotATestShop(f"{shop.id} is a live shop")
     now = clock.real_now() + shop.clock_offset
-    goal = max(now, shop.travel_to or now) + span
+    start = max(now, shop.travel_to or now)
+    goal = start + span if isinstance(span, timedelta) else schedules.by_calendar(start, span, shop.zone)
     shop.travel_to = goal
     session.flush()
     return goal
