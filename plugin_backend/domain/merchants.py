@@ -328,8 +328,15 @@ def door_of(row: Connection | GatewayAccount) -> Connector | Gateway:
 
 def door_at(session: Session, shop_id: str, row_id: str) -> Connector | Gateway | None:
     """The adapter behind a webhook path, able to judge and nothing else; None where the row is gone."""
-    row = session.get(Connection, (shop_id, row_id)) or session.get(GatewayAccount, (shop_id, row_id))
+    row = source(session, shop_id, row_id)
     return None if row is None else door_of(row)
+
+
+def source(session: Session, shop_id: str, row_id: str) -> Connection | GatewayAccount | None:
+    """Where a delivery came from, by the id that its path leads to; None where that is gone."""
+    if row_id.startswith(f"{Connection.prefix}_"):
+        return session.get(Connection, (shop_id, row_id))
+    return session.get(GatewayAccount, (shop_id, row_id))
 
 
 def _seal_settings(row: Any, settings: Mapping[str, str], adapter: Any) -> None:
