@@ -65,7 +65,7 @@ FAULTS = (
     fault(
         "silence is believed without quarantine",
         BILLING + "resolving.py",
-        "old = now - attempt.last_sent_at >= delays.DELAYS.lease + capabilities.absent_after",
+        "old = now - attempt.last_sent_at >= delays.DELAYS.lease + silence.capabilities.absent_after",
         "old = True",
         BOUNDARIES + "silence_after_a_second_send_is_counted_from_that_send",
     ),
@@ -86,21 +86,21 @@ FAULTS = (
     fault(
         "silence is believed when it is said once",
         BILLING + "resolving.py",
-        "    if believable and attempt.absent_at and now - attempt.absent_at >= delays.DELAYS.absent_twice:\n",
-        "    if believable:\n",
+        "        if believable and attempt.absent_at and now - attempt.absent_at >= delays.DELAYS.absent_twice:\n",
+        "        if believable:\n",
         BOUNDARIES + "absent_is_believed_only_when_it_is_said_twice_ten_minutes_apart",
     ),
     fault(
         "silence that was heard before another looked is believed",
         BILLING + "resolving.py",
-        "    if attempt.state not in OPEN or attempt.asked != fence:\n",
-        "    if attempt.state not in OPEN:\n",
+        "        if attempt.state not in OPEN or attempt.asked != silence.fence:\n",
+        "        if attempt.state not in OPEN:\n",
         BOUNDARIES + "silence_that_was_heard_before_another_looked_proves_nothing",
     ),
     fault(
         "the silence of an account that cannot be asked is believed",
         BILLING + "resolving.py",
-        'believable = old and capabilities.look_up != "none"',
+        'believable = old and silence.capabilities.look_up != "none"',
         "believable = old",
         BOUNDARIES + "an_account_that_cannot_be_asked_is_never_resolved_by_silence",
         also=(

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 
@@ -26,6 +27,7 @@ from plugin_backend.sdk.http import HttpClient, Request, raise_for_status
 
 OPERATOR = "lea@boutique-luna.test"
 LUNA, NORDLYS = "Boutique Luna", "Nordlys"
+ZONES = {LUNA: ZoneInfo("Europe/Paris"), NORDLYS: ZoneInfo("Europe/Oslo")}
 IDLE_SECONDS = 120
 _FILE = "demo.json"
 
@@ -131,7 +133,7 @@ def _luna(places: Places, seed: Seed) -> dict[str, Any]:
         "country": "FR",
         "currency": "EUR",
         "locale": "fr",
-        "timezone": "Europe/Paris",
+        "timezone": ZONES[LUNA].key,
         "contact": "bonjour@boutique-luna.test",
     }
 
@@ -145,7 +147,7 @@ def _nordlys(places: Places, seed: Seed) -> dict[str, Any]:
         "country": "NO",
         "currency": "NOK",
         "locale": "en",
-        "timezone": "Europe/Oslo",
+        "timezone": ZONES[NORDLYS].key,
         "contact": "hello@nordlys.test",
     }
 
