@@ -12,9 +12,7 @@ import pytest
 
 from plugin_backend.core.seal import Place, RootProvider, SealError, roots
 from tests.contract.cloud_kms import InCloud
-from tests.contract.root_rigs import InEnvironment, InFile, InToken, Rig, provider, softhsm
-
-__all__ = ["softhsm"]
+from tests.contract.root_rigs import InEnvironment, InFile, InToken, Rig, provider
 
 PLACE = Place("shop_1", "", "key_1", "shop key")
 SECRET = bytes(range(32))
