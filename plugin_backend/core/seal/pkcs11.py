@@ -25,7 +25,7 @@ from pkcs11 import Attribute, KeyType, Mechanism, MechanismFlag, ObjectClass
 from plugin_backend.core import ids
 from plugin_backend.core.seal import records
 from plugin_backend.core.seal.records import Key, Place, SealError
-from plugin_backend.core.seal.roots import PREFIX, not_held
+from plugin_backend.core.seal.roots import named, not_held
 from plugin_backend.sdk import clock
 
 Found = TypeVar("Found")
@@ -178,4 +178,4 @@ def _mac(key: Any, said: bytes) -> bytes:
 
 def _id(key: Any) -> str:
     """An id that only this key has: another token with the same labels is known for another."""
-    return ids.named(PREFIX, _mac(key, _ID)[:16])
+    return named(_mac(key, _ID)[:16])

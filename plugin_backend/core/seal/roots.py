@@ -19,7 +19,7 @@ from plugin_backend.core import ids
 from plugin_backend.core.seal import records
 from plugin_backend.core.seal.records import Key, Place, SealError
 
-PREFIX = "root"
+_PREFIX = "root"
 _FILE = "root.key"
 
 
@@ -96,7 +96,7 @@ def missing(provider: RootProvider, needed: Sequence[str]) -> str:
         held = provider.held()
     except SealError as error:
         return f"{_named(needed)}: {error} (looked in {provider.where})"
-    absent = [root_id for root_id in needed if root_id not in held]
+    absent = [wanted for wanted in needed if wanted not in held]
     if not absent:
         return ""
     return f"{_named(absent)}: {provider.where} holds {' and '.join(held)} only"
@@ -140,7 +140,7 @@ class HeldInMemory:
         return key
 
     def _read_again(self) -> Mapping[str, Key]:
-        self._keys = {ids.named(PREFIX, key.id): key for key in map(_root, self.read())}
+        self._keys = {named(key.id): key for key in map(_root, self.read())}
         return self._keys
 
 
@@ -158,14 +158,10 @@ class LocalFile(HeldInMemory):
         return read_keys(self._path)
 
     def add(self) -> str:
-        """A line more, which two who add at once both get; the file is made where there is none."""
-        secret = os.urandom(32)
-        handle = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        with os.fdopen(handle, "wb") as file:
-            file.write(b"\n" + base64.b64encode(secret) + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-        return ids.named(PREFIX, _root(secret).id)
+        if self._path.exists():
+            return add_to_file(self._path)
+        make_file(self._path)
+        return self.held()[-1]
 
 
 class Environment(HeldInMemory):
@@ -186,9 +182,14 @@ class Environment(HeldInMemory):
         return keys
 
 
-def not_held(root_id: str) -> SealError:
+def named(raw: bytes) -> str:
+    """The id of the root key that these 16 bytes, made of the key itself, stand for."""
+    return ids.named(_PREFIX, raw)
+
+
+def not_held(wanted: str) -> SealError:
     """What a provider raises that does not hold the key."""
-    return SealError(f"the root key {root_id} is not held here", why="root_not_held")
+    return SealError(f"the root key {wanted} is not held here", why="root_not_held")
 
 
 def _root(secret: bytes) -> Key:
@@ -237,3 +238,17 @@ def make_file(path: Path) -> None:
         return
     with os.fdopen(handle, "wb") as file:
         file.write(base64.b64encode(os.urandom(32)) + b"\n")
+
+
+def add_to_file(path: Path) -> str:
+    """One more root key, in the file's last line; its id. The file is put in place whole: who reads it meanwhile sees it
+    as it was, or as it will be."""
+    kept, secret = read_keys(path), os.urandom(32)
+    new = path.with_name(f"{path.name}.new")
+    handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        file.writelines(base64.b64encode(key) + b"\n" for key in (*kept, secret))
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(path)
+    return ids.named(_PREFIX, _root(secret).id)
