@@ -77,10 +77,11 @@ def load(environ: Mapping[str, str] | None = None, *, root: bool = False) -> Con
 
 
 def _choice(env: Env) -> Choice:
-    """The kind of provider, and what that kind needs."""
-    kind = env.str("REPRISE_ROOT", default="file", validate=validate.OneOf(tuple(roots.KINDS)))
-    needs = roots.KINDS[kind].needs if kind in roots.KINDS else ()
-    return Choice(kind, {name: env.str(name, validate=validate.Length(min=1)) for name in needs})
+    """The kinds of provider, and what those kinds need."""
+    given = env.list("REPRISE_ROOT", default=["file"], validate=_known_kinds) or []
+    kinds = tuple(map(str.strip, given))
+    needs = [name for kind in kinds for name in roots.KINDS[kind].needs]
+    return Choice(kinds, {name: env.str(name, validate=validate.Length(min=1)) for name in needs})
 
 
 def under(ours: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, str]:
@@ -116,6 +117,11 @@ def _all_of(error: EnvValidationError) -> str:
     messages = error.error_messages
     named = messages.items() if isinstance(messages, dict) else [("", messages)]
     return "settings: " + "; ".join(f"{name}: {' '.join(map(str, said))}" for name, said in sorted(named))
+
+
+def _known_kinds(values: list[str]) -> None:
+    if not values or not set(map(str.strip, values)) <= roots.KINDS.keys():
+        raise ValidationError(f"must be one of {', '.join(roots.KINDS)}, or several with commas between")
 
 
 def _networks(values: list[str]) -> None:

@@ -61,7 +61,7 @@ def migrate(environment: Mapping[str, str], data: Path) -> None:
     keys where it needs none yet, and never where it needs another. ``CannotStart`` says in one line what is in the way."""
     settings = config.load(config.under(environment, os.environ), root=True)
     needed = _migrated(settings)
-    if not needed and settings.root.kind == "file" and settings.keys == data / "keys":
+    if not needed and settings.root.kinds == ("file",) and settings.keys == data / "keys":
         make_keys(settings.keys)
     if said := roots.missing(roots.provider(settings.root, settings.keys), needed):
         raise CannotStart(said)

@@ -86,7 +86,7 @@ class InCloud:
     """The rig. ``first`` is what a process does that has the line in its table."""
 
     folder: Path
-    kind: str = "cloud"
+    kinds: tuple[str, ...] = ("cloud",)
     looks_again: bool = True
     first: str = (
         f"from {__name__} import LINE; from plugin_backend.core.seal import roots; roots.KINDS |= LINE\n"

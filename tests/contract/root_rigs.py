@@ -22,7 +22,7 @@ class Rig(Protocol):
     """``settings`` are what a process is started with; ``secrets`` must never be read anywhere. ``looks_again`` is True
     where a provider finds a key that was added after it began."""
 
-    kind: str
+    kinds: tuple[str, ...]
     folder: Path
     looks_again: bool
 
@@ -38,13 +38,13 @@ class Rig(Protocol):
 
 def provider(rig: Rig) -> RootProvider:
     """A new provider in this world, as a process that begins now makes it."""
-    return roots.provider(Choice(rig.kind, rig.settings), rig.folder)
+    return roots.provider(Choice(rig.kinds, rig.settings), rig.folder)
 
 
 @dataclass
 class InFile:
     folder: Path
-    kind: str = "file"
+    kinds: tuple[str, ...] = ("file",)
     looks_again: bool = True
     settings: Mapping[str, str] = field(default_factory=dict)
 
@@ -59,7 +59,7 @@ class InFile:
 @dataclass
 class InEnvironment:
     folder: Path
-    kind: str = "env"
+    kinds: tuple[str, ...] = ("env",)
     looks_again: bool = False
     secrets: list[str] = field(default_factory=list)
 
@@ -72,12 +72,40 @@ class InEnvironment:
         return provider(self).held()[-1]
 
 
+class InSeveral:
+    """On its way from the environment to a file: the first key is there, later ones are here."""
+
+    kinds = ("env", "file")
+    looks_again = True
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._before, self._after = InEnvironment(folder), InFile(folder)
+
+    @property
+    def settings(self) -> Mapping[str, str]:
+        return self._before.settings
+
+    @property
+    def secrets(self) -> list[str]:
+        return [*self._before.secrets, *self._after.secrets]
+
+    def add(self) -> str:
+        if self._before.secrets:
+            return provider(self).add()
+        first = self._before.add()
+        # What moves is in both places for a while.
+        (self.folder / "root.key").write_text(self._before.secrets[0] + "\n")
+        (self.folder / "root.key").chmod(0o600)
+        return first
+
+
 @dataclass
 class InToken:
     folder: Path
     module: str
     label: str
-    kind: str = "pkcs11"
+    kinds: tuple[str, ...] = ("pkcs11",)
     looks_again: bool = True
     secrets: list[str] = field(default_factory=lambda: [PIN])
 

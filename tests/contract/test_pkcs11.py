@@ -34,7 +34,7 @@ def refused(rig: InToken, **changes: str) -> str:
     settings = {**rig.settings, **{f"REPRISE_PKCS11_{name}": value for name, value in changes.items()}}
     program = (
         "import pathlib, sys\nfrom plugin_backend.core.seal import Choice, SealError, roots\n"
-        f"held = roots.provider(Choice('pkcs11', {settings!r}), pathlib.Path('.'))\n"
+        f"held = roots.provider(Choice(('pkcs11',), {settings!r}), pathlib.Path('.'))\n"
         "try: print(held.held())\nexcept SealError as error: print(error)"
     )
     done = subprocess.run(
@@ -73,7 +73,7 @@ def test_without_the_extra_its_name_is_said(monkeypatch: pytest.MonkeyPatch, tmp
     monkeypatch.setitem(sys.modules, "pkcs11", None)
     monkeypatch.delitem(sys.modules, "plugin_backend.core.seal.pkcs11", raising=False)
     with pytest.raises(SealError) as caught:
-        roots.provider(Choice("pkcs11"), tmp_path)
+        roots.provider(Choice(("pkcs11",)), tmp_path)
     assert str(caught.value).endswith("is not installed: pip install 'reprise[pkcs11]'")
 
 

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from plugin_backend.core import config
 from plugin_backend.core.seal import Place, RootProvider, SealError, roots
-from tests.contract.cloud_kms import InCloud
-from tests.contract.root_rigs import InEnvironment, InFile, InToken, Rig, provider
+from tests.contract.cloud_kms import LINE, InCloud
+from tests.contract.root_rigs import InEnvironment, InFile, InSeveral, InToken, Rig, provider
 
 PLACE = Place("shop_1", "", "key_1", "shop key")
 SECRET = bytes(range(32))
@@ -21,7 +22,7 @@ ANOTHER = """
 import json, pathlib, sys
 from plugin_backend.core.seal import Choice, Place, roots
 told = json.load(sys.stdin)
-held = roots.provider(Choice(told["kind"], told["settings"]), pathlib.Path(told["folder"]))
+held = roots.provider(Choice(tuple(told["kinds"]), told["settings"]), pathlib.Path(told["folder"]))
 print(held.unwrap(told["root"], bytes.fromhex(told["wrapped"]), Place(*told["place"])).hex())
 """
 # One that forks while its threads are asking, as a server before its first request may.
@@ -29,7 +30,7 @@ FORKING = """
 import json, os, pathlib, sys, threading
 from plugin_backend.core.seal import Choice, Place, roots
 told = json.load(sys.stdin)
-held = roots.provider(Choice(told["kind"], told["settings"]), pathlib.Path(told["folder"]))
+held = roots.provider(Choice(tuple(told["kinds"]), told["settings"]), pathlib.Path(told["folder"]))
 ask = lambda: held.unwrap(told["root"], bytes.fromhex(told["wrapped"]), Place(*told["place"])).hex()
 ended = threading.Event()
 def go_on():
@@ -53,14 +54,15 @@ print(answer if not any(codes) else codes)
 """
 
 
-@pytest.fixture(params=["file", "env", "pkcs11", "cloud"])
+@pytest.fixture(params=["file", "env", "pkcs11", "cloud", "several"])
 def rig(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rig:
     """A world without any root key yet."""
     if request.param == "pkcs11":
         return InToken(tmp_path, request.getfixturevalue("softhsm"), f"root {uuid.uuid4().hex}")
     if request.param == "cloud":
         return InCloud.built(tmp_path, monkeypatch)
-    return InFile(tmp_path) if request.param == "file" else InEnvironment(tmp_path)
+    simple: dict[str, type[Rig]] = {"file": InFile, "env": InEnvironment, "several": InSeveral}
+    return simple[request.param](tmp_path)
 
 
 @pytest.fixture
@@ -158,7 +160,7 @@ def test_what_is_missing_is_named_and_what_is_held_instead(rig: Rig, root: str) 
 def test_nothing_secret_is_in_what_is_shown(rig: Rig, root: str) -> None:
     held = provider(rig)
     held.unwrap(root, held.wrap(root, SECRET, PLACE), PLACE)
-    shown = [repr(held), str(held), repr(roots.Choice(rig.kind, rig.settings)), held.where, root]
+    shown = [repr(held), str(held), repr(roots.Choice(rig.kinds, rig.settings)), held.where, root]
     with pytest.raises(SealError) as caught:
         held.unwrap(root, b"", PLACE)
     assert rig.secrets
@@ -182,7 +184,7 @@ def test_another_process_with_the_same_settings_opens_it_and_so_does_a_forked_on
     rig: Rig, root: str, program: str
 ) -> None:
     told = {
-        "kind": rig.kind,
+        "kinds": rig.kinds,
         "settings": dict(rig.settings),
         "folder": str(rig.folder),
         "root": root,
@@ -200,3 +202,20 @@ def test_another_process_with_the_same_settings_opens_it_and_so_does_a_forked_on
         check=False,
     )
     assert (done.returncode, done.stdout.strip()) == (0, SECRET.hex()), done.stderr
+
+
+def test_the_cloud_is_one_class_and_one_line_and_what_it_needs_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    given = {"REPRISE_ROOT": "cloud", "REPRISE_CLOUD_PLACE": "europe", "REPRISE_CLOUD_TOKEN": "t"}
+    with pytest.raises(config.ConfigError, match="REPRISE_ROOT: must be one of"):
+        config.load(given, root=True)
+    (kind,) = LINE
+    monkeypatch.setitem(roots.KINDS, kind, LINE[kind])
+    with pytest.raises(config.ConfigError) as caught:
+        config.load({"REPRISE_ROOT": "cloud"}, root=True)
+    assert "REPRISE_CLOUD_PLACE" in str(caught.value)
+    assert "REPRISE_CLOUD_TOKEN" in str(caught.value)
+    with pytest.raises(config.ConfigError) as caught:
+        config.load(given, root=True)
+    assert "REPRISE_CLOUD" not in str(caught.value)

@@ -14,6 +14,7 @@ that one place and nothing else.
 
 import os
 import threading
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -36,6 +37,8 @@ _PIN_REFUSED = (pkcs11.PinIncorrect, pkcs11.PinInvalid, pkcs11.PinLenRange)
 _turn = threading.Lock()
 os.register_at_fork(before=_turn.acquire, after_in_parent=_turn.release, after_in_child=_turn.release)
 _initialised_by: dict[str, int] = {}
+_NOBODY = 0
+_PAUSES = (0.0, 0.05, 0.1, 0.2, 0.4, 0.0)  # seconds after each try
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,22 +93,21 @@ class Token:
         return _mac(key, _PLACE + records.context(place))
 
     def _working(self, work: Callable[[_Open], Found]) -> Found:
-        """What ``work`` finds. It is done once more in a new session where the token has let go of ours."""
-        try:
-            return work(self._session())
-        except pkcs11.PKCS11Error:
-            self._open = None
-        try:
-            return work(self._session())
-        except pkcs11.PKCS11Error as error:
-            self._open = None
-            said = f"the token {self._token} does not do it: {type(error).__name__}"
-            raise SealError(said, why="token") from None
+        """What ``work`` finds. It is done again, everything being opened anew, where the token has let go of our session,
+        or was looked at in the moment in which another process signed in: SoftHSM takes it for damaged then."""
+        for pause in _PAUSES:
+            try:
+                return work(self._session())
+            except pkcs11.PKCS11Error as error:
+                self._open, refused = None, error
+                _initialised_by[self._module] = _NOBODY
+            time.sleep(pause)
+        raise SealError(self._said(refused), why="token")
 
     def _session(self) -> _Open:
         if self._open is None or self._open.pid != os.getpid():
             self._open = None
-            token = self._found()
+            token = _library(self._module).get_token(token_label=self._token)
             try:
                 session = token.open(user_pin=self._pin)
             except pkcs11.UserAlreadyLoggedIn:
@@ -116,13 +118,10 @@ class Token:
             self._open = _Open(os.getpid(), session, {})
         return self._open
 
-    def _found(self) -> Any:
-        try:
-            return _library(self._module).get_token(token_label=self._token)
-        except pkcs11.NoSuchToken:
-            raise SealError(f"there is no token {self._token}: see REPRISE_PKCS11_TOKEN") from None
-        except pkcs11.MultipleTokensReturned:
-            raise SealError(f"more than one token is called {self._token}") from None
+    def _said(self, error: Exception) -> str:
+        if isinstance(error, pkcs11.NoSuchToken):
+            return f"there is no token {self._token}: see REPRISE_PKCS11_TOKEN"
+        return f"the token {self._token} does not do it: {type(error).__name__}"
 
     def _look_again(self, opened: _Open) -> dict[str, Any]:
         """The keys that are there now."""
@@ -160,6 +159,7 @@ def _library(module: str) -> Any:
     """The library, initialised by this very process: what a parent did counts for nothing."""
     try:
         library = pkcs11.lib(module)
+        # One that was just loaded is initialised.
         if _initialised_by.setdefault(module, os.getpid()) != os.getpid():
             with suppress(pkcs11.PKCS11Error):
                 library.finalize()

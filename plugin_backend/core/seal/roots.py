@@ -69,23 +69,29 @@ KINDS: dict[str, Kind] = {
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Which kind of provider holds the root keys, and the settings it needs by their names."""
+    """Which kinds of provider hold the root keys, the one of the newest last, and the settings they need by their names."""
 
-    kind: str = "file"
+    kinds: tuple[str, ...] = ("file",)
     settings: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 def provider(choice: Choice, folder: Path) -> RootProvider:
     """The provider that was chosen; ``folder`` is that of the key files. It looks for its keys when it is first asked.
     ``SealError`` where the extra that it needs is not installed."""
-    kind = KINDS[choice.kind]
+    settings = {"REPRISE_KEYS": str(folder), **choice.settings}
+    made = [_made(name, settings) for name in choice.kinds]
+    return made[0] if len(made) == 1 else Several(made)
+
+
+def _made(name: str, settings: Mapping[str, str]) -> RootProvider:
+    kind = KINDS[name]
     try:
         module = importlib.import_module(kind.module)
     except ImportError:
         raise SealError(
-            f"REPRISE_ROOT={choice.kind} needs what is not installed: pip install 'reprise[{choice.kind}]'"
+            f"REPRISE_ROOT={name} needs what is not installed: pip install 'reprise[{name}]'"
         ) from None
-    made: RootProvider = getattr(module, kind.maker)({"REPRISE_KEYS": str(folder), **choice.settings})
+    made: RootProvider = getattr(module, kind.maker)(settings)
     return made
 
 
@@ -162,6 +168,36 @@ class LocalFile(HeldInMemory):
             return add_to_file(self._path)
         make_file(self._path)
         return self.held()[-1]
+
+
+class Several:
+    """Several providers, the newest last: how root keys move from one to the other, by a rotation like any other."""
+
+    def __init__(self, providers: Sequence[RootProvider]) -> None:
+        self._providers = providers
+        self.name = ",".join(each.name for each in providers)
+
+    @property
+    def where(self) -> str:
+        return " and ".join(each.where for each in self._providers)
+
+    def held(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(root_id for each in self._providers for root_id in each.held()))
+
+    def add(self) -> str:
+        return self._providers[-1].add()
+
+    def wrap(self, root_id: str, secret: bytes, place: Place) -> bytes:
+        return self._of(root_id).wrap(root_id, secret, place)
+
+    def unwrap(self, root_id: str, wrapped: bytes, place: Place) -> bytearray:
+        return self._of(root_id).unwrap(root_id, wrapped, place)
+
+    def _of(self, root_id: str) -> RootProvider:
+        for each in self._providers:
+            if root_id in each.held():
+                return each
+        raise not_held(root_id)
 
 
 class Environment(HeldInMemory):
