@@ -88,8 +88,10 @@ def test_a_key_that_is_made_here_cannot_be_taken_out(rig: InToken, token: Any) -
         key[pkcs11.Attribute.VALUE]
 
 
-@pytest.mark.parametrize("weakness", [{"EXTRACTABLE": True}, {"SENSITIVE": False}])
-def test_a_key_that_can_be_taken_out_is_refused(rig: InToken, token: Any, weakness: dict[str, bool]) -> None:
+@pytest.mark.parametrize("weakness", [{"EXTRACTABLE": True}, {"SENSITIVE": False}, {"PRIVATE": False}])
+def test_a_key_that_others_could_use_or_take_is_refused(
+    rig: InToken, token: Any, weakness: dict[str, bool]
+) -> None:
     pkcs11 = importlib.import_module("pkcs11")
     held = provider(rig)
     held.held()
@@ -99,10 +101,13 @@ def test_a_key_that_can_be_taken_out_is_refused(rig: InToken, token: Any, weakne
         label=f"{rig.label}-weak",
         store=True,
         capabilities=pkcs11.MechanismFlag.SIGN,
-        template={pkcs11.Attribute[name]: value for name, value in weakness.items()},
+        template={pkcs11.Attribute.PRIVATE: True}
+        | {pkcs11.Attribute[name]: value for name, value in weakness.items()},
     )
     try:
-        with pytest.raises(SealError, match=r"-weak can be taken out of the token"):
+        with pytest.raises(
+            SealError, match=r"-weak of the token .* must be private, sensitive and not extractable"
+        ):
             held.held()
     finally:
         made.destroy()

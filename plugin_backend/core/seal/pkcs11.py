@@ -31,6 +31,8 @@ from plugin_backend.sdk import clock
 
 Found = TypeVar("Found")
 _ID, _PLACE = b"reprise root v1 id", b"reprise root v1 place"
+# Only who has signed in can use it, and nobody can take it out.
+_KEPT_IN = {Attribute.PRIVATE: True, Attribute.SENSITIVE: True, Attribute.EXTRACTABLE: False}
 _PIN_REFUSED = (pkcs11.PinIncorrect, pkcs11.PinInvalid, pkcs11.PinLenRange)
 # The library is initialised for one caller at a time. A fork waits for its turn too, so that no child is born with a
 # call under way that it will never see the end of.
@@ -130,8 +132,9 @@ class Token:
         if not ours:
             raise SealError(f"the token {self._token} has no key {self._label}: see REPRISE_PKCS11_KEY")
         for key in ours:
-            if key[Attribute.EXTRACTABLE] or not key[Attribute.SENSITIVE]:
-                raise SealError(f"the key {key.label} can be taken out of the token {self._token}")
+            if any(key[attribute] is not kept for attribute, kept in _KEPT_IN.items()):
+                said = "must be private, sensitive and not extractable"
+                raise SealError(f"the key {key.label} of the token {self._token} {said}")
         ours.sort(key=lambda key: key.label)
         opened.keys.clear()
         opened.keys.update((_id(key), key) for key in ours)
@@ -150,7 +153,7 @@ class Token:
             label=f"{self._label}-{moment}",
             store=True,
             capabilities=MechanismFlag.SIGN,
-            template={Attribute.SENSITIVE: True, Attribute.EXTRACTABLE: False, Attribute.PRIVATE: True},
+            template=_KEPT_IN,
         )
         return _id(made)
 
@@ -165,10 +168,12 @@ def _library(module: str) -> Any:
                 library.finalize()
             library = pkcs11.lib(module)
             _initialised_by[module] = os.getpid()
-    except pkcs11.PKCS11Error:
-        raise SealError(
-            f"{module} is no PKCS#11 library that can be loaded: see REPRISE_PKCS11_MODULE"
-        ) from None
+    except pkcs11.PKCS11Error as error:
+        # What the library itself refuses has a class of its own.
+        if type(error) is not pkcs11.PKCS11Error:
+            raise
+        said = f"{module} is no PKCS#11 library that can be loaded: see REPRISE_PKCS11_MODULE"
+        raise SealError(said) from None
     return library
 
 
