@@ -1,6 +1,6 @@
 """The vault: tokens and credentials, sealed under the shop's and the customers' keys; a card number never is here."""
 
-from plugin_backend.domain.vault.keys import VaultKey, VaultRoot, warm
+from plugin_backend.domain.vault.keys import VaultKey, VaultRoot, needed_roots, warm
 from plugin_backend.domain.vault.methods import (
     Opened,
     PaymentMethod,
@@ -25,6 +25,7 @@ __all__ = [
     "by_token",
     "expires_before",
     "keep",
+    "needed_roots",
     "open_method",
     "renew",
     "seal",

@@ -158,6 +158,12 @@ def active_root(session: Session) -> str:
     return row.id
 
 
+def needed_roots(session: Session) -> list[str]:
+    """Ids of the root keys without which some of the data does not open, oldest first."""
+    needed = select(VaultRoot.id).where(VaultRoot.state.in_(OPENING)).order_by(VaultRoot.created_at)
+    return list(session.scalars(needed))
+
+
 def _opened(session: Session, row: VaultKey) -> Key:
     key_id = ids.raw(row.id)
     known = house().ring.get(key_id)
