@@ -145,6 +145,7 @@ class Life:
             attempt = session.scalars(select(Attempt).where(Attempt.state.in_(billing.OPEN))).first()
             if attempt is None or billing.note_question(session, shop, attempt.id) is None:
                 return None
+            fence = attempt.asked
             account = session.get_one(merchants.GatewayAccount, (shop.id, attempt.account_id))
             port, attempt_id = (
                 merchants.gateway_of(session, shop, account, vault.Use("gateway_call", account.id)),
@@ -157,7 +158,7 @@ class Life:
             return None
         with self.house.of(self.shop) as session:
             shop = merchants.get_shop(session, self.shop.id)
-            again = billing.prepare_replay(session, shop, attempt_id, port)
+            again = billing.prepare_replay(session, shop, attempt_id, port, fence=fence)
             return Held(again, clock.now()) if again else None
 
     def looked(self) -> int:

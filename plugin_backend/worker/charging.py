@@ -128,7 +128,9 @@ def _answer(shop: Shop, question: Question, answer: Answer) -> None:
     capabilities = question.gateway.capabilities
     if isinstance(answer, sdk.Absent) or not question.findable:
         with transaction(shop.id) as session:
-            replay = billing.prepare_replay(session, shop, question.attempt_id, question.gateway)
+            replay = billing.prepare_replay(
+                session, shop, question.attempt_id, question.gateway, fence=question.fence
+            )
         if replay is not None:
             _ask_all(shop, [replay])
             return

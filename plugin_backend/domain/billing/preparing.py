@@ -122,7 +122,7 @@ def _prepared(
         gateways[plan.account_id] = merchants.gateway_of(
             session, shop, known.accounts[plan.account_id], vault.Use("gateway_call", attempt.id)
         )
-    card = vault.open_method(session, known.methods[plan.method_id], vault.Use("charge", attempt.id))
+    card = vault.open_method(session, known.methods[plan.method_id], vault.to_charge(attempt))
     request = request_of(plan, attempt, card)
     attempt.request_hash = hash_of(request)
     return Prepared(shop.id, attempt.id, request, gateways[plan.account_id])

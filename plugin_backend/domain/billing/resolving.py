@@ -77,29 +77,33 @@ def _tell_somebody(session: Session, attempt: Attempt, age: timedelta) -> None:
             cases.open_case(session, attempt.shop_id, kind, attempt.id, collection=attempt.collection_id)
 
 
-def prepare_replay(session: Session, shop: Shop, attempt_id: str, gateway: sdk.Gateway) -> Prepared | None:
+def prepare_replay(
+    session: Session, shop: Shop, attempt_id: str, gateway: sdk.Gateway, *, fence: int
+) -> Prepared | None:
     """Write down that an attempt the gateway does not know is sent once more, in the same words under the same key; None
     where that could charge twice, or charge what is no longer wanted: past the safe part of the gateway's window, when
-    the card or anything else in the request has changed, or when the plan must not be charged now. The transaction must
-    be committed before it is asked."""
+    the card or anything else in the request has changed, when somebody has asked since it had been asked about ``fence``
+    times, or when the plan must not be charged now. The transaction must be committed before it is asked."""
     attempt = session.get_one(Attempt, (shop.id, attempt_id))
     plan = plans.locked(session, shop.id, attempt.plan_id)
     attempt = session.get_one(Attempt, (shop.id, attempt_id), with_for_update=True, populate_existing=True)
     now = clock.now()
     window = gateway.capabilities.idempotency_window
     often = attempt.asked > REPLAYS and gateway.capabilities.look_up != "none"
-    if attempt.state not in ("sent", "in_doubt") or window is None or often:
+    if attempt.state not in ("sent", "in_doubt") or attempt.asked != fence or window is None or often:
         return None
     if now - attempt.first_sent_at >= delays.REPLAY_SHARE * window:
         return None
     if guards.hold_replay(session, shop, plan, attempt, now):
         return None
     method = session.get_one(PaymentMethod, (shop.id, attempt.method_id))
-    request = request_of(plan, attempt, vault.open_method(session, method, vault.Use("charge", attempt.id)))
+    # A callback may have made the row due in our hands: what is charged must be held.
+    attempt.due_at, attempt.taken = now + delays.DELAYS.lease, True
+    card = vault.open_method(session, method, vault.to_charge(attempt, fence=fence))
+    request = request_of(plan, attempt, card)
     if hash_of(request) != attempt.request_hash:
         return None
     attempt.last_sent_at, attempt.absent_at = now, None
-    attempt.due_at, attempt.taken = now + delays.DELAYS.lease, True
     return Prepared(shop.id, attempt.id, request, gateway)
 
 

@@ -17,7 +17,7 @@ from plugin_backend.core.seal import Key, Place, SealError, records
 from plugin_backend.domain import moves
 from plugin_backend.sdk import clock
 
-SHOP, CUSTOMER, INDEX = "shop", "customer", "index"
+SHOP, CUSTOMER, INDEX, AUDIT = "shop", "customer", "index", "audit"
 # A key in one of these states opens what was sealed under it.
 OPENING = ("active", "decrypt_only")
 
@@ -39,8 +39,8 @@ class VaultRoot(Base):
 
 
 class VaultKey(moves.Stateful, Row, Base):
-    """One version of a key. ``kind`` says whose: the shop's, a customer's (``owner_id``), or the shop's for blind indexes.
-    ``parent`` is the id of the key that wraps it, and ``wrapped`` None once it is destroyed."""
+    """One version of a key. ``kind`` says whose: the shop's, a customer's (``owner_id``), or the shop's for blind indexes,
+    or for sealing its log. ``parent`` is the id of the key that wraps it, and ``wrapped`` None once it is destroyed."""
 
     __tablename__ = "vault_keys"
     prefix = "key"
