@@ -14,6 +14,7 @@ from plugin_backend.core.ids import new_id
 from plugin_backend.core.seal import SealError
 from plugin_backend.domain import billing, merchants, plans, vault
 from plugin_backend.domain.billing import Attempt, Refund
+from plugin_backend.domain.cases import Case
 from plugin_backend.domain.merchants import GatewayAccount, Shop
 from plugin_backend.domain.vault import PaymentMethod, Use, VaultEntry
 from plugin_backend.sdk import clock
@@ -221,6 +222,27 @@ def test_a_replay_is_not_written_down_where_somebody_has_asked_since(house: Test
         again = billing.prepare_replay(session, shop, prepared.attempt_id, prepared.gateway, fence=1)
         assert again is not None
         billing.record(session, shop, prepared.attempt_id, sdk.NotExecuted("nobody was asked"))
+
+
+@pytest.mark.parametrize("damage", [b"", b"\x00" * 200, None])
+def test_a_card_that_does_not_open_is_shown_to_a_person_and_costs_no_other_its_charge(
+    house: TestHouse, shop: Shop, damage: bytes | None
+) -> None:
+    with house.of(shop) as session:
+        hurt = of(session, plans.Plan)
+        whole = plan_story.accepted_plan(session, shop, TOTAL, "bob@example.test")
+        ids = [plans.collection(session, shop.id, plan.id, 1).id for plan in (hurt, whole)]
+        method = session.get_one(PaymentMethod, (shop.id, hurt.method_id))
+        assert method.sealed is not None
+        method.sealed = method.sealed[:-1] + b"?" if damage is None else damage
+    with house.of(shop) as session:
+        prepared = billing.prepare_all(session, shop, ids, initiator="customer")
+        assert [one.request.collection for one in prepared] == [ids[1]]
+    with house.of(shop) as session:
+        (attempt,) = billing.attempts_of(session, shop.id, ids[0])
+        assert (attempt.state, attempt.due_at) == ("not_executed", None)
+        assert session.scalars(select(Case.subject).where(Case.kind == "work_failed")).all() == [ids[0]]
+        billing.record(session, shop, prepared[0].attempt_id, sdk.NotExecuted("nobody was asked"))
 
 
 @pytest.fixture

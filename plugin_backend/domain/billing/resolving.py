@@ -7,6 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from plugin_backend.core import delays
+from plugin_backend.core.seal import SealError
 from plugin_backend.domain import (
     cases,
     letters,
@@ -82,7 +83,7 @@ def prepare_replay(
 ) -> Prepared | None:
     """Write down that an attempt the gateway does not know is sent once more, in the same words under the same key; None
     where that could charge twice, or charge what is no longer wanted: past the safe part of the gateway's window, when
-    the card or anything else in the request has changed, when somebody has asked since it had been asked about ``fence``
+    the card or anything else in the request has changed or the card does not open, when somebody has asked since it had been asked about ``fence``
     times, or when the plan must not be charged now. The transaction must be committed before it is asked."""
     attempt = session.get_one(Attempt, (shop.id, attempt_id))
     plan = plans.locked(session, shop.id, attempt.plan_id)
@@ -99,7 +100,10 @@ def prepare_replay(
     method = session.get_one(PaymentMethod, (shop.id, attempt.method_id))
     # A callback may have made the row due in our hands: what is charged must be held.
     attempt.due_at, attempt.taken = now + delays.DELAYS.lease, True
-    card = vault.open_method(session, method, vault.to_charge(attempt, fence=fence))
+    try:
+        card = vault.open_method(session, method, vault.to_charge(attempt, fence=fence))
+    except SealError:
+        return None
     request = request_of(plan, attempt, card)
     if hash_of(request) != attempt.request_hash:
         return None

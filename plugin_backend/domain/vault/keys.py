@@ -3,6 +3,7 @@ has destroyed every token of that customer, wherever a copy of the record lies."
 
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import datetime
 
 from sqlalchemy import Index, LargeBinary, UniqueConstraint, select
@@ -91,15 +92,24 @@ def by_id(session: Session, shop_id: str, key_id: bytes) -> Key:
 
 
 def warm(session: Session, shop_id: str, sealed: Iterable[bytes | None]) -> None:
-    """Have the keys of these records at hand: one look at the database for all that are not."""
-    wanted = {records.head_of(record).key_id for record in sealed if record is not None}
-    missing = [ids.named(VaultKey.prefix, key_id) for key_id in wanted if house().ring.get(key_id) is None]
+    """Have the keys of these records at hand: one look at the database for all that are not. What is damaged is passed
+    over, to be refused when it is opened."""
+    wanted = {named_by(record) for record in sealed} - {None}
+    missing = [key_id for key_id in wanted if key_id and house().ring.get(ids.raw(key_id)) is None]
     if not missing:
         return
     found = select(VaultKey).where(VaultKey.shop_id == shop_id, VaultKey.id.in_(missing))
     for row in session.scalars(found):
-        if row.state in OPENING:
+        with suppress(SealError):
             _opened(session, row)
+
+
+def named_by(record: bytes | None) -> str | None:
+    """Id of the key that a record asks for; None where it is no record."""
+    try:
+        return ids.named(VaultKey.prefix, records.head_of(record or b"").key_id)
+    except SealError:
+        return None
 
 
 def new_key(row: VaultKey, parent: Key | None, secret: bytes) -> VaultKey:

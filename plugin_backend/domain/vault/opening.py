@@ -18,18 +18,10 @@ def seal(session: Session, place: Place, plaintext: bytes) -> bytes:
 
 def unseal(session: Session, place: Place, record: bytes | None, use: Use) -> bytearray:
     """What was sealed for this place, where the use warrants it. ``SealError`` for anything else; why is in the log."""
-    with audit.noted(session, "open", place, _key_named_by(record), use):
+    with audit.noted(session, "open", place, keys.named_by(record) or "", use):
         if why := use.why_not(place):
             raise SealError(why=why)
         if record is None:
             raise SealError(why="forgotten")
         key = keys.by_id(session, place.shop, records.head_of(record).key_id)
         return records.open_with(key, place, record)
-
-
-def _key_named_by(record: bytes | None) -> str:
-    """The key that a record asks for, "" where it is none."""
-    try:
-        return ids.named(keys.VaultKey.prefix, records.head_of(record or b"").key_id)
-    except SealError:
-        return ""
