@@ -48,7 +48,7 @@ def create_app(settings: config.Config | None = None, *, part: Part = "web") -> 
     )
     db.db.init_app(app)
     keys = seal.load_keys(settings.keys, settings.root if part in _OPENS_TOKENS else None)
-    app.extensions["reprise"] = House(settings, keys, queue.Bells(queue.connect(settings.redis_url)))
+    app.extensions["reprise"] = House(settings, keys, queue.Bells(queue.connect(settings.redis_url)), part)
     if part == "web":
         _open_doors(app)
     return app

@@ -145,6 +145,7 @@ class Life:
             attempt = session.scalars(select(Attempt).where(Attempt.state.in_(billing.OPEN))).first()
             if attempt is None or not billing.note_questions(session, shop, [attempt.id]):
                 return None
+            fence = attempt.asked
             account = session.get_one(merchants.GatewayAccount, (shop.id, attempt.account_id))
             port, attempt_id = (
                 merchants.gateway_of(session, shop, account, vault.Use("gateway_call", account.id)),
@@ -157,7 +158,7 @@ class Life:
             return None
         with self.house.of(self.shop) as session:
             shop = merchants.get_shop(session, self.shop.id)
-            again = billing.prepare_replays(session, shop, {attempt_id: port})
+            again = billing.prepare_replays(session, shop, {attempt_id: billing.Look(port, fence)})
             return Held(again[0], clock.now()) if again else None
 
     def looked(self) -> int:
@@ -174,10 +175,8 @@ class Life:
             attempt = session.scalars(select(Attempt).where(Attempt.state.in_(billing.OPEN))).one()
             shop = merchants.get_shop(session, self.shop.id)
             account = session.get_one(merchants.GatewayAccount, (shop.id, attempt.account_id))
-            capabilities = merchants.gateway_of(
-                session, shop, account, vault.Use("gateway_call", account.id)
-            ).capabilities
-            billing.absent(session, shop, {attempt.id: billing.Silence(capabilities, look)})
+            port = merchants.gateway_of(session, shop, account, vault.Use("gateway_call", account.id))
+            billing.absent(session, shop, {attempt.id: billing.Look(port, look)})
 
     # People
 

@@ -20,6 +20,7 @@ from plugin_backend.core.house import house
 from plugin_backend.core.ids import new_id
 from plugin_backend.core.seal import Place, hash_key
 from plugin_backend.domain import dunning, moves, schedules, vault
+from plugin_backend.domain.vault.uses import SETTINGS
 from plugin_backend.sdk import clock
 from plugin_backend.sdk.connector import Connector, settings_of
 from plugin_backend.sdk.errors import RepriseError
@@ -367,7 +368,7 @@ def _door_settings(row: Any) -> dict[str, str]:
 
 def _place(row: Connection | GatewayAccount) -> Place:
     account = row.id if isinstance(row, GatewayAccount) else ""
-    return Place(row.shop_id, "", row.id, "settings", account)
+    return Place(row.shop_id, "", row.id, SETTINGS, account)
 
 
 def check_settings(adapter: type[Connector] | type[Gateway], settings: Mapping[str, str]) -> dict[str, str]:

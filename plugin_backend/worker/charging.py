@@ -142,16 +142,13 @@ def _send_again(shop: Shop, questions: Mapping[str, Question], unknown: Mapping[
     safe; else silence must prove itself."""
     if not unknown:
         return
+    looks = {id: billing.Look(questions[id].gateway, questions[id].fence) for id in unknown}
     with transaction(shop.id) as session:
-        replays = billing.prepare_replays(session, shop, {id: questions[id].gateway for id in unknown})
+        replays = billing.prepare_replays(session, shop, looks)
     _ask_all(shop, replays)
     left = {id: answer for id, answer in unknown.items() if id not in {one.attempt_id for one in replays}}
-    silences = {
-        id: billing.Silence(questions[id].gateway.capabilities, questions[id].fence)
-        for id, answer in left.items()
-        if isinstance(answer, sdk.Absent)
-    }
-    if silences:
+    silent = {id: looks[id] for id, answer in left.items() if isinstance(answer, sdk.Absent)}
+    if silent:
         with transaction(shop.id) as session:
-            billing.absent(session, shop, silences)
+            billing.absent(session, shop, silent)
     _record(shop, {id: answer for id, answer in left.items() if not isinstance(answer, sdk.Absent)})

@@ -15,7 +15,7 @@ from sqlalchemy import select
 
 from plugin_backend.app import create_app
 from plugin_backend.core.config import Config
-from plugin_backend.domain import invariants, merchants, quarantine
+from plugin_backend.domain import invariants, merchants, quarantine, vault
 from plugin_backend.domain.cases import Case
 from plugin_backend.launcher import backup
 from plugin_backend.launcher.backup import BackupError
@@ -103,6 +103,9 @@ def test_what_was_charged_after_the_backup_is_never_charged_again(
         assert story.states(there, paying_shop) == ["paid", "paid", "paid"]
         assert story.plan_of(there, paying_shop).id == plan.id
         assert story.captured(there, paying_shop, gateway) == [3334, 3333, 3333]
+        with there.worker.app_context():
+            proof = vault.prove_log(paying_shop.id)
+        assert proof.broken == "" and proof.seals > 1 and proof.unsealed == 0
     finally:
         there.close()
         for app in (there.web, there.worker):

@@ -42,7 +42,7 @@ from plugin_backend.domain.billing.refunds import (
     refund_by_reference,
 )
 from plugin_backend.domain.billing.resolving import (
-    Silence,
+    Look,
     absent,
     charge_changed,
     evidence,
@@ -60,11 +60,11 @@ __all__ = [
     "CreditNote",
     "Dispute",
     "Initiator",
+    "Look",
     "PlanChanged",
     "Prepared",
     "Refund",
     "RefundAsk",
-    "Silence",
     "Standing",
     "Stray",
     "absent",

@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from plugin_backend.core import delays
+from plugin_backend.core.seal import SealError
 from plugin_backend.domain import (
     cases,
     letters,
@@ -38,25 +39,26 @@ REPLAYS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Silence:
-    """A gateway knew nothing of an attempt when it had been asked about it ``fence`` times."""
+class Look:
+    """One look at an attempt: at which gateway, when it had been asked about ``fence`` times."""
 
-    capabilities: sdk.GatewayCapabilities
+    gateway: sdk.Gateway
     fence: int
 
 
-def absent(session: Session, shop: Shop, silences: Mapping[str, Silence]) -> None:
+def absent(session: Session, shop: Shop, looks: Mapping[str, Look]) -> None:
     """The gateway knew nothing of these attempts, by their ids. That proves something only when the last send is long
     enough ago, and only when it is said twice, ten minutes apart; then the attempt was not executed. Where somebody has
     asked since, what was true before proves nothing."""
     outcomes: dict[str, sdk.Outcome] = {}
     first, now = [], clock.now()
-    for _, attempt in _locked(session, shop, silences):
-        silence = silences[attempt.id]
-        if attempt.state not in OPEN or attempt.asked != silence.fence:
+    for _, attempt in _locked(session, shop, looks):
+        look = looks[attempt.id]
+        if attempt.state not in OPEN or attempt.asked != look.fence:
             continue
-        old = now - attempt.last_sent_at >= delays.DELAYS.lease + silence.capabilities.absent_after
-        believable = old and silence.capabilities.look_up != "none"
+        capabilities = look.gateway.capabilities
+        old = now - attempt.last_sent_at >= delays.DELAYS.lease + capabilities.absent_after
+        believable = old and capabilities.look_up != "none"
         if believable and attempt.absent_at and now - attempt.absent_at >= delays.DELAYS.absent_twice:
             outcomes[attempt.id] = sdk.NotExecuted("absent at the gateway, twice")
             continue
@@ -104,38 +106,44 @@ def _tell_somebody(session: Session, attempt: Attempt, age: timedelta) -> None:
             cases.open_case(session, attempt.shop_id, kind, attempt.id, collection=attempt.collection_id)
 
 
-def prepare_replays(session: Session, shop: Shop, gateways: Mapping[str, sdk.Gateway]) -> list[Prepared]:
+def prepare_replays(session: Session, shop: Shop, looks: Mapping[str, Look]) -> list[Prepared]:
     """Write down that attempts which their gateways do not know, by their ids, are sent once more, in the same words under
     the same key; without those where that could charge twice, or charge what is no longer wanted: past the safe part of
-    the gateway's window, when the card or anything else in the request has changed, or when the plan must not be charged
-    now. The transaction must be committed before they are asked."""
-    found = _locked(session, shop, gateways)
+    the gateway's window, when somebody has asked since, when the card or anything else in the request has changed or
+    the card does not open, or when the plan must not be charged now. The transaction must be committed before they are asked."""
+    found = _locked(session, shop, looks)
     methods = select(PaymentMethod).where(
         PaymentMethod.shop_id == shop.id, PaymentMethod.id.in_({attempt.method_id for _, attempt in found})
     )
     vault.warm(session, shop.id, (method.sealed for method in session.scalars(methods)))
-    replays = (_prepare_replay(session, shop, plan, attempt, gateways[attempt.id]) for plan, attempt in found)
+    replays = (_prepare_replay(session, shop, plan, attempt, looks[attempt.id]) for plan, attempt in found)
     return [prepared for prepared in replays if prepared is not None]
 
 
 def _prepare_replay(
-    session: Session, shop: Shop, plan: Plan, attempt: Attempt, gateway: sdk.Gateway
+    session: Session, shop: Shop, plan: Plan, attempt: Attempt, look: Look
 ) -> Prepared | None:
     now = clock.now()
+    gateway = look.gateway
     window = gateway.capabilities.idempotency_window
     often = attempt.asked > REPLAYS and gateway.capabilities.look_up != "none"
-    if attempt.state not in ("sent", "in_doubt") or window is None or often:
+    if attempt.state not in ("sent", "in_doubt") or attempt.asked != look.fence or window is None or often:
         return None
     if now - attempt.first_sent_at >= delays.REPLAY_SHARE * window:
         return None
     if guards.hold_replay(session, shop, plan, attempt, now):
         return None
     method = session.get_one(PaymentMethod, (shop.id, attempt.method_id))
-    request = request_of(plan, attempt, vault.open_method(session, method, vault.Use("charge", attempt.id)))
+    # A callback may have made the row due in our hands: what is charged must be held.
+    attempt.due_at, attempt.taken = now + delays.DELAYS.lease, True
+    try:
+        card = vault.open_method(session, method, vault.to_charge(attempt, fence=look.fence))
+    except SealError:
+        return None
+    request = request_of(plan, attempt, card)
     if hash_of(request) != attempt.request_hash:
         return None
     attempt.last_sent_at, attempt.absent_at = now, None
-    attempt.due_at, attempt.taken = now + delays.DELAYS.lease, True
     return Prepared(shop.id, attempt.id, request, gateway)
 
 

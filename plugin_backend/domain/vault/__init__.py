@@ -1,5 +1,6 @@
 """The vault: tokens and credentials, sealed under the shop's and the customers' keys; a card number never is here."""
 
+from plugin_backend.domain.vault.audit import VaultEntry, VaultHead, VaultSeal
 from plugin_backend.domain.vault.keys import VaultKey, VaultRoot, needed_roots, warm
 from plugin_backend.domain.vault.methods import (
     Opened,
@@ -13,24 +14,36 @@ from plugin_backend.domain.vault.methods import (
     stopped_before,
     update,
 )
-from plugin_backend.domain.vault.opening import Purpose, Use, seal, unseal
+from plugin_backend.domain.vault.opening import seal, unseal
+from plugin_backend.domain.vault.proving import Mark, Proof, prove_log, seal_log
+from plugin_backend.domain.vault.uses import Purpose, Use, to_charge, to_detach, to_refund
 
 __all__ = [
+    "Mark",
     "Opened",
     "PaymentMethod",
+    "Proof",
     "Purpose",
     "Use",
+    "VaultEntry",
+    "VaultHead",
     "VaultKey",
     "VaultRoot",
+    "VaultSeal",
     "by_token",
     "expires_before",
     "keep",
     "needed_roots",
     "open_method",
+    "prove_log",
     "renew",
     "seal",
+    "seal_log",
     "stop",
     "stopped_before",
+    "to_charge",
+    "to_detach",
+    "to_refund",
     "unseal",
     "update",
     "warm",
