@@ -5,7 +5,7 @@ from alembic import op
 from plugin_backend.core.db import LINEAGE
 
 APPEND_ONLY = frozenset(
-    {"moves", "journals", "postings", "mandates", "consents", "credit_notes", "reconciliations"}
+    {"moves", "journals", "postings", "mandates", "consents", "credit_notes", "reconciliations", "tombstones"}
 )
 # Read before a shop is known, or about no shop: no row-level security.
 SHARED = frozenset({"merchants", "shops", "users", "staff_sessions", "doors", "installation", "vault_roots"})

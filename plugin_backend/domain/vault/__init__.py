@@ -2,6 +2,7 @@
 
 from plugin_backend.domain.vault.keys import VaultKey, VaultRoot, warm
 from plugin_backend.domain.vault.methods import (
+    KEPT,
     Opened,
     PaymentMethod,
     by_token,
@@ -14,8 +15,10 @@ from plugin_backend.domain.vault.methods import (
     update,
 )
 from plugin_backend.domain.vault.opening import Purpose, Use, seal, unseal
+from plugin_backend.domain.vault.shredding import sealed_of, shred
 
 __all__ = [
+    "KEPT",
     "Opened",
     "PaymentMethod",
     "Purpose",
@@ -28,6 +31,8 @@ __all__ = [
     "open_method",
     "renew",
     "seal",
+    "sealed_of",
+    "shred",
     "stop",
     "stopped_before",
     "unseal",

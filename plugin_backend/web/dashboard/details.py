@@ -115,6 +115,14 @@ FACTS: dict[str, tuple[tuple[str, str], ...]] = {
         ("due_at", "due_at"),
     ),
     "disputes": (("amount", "amount"), ("plan", "plan"), ("gateway_id", "gateway_id")),
+    "erasures": (
+        ("customer", "customer"),
+        ("payment_method", "payment_method"),
+        ("cause", "cause"),
+        ("asked_by", "asked_by"),
+        ("tries", "tries"),
+        ("due_at", "due_at"),
+    ),
     "cases": (("kind", "question"), ("subject", "about")),
     "reconciliations": (
         ("gateway", "gateway"),

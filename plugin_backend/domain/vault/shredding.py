@@ -1,0 +1,48 @@
+"""Shredding: the end of a token, in every copy of its record. Its key is destroyed, and the record with it."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from plugin_backend.domain import moves
+from plugin_backend.domain.vault import keys
+from plugin_backend.domain.vault.keys import VaultKey
+from plugin_backend.domain.vault.methods import PaymentMethod
+
+
+def sealed_of(session: Session, shop_id: str, customer_id: str) -> list[PaymentMethod]:
+    """The customer's methods whose tokens are kept, as they are now."""
+    found = select(PaymentMethod).where(
+        PaymentMethod.shop_id == shop_id,
+        PaymentMethod.customer_id == customer_id,
+        PaymentMethod.sealed.is_not(None),
+    )
+    return list(session.scalars(found.order_by(PaymentMethod.id).execution_options(populate_existing=True)))
+
+
+def shred(session: Session, shop_id: str, customer_id: str, methods: Sequence[str]) -> list[str]:
+    """Forget the tokens of these methods of the customer, and destroy his keys unless another token of his stands on
+    them. Ids of the keys that were destroyed; whoever has them in a ring drops them.
+
+    His keys are locked first: who seals under one holds it, so that what he seals is seen here, or sealed under another.
+    """
+    held = select(VaultKey).where(
+        VaultKey.shop_id == shop_id,
+        VaultKey.kind == keys.CUSTOMER,
+        VaultKey.owner_id == customer_id,
+        VaultKey.state != "destroyed",
+    )
+    owned = list(session.scalars(held.order_by(VaultKey.id).with_for_update()))
+    kept = sealed_of(session, shop_id, customer_id)
+    for row in kept:
+        if row.id in methods:
+            row.sealed, row.token_mark = None, row.id
+            row.rest(None)
+    session.flush()
+    if any(row.sealed is not None for row in kept):
+        return []
+    for key in owned:
+        moves.move(session, key, "destroyed", "forgotten")
+        key.wrapped = None
+    return [key.id for key in owned]
