@@ -16,6 +16,7 @@ from plugin_backend.domain.cases import Case
 from plugin_backend.domain.customers import Customer
 from plugin_backend.domain.erasing import Erasure, NotNow, Tombstone
 from plugin_backend.domain.merchants import Shop
+from plugin_backend.domain.messages import Message
 from plugin_backend.domain.offers import Offer
 from plugin_backend.domain.plans import Plan
 from plugin_backend.domain.setups import Setup
@@ -109,7 +110,7 @@ def test_a_customer_is_forgotten_here_and_at_the_gateway(
         method = session.scalars(select(PaymentMethod)).one()
         key = session.scalars(select(VaultKey).where(VaultKey.kind == keys.CUSTOMER)).one()
         assert (key.state, key.wrapped, method.sealed) == ("destroyed", None, None)
-        assert (method.brand, method.last4) == ("Visa", "4242")
+        assert (method.brand, method.last4) == ("visa", "4242")
         stone = session.scalars(select(Tombstone)).one()
         assert (stone.methods, stone.keys, stone.whole) == ([method.id], [key.id], True)
         assert (stone.cause, stone.asked_by) == ("by_hand", "a test")
@@ -175,7 +176,7 @@ def test_while_a_payment_is_in_doubt_nobody_is_forgotten(
     house: TestHouse, paying_shop: Shop, gateway: SandboxProcess
 ) -> None:
     plan = story.begin_plan(house, paying_shop, gateway)
-    gateway.switch(down="hang_up")
+    gateway.switch(down="drop")
     house.travel(paying_shop, days=25, hours=1)
     assert story.states(house, paying_shop)[1] == "in_doubt"
     before = everything_of(house, paying_shop)
@@ -343,15 +344,16 @@ def test_of_a_frozen_customer_nothing_new_begins(
 def test_an_offer_that_is_open_when_its_customer_is_forgotten_is_withdrawn_with_its_mail(
     house: TestHouse, paying_shop: Shop, mails: Letterbox
 ) -> None:
-    mails.refuse = "451 later"
-    offer = story.leave_basket(house, paying_shop)
+    with house.of(paying_shop) as session:
+        offer = plan_story.open_offer(session, paying_shop, Money(10000, "EUR"), story.EMAIL)
     path = story.link(house, paying_shop, "o", offer.id)
     begin(house, paying_shop)
     assert house.client().get(path).status_code == 410
-    mails.refuse = ""
-    house.travel(paying_shop, days=1)
+    house.rest(paying_shop)
 
     assert mails.messages == []
+    with house.of(paying_shop) as session:
+        assert session.scalars(select(Message.state)).all() == ["suppressed"]
     assert house.client().get(path).status_code == 404
     with house.of(paying_shop) as session:
         assert session.scalars(select(Offer)).one().state == "withdrawn"

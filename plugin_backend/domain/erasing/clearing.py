@@ -44,12 +44,13 @@ def shred(session: Session, row: Erasure, reason: str) -> list[str]:
     return keys
 
 
-def again(session: Session, stone: Tombstone) -> None:
-    """Forget once more what an older backup has brought back. Who was forgotten has no running plan, whatever the backup
-    knows; the shop and the customer were told when it ended."""
+def again(session: Session, stone: Tombstone) -> bool:
+    """Forget once more what an older backup has brought back; False where it has brought back nothing. Who was forgotten
+    has no running plan, whatever the backup knows; the shop and the customer were told when it ended."""
+    vault.destroy(session, stone.shop_id, stone.keys)
     customer = session.get(Customer, (stone.shop_id, stone.customer_id), with_for_update=True)
-    if customer is None:
-        return
+    if customer is None or not _is_back(session, customer, stone):
+        return False
     if stone.whole:
         freeze(session, customer)
         _end_plans(session, customer)
@@ -58,6 +59,12 @@ def again(session: Session, stone: Tombstone) -> None:
     if row is not None and row.state != "shredded":
         moves.move(session, row, "shredded", "known from a tombstone")
         row.rest(None)
+    return True
+
+
+def _is_back(session: Session, customer: Customer, stone: Tombstone) -> bool:
+    kept = vault.sealed_of(session, stone.shop_id, stone.customer_id)
+    return (stone.whole and customer.email != "") or any(row.id in stone.methods for row in kept)
 
 
 def _forget(

@@ -15,7 +15,7 @@ from plugin_backend.domain.vault.methods import (
     update,
 )
 from plugin_backend.domain.vault.opening import Purpose, Use, seal, unseal
-from plugin_backend.domain.vault.shredding import sealed_of, shred
+from plugin_backend.domain.vault.shredding import destroy, sealed_of, shred
 
 __all__ = [
     "KEPT",
@@ -26,6 +26,7 @@ __all__ = [
     "VaultKey",
     "VaultRoot",
     "by_token",
+    "destroy",
     "expires_before",
     "keep",
     "open_method",

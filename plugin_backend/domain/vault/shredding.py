@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from plugin_backend.domain import moves
@@ -27,13 +27,7 @@ def shred(session: Session, shop_id: str, customer_id: str, methods: Sequence[st
 
     His keys are locked first: who seals under one holds it, so that what he seals is seen here, or sealed under another.
     """
-    held = select(VaultKey).where(
-        VaultKey.shop_id == shop_id,
-        VaultKey.kind == keys.CUSTOMER,
-        VaultKey.owner_id == customer_id,
-        VaultKey.state != "destroyed",
-    )
-    owned = list(session.scalars(held.order_by(VaultKey.id).with_for_update()))
+    owned = _held(session, shop_id, VaultKey.kind == keys.CUSTOMER, VaultKey.owner_id == customer_id)
     kept = sealed_of(session, shop_id, customer_id)
     for row in kept:
         if row.id in methods:
@@ -42,7 +36,22 @@ def shred(session: Session, shop_id: str, customer_id: str, methods: Sequence[st
     session.flush()
     if any(row.sealed is not None for row in kept):
         return []
-    for key in owned:
+    _destroy(session, owned)
+    return [key.id for key in owned]
+
+
+def destroy(session: Session, shop_id: str, ids: Sequence[str]) -> None:
+    """Destroy these keys, whatever stands on them."""
+    _destroy(session, _held(session, shop_id, VaultKey.id.in_(ids)))
+
+
+def _held(session: Session, shop_id: str, *which: ColumnElement[bool]) -> list[VaultKey]:
+    """The keys that are not destroyed yet, locked."""
+    found = select(VaultKey).where(VaultKey.shop_id == shop_id, VaultKey.state != "destroyed", *which)
+    return list(session.scalars(found.order_by(VaultKey.id).with_for_update()))
+
+
+def _destroy(session: Session, held: Sequence[VaultKey]) -> None:
+    for key in held:
         moves.move(session, key, "destroyed", "forgotten")
         key.wrapped = None
-    return [key.id for key in owned]
