@@ -177,7 +177,7 @@ def test_while_a_payment_is_in_doubt_nobody_is_forgotten(
 ) -> None:
     plan = story.begin_plan(house, paying_shop, gateway)
     gateway.switch(down="drop")
-    house.travel(paying_shop, days=25, hours=1)
+    house.travel(paying_shop, days=26)
     assert story.states(house, paying_shop)[1] == "in_doubt"
     before = everything_of(house, paying_shop)
 
