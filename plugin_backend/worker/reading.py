@@ -106,7 +106,7 @@ def _redacted(session: Session, shop: Shop, event: shop_sdk.CustomerRedacted, ro
         cases.open_case(session, shop.id, "customer_redacted", row.id, customer=event.platform_id)
         return
     consent.suppress(session, shop.id, email, "redacted")
-    inbox.forget(session, shop.id, tuple({email, event.email.strip()}))
+    inbox.forget(session, shop.id, (email,))
     customer = customers.find(session, shop.id, email)
     if customer is None:
         return

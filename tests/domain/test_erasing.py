@@ -15,6 +15,7 @@ from plugin_backend.domain import billing, consent, customers, erasing, vault
 from plugin_backend.domain.cases import Case
 from plugin_backend.domain.customers import Customer
 from plugin_backend.domain.erasing import Erasure, NotNow, Tombstone
+from plugin_backend.domain.inbox import DeliveryRow
 from plugin_backend.domain.merchants import Shop
 from plugin_backend.domain.messages import Message
 from plugin_backend.domain.offers import Offer
@@ -121,6 +122,18 @@ def test_a_customer_is_forgotten_here_and_at_the_gateway(
     assert erasure(house, paying_shop).state == "shredded"
     assert charge(gateway, token)[1]["error"]["code"] == "unknown_token"
     assert story.captured(house, paying_shop, gateway) == [3334, 3333, 3333]
+
+
+def test_what_the_shop_sent_about_him_is_forgotten_however_it_wrote_his_address(
+    house: TestHouse, paying_shop: Shop
+) -> None:
+    story.leave_basket(house, paying_shop, email="Ana@Example.TEST")
+    with house.of(paying_shop) as session:
+        assert [row.body is None for row in session.scalars(select(DeliveryRow))] == [False, False]
+    begin(house, paying_shop)
+    house.rest(paying_shop)
+    with house.of(paying_shop) as session:
+        assert [row.body is None for row in session.scalars(select(DeliveryRow))] == [True, True]
 
 
 def test_asking_twice_changes_nothing(house: TestHouse, paying_shop: Shop, gateway: SandboxProcess) -> None:

@@ -7,7 +7,7 @@ from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy import URL, Engine, create_engine, text
 from sqlalchemy.orm import Session
 
-from plugin_backend.domain import billing, carts, cases, erasing, invariants
+from plugin_backend.domain import billing, carts, cases, invariants
 from plugin_backend.domain.merchants import Shop
 from plugin_backend.sdk import clock
 from plugin_backend.sdk import connector as shop_sdk
@@ -177,7 +177,7 @@ def _live(house: TestHouse, shop: Shop) -> dict[str, str]:
         disputed = plan_story.accepted_plan(session, shop, Money(10000, "EUR"), "max@example.test")
         plan_story.charged(session, shop, disputed.id, 1)
         plan_story.disputed(session, shop, disputed.id)
-        forgotten = _forgotten(session, shop)
+        forgotten = plan_story.forgotten(session, shop)
         kept = plan_story.open_offer(session, shop, Money(5000, "EUR"), "leo@example.test")
         basket = shop_sdk.CartChanged("order:1", Money(100, "EUR"), clock.now())
         carts.cart_changed(session, shop, basket, clock.now())
@@ -185,18 +185,6 @@ def _live(house: TestHouse, shop: Shop) -> dict[str, str]:
         plan_story.compared(session, shop)
         rows = {"paid": paid, "refused": refused, "open": pending, "ended": ended.id, "kept": kept.id}
         return {**rows, "forgotten": forgotten}
-
-
-def _forgotten(session: Session, shop: Shop) -> str:
-    """A customer who was forgotten after his plan had ended."""
-    plan = plan_story.accepted_plan(session, shop, Money(10000, "EUR"), "ida@example.test")
-    plan_story.charged(session, shop, plan.id, 1)
-    billing.stop(session, shop, plan.id, "cancelled", "by the customer")
-    row = erasing.begin(session, shop, plan.customer_id, cause=erasing.BY_HAND, asked_by="a test")
-    session.flush()
-    erasing.record(session, shop, row.id, {})
-    session.flush()
-    return plan.customer_id
 
 
 def reported(engine: Engine, facts: dict[str, str], statements: list[str]) -> list[str]:

@@ -86,6 +86,7 @@ def busy(house: TestHouse) -> Shop:
         plan_story.charged(session, shop, plan.id, 1)
         plan_story.credited(session, shop, plan.id, Money(1000, "EUR"))
         plan_story.compared(session, shop)
+        plan_story.forgotten(session, shop)
     house.woo(shop, "product.updated", b"{}")
     return shop
 

@@ -172,7 +172,6 @@ REASONS: Mapping[str, str] = {
     "no answer for a day": N_("The gateway did not answer for a day"),
     "known from a tombstone": N_("Forgotten before an older backup was restored"),
     "forgotten": N_("Its owner is forgotten"),
-    "erase": N_("The customer is being forgotten"),
     "bounced": N_("Mails to this address come back"),
     "by the customer": N_("Asked for by the customer"),
     "bought": N_("The customer bought in the meantime"),

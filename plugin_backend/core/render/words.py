@@ -239,6 +239,7 @@ NOTICES: Mapping[str, str] = {
     "clock_moved": N_("The clock of the shop was moved."),
     "credited": N_("The credit was noted. What goes back to the card is on its way."),
     "done": N_("Done."),
+    "erasing": N_("The customer is being forgotten."),
     "reconciling": N_("The accounts are being compared."),
     "replayed": N_("The webhook will be read again."),
 }
