@@ -92,8 +92,9 @@ def replay(session: Session, row: DeliveryRow, now: datetime) -> None:
 
 
 def forget(session: Session, shop_id: str, words: tuple[str, ...]) -> None:
-    """Forget the bytes of every delivery that was read and in which one of the words stands, such as an address: what
-    it did stays, what it said is gone."""
+    """Forget the bytes of every delivery that was read and in which one of the words stands, such as an address, however
+    it is capitalised: what it did stays, what it said is gone."""
+    said = func.lower(func.encode(DeliveryRow.body, "escape"))
     for word in words:
         session.execute(
             update(DeliveryRow)
@@ -101,7 +102,7 @@ def forget(session: Session, shop_id: str, words: tuple[str, ...]) -> None:
                 DeliveryRow.shop_id == shop_id,
                 DeliveryRow.body.is_not(None),
                 DeliveryRow.due_at.is_(None),
-                func.strpos(func.encode(DeliveryRow.body, "hex"), word.encode().hex()) > 0,
+                func.strpos(said, func.lower(func.encode(word.encode(), "escape"))) > 0,
             )
             .values(body=None, headers=text("'{}'::jsonb"), query="")
             .execution_options(synchronize_session=False)

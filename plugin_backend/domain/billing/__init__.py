@@ -35,6 +35,7 @@ from plugin_backend.domain.billing.refunding import (
 )
 from plugin_backend.domain.billing.refunds import (
     HELD,
+    UNSETTLED,
     Refund,
     give_back,
     give_back_again,
@@ -56,6 +57,7 @@ from plugin_backend.domain.billing.strays import Stray, keep_stray
 __all__ = [
     "HELD",
     "OPEN",
+    "UNSETTLED",
     "Attempt",
     "CreditNote",
     "Dispute",

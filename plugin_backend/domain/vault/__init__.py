@@ -3,6 +3,7 @@
 from plugin_backend.domain.vault.audit import VaultEntry, VaultHead, VaultSeal
 from plugin_backend.domain.vault.keys import VaultKey, VaultRoot, needed_roots, warm
 from plugin_backend.domain.vault.methods import (
+    KEPT,
     Opened,
     PaymentMethod,
     by_token,
@@ -16,9 +17,11 @@ from plugin_backend.domain.vault.methods import (
 )
 from plugin_backend.domain.vault.opening import seal, unseal
 from plugin_backend.domain.vault.proving import Mark, Proof, prove_log, seal_log
+from plugin_backend.domain.vault.shredding import destroy, sealed_of, shred
 from plugin_backend.domain.vault.uses import Purpose, Use, to_charge, to_detach, to_refund
 
 __all__ = [
+    "KEPT",
     "Mark",
     "Opened",
     "PaymentMethod",
@@ -31,6 +34,7 @@ __all__ = [
     "VaultRoot",
     "VaultSeal",
     "by_token",
+    "destroy",
     "expires_before",
     "keep",
     "needed_roots",
@@ -39,6 +43,8 @@ __all__ = [
     "renew",
     "seal",
     "seal_log",
+    "sealed_of",
+    "shred",
     "stop",
     "stopped_before",
     "to_charge",

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from datetime import datetime
 
-from sqlalchemy import Index, LargeBinary, UniqueConstraint, select
+from sqlalchemy import Index, LargeBinary, UniqueConstraint, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -136,9 +136,11 @@ def _active_row(session: Session, shop_id: str, kind: str, owner_id: str) -> Vau
 
 
 def _first(session: Session, shop_id: str, kind: str, owner_id: str) -> VaultKey:
-    """The first key of its kind. Of two who make one at once, one is made and both have it."""
+    """The first key of its owner's, or the first since all before it were destroyed. Of two who make one at once, one is
+    made and both have it."""
     parent = None if kind == SHOP else active(session, shop_id, SHOP)
-    row = VaultKey(shop_id=shop_id, id=ids.new_id(VaultKey.prefix), kind=kind, owner_id=owner_id, version=1)
+    row = VaultKey(shop_id=shop_id, id=ids.new_id(VaultKey.prefix), kind=kind, owner_id=owner_id)
+    row.version = _versions(session, row) + 1
     row.parent = active_root(session) if parent is None else ids.named(VaultKey.prefix, parent.id)
     new_key(row, parent, os.urandom(32))
     try:
@@ -150,6 +152,14 @@ def _first(session: Session, shop_id: str, kind: str, owner_id: str) -> VaultKey
             raise SealError(why="no_active_key") from None
         return found
     return row
+
+
+def _versions(session: Session, row: VaultKey) -> int:
+    """How many versions of this key there were so far."""
+    before = select(func.max(VaultKey.version)).where(
+        VaultKey.shop_id == row.shop_id, VaultKey.kind == row.kind, VaultKey.owner_id == row.owner_id
+    )
+    return session.scalar(before) or 0
 
 
 def active_root(session: Session) -> str:
