@@ -1,18 +1,24 @@
-"""Deliveries: webhooks as they came in, kept once before they were answered, read by a worker, replayable."""
+"""Deliveries: webhooks as they came in, kept once before they were answered, read by a worker, replayable.
+
+A shop's are kept as they are. What a gateway says may hold a token: it is dropped at the shop's intake, headers and all,
+and forgotten when it was read, since it is evidence that made us look and nothing else.
+"""
 
 import hashlib
 import json
 import re
+from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import LargeBinary, UniqueConstraint, func, text, update
+from sqlalchemy import LargeBinary, UniqueConstraint, func, or_, text, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from plugin_backend.core.db import Base
 from plugin_backend.core.due import Due, Row, due_index
 from plugin_backend.core.log import find_cards, mask_cards
-from plugin_backend.domain import moves
+from plugin_backend.core.seal import Place
+from plugin_backend.domain import moves, vault
 from plugin_backend.sdk.http import Delivery
 
 KEEP_BODIES = timedelta(days=30)
@@ -33,7 +39,8 @@ _EXEMPT_HEADER = re.compile(r"-id$|signature|hmac")
 class DeliveryRow(moves.Stateful, Due, Row, Base):
     """A webhook that came in. ``source`` is the connection or gateway account it came for; ``identity`` what makes
     two deliveries the same. ``topic`` is what it says it is about, once it was read. ``body`` is None once its time is
-    over."""
+    over. ``dropped`` is what a gateway said, for which ``headers``, ``query`` and ``body`` stay empty. ``sha256`` is that
+    of what was kept: of a body in which a card number was masked, its own would tell the number to who tries them all."""
 
     __tablename__ = "deliveries"
     prefix = "dlv"
@@ -46,6 +53,7 @@ class DeliveryRow(moves.Stateful, Due, Row, Base):
     headers: Mapped[dict[str, Any]]
     query: Mapped[str] = mapped_column(default="")
     body: Mapped[bytes | None] = mapped_column(LargeBinary)
+    dropped: Mapped[bytes | None] = mapped_column(LargeBinary)
     sha256: Mapped[str]
     received_at: Mapped[datetime]
     effect: Mapped[list[Any]] = mapped_column(default=list)
@@ -57,34 +65,70 @@ class DeliveryRow(moves.Stateful, Due, Row, Base):
 # the delivery, once. An ORM flush or a second round trip here would halve what a shop can send us.
 KEEP = b"""
     INSERT INTO deliveries (shop_id, id, created_at, state, reason, due_at, taken, source, identity, topic, headers,
-                            query, body, sha256, received_at, effect)
+                            query, body, dropped, sha256, received_at, effect)
     SELECT $1::text, $2::text, $3::timestamptz, 'received', '', $3::timestamptz, false, $4::text, $5::text, '',
-           $6::jsonb, $7::text, $8::bytea, $9::text, $3::timestamptz, '[]'::jsonb
+           $6::jsonb, $7::text, $8::bytea, $9::bytea, $10::text, $3::timestamptz, '[]'::jsonb
     WHERE set_config('app.shop', $1::text, true) IS NOT NULL
     ON CONFLICT (shop_id, source, identity) DO NOTHING
 """
-# All are sent as text but for the body, which goes as the bytes it is.
-KEEP_FORMATS = [0, 0, 0, 0, 0, 0, 0, 1, 0]
+# All are sent as text but for the two that go as the bytes they are.
+KEEP_FORMATS = [0, 0, 0, 0, 0, 0, 0, 1, 1, 0]
 
 
-def kept_form(delivery: Delivery) -> tuple[str, bytes, str]:
-    """A delivery's headers as JSON, its body with card numbers masked, and the hash of the body as it came."""
+class Kept(NamedTuple):
+    """A delivery as it is kept, in the order of ``KEEP``."""
+
+    headers: str
+    query: str
+    body: bytes | None
+    dropped: bytes | None
+    sha256: str
+
+
+def to_keep(delivery: Delivery) -> Delivery:
+    """The delivery without what is never kept: card numbers, and headers that prove nothing any more."""
     headers = {
         name: value.replace("\0", "") if _EXEMPT_HEADER.search(name) else mask_cards(value.replace("\0", ""))
         for name, value in delivery.headers.items()
         if name not in _DROPPED
     }
-    return json.dumps(headers), _without_cards(delivery.body), hashlib.sha256(delivery.body).hexdigest()
+    body, query = _without_cards(delivery.body), mask_cards(delivery.query)
+    return replace(delivery, headers=headers, body=body, query=query)
 
 
-def as_delivery(row: DeliveryRow) -> Delivery:
-    """The delivery as it came in, for reading it (again)."""
-    return Delivery(headers=row.headers, body=row.body or b"", received_at=row.received_at, query=row.query)
+def kept_form(delivery: Delivery) -> Kept:
+    """A shop's delivery."""
+    digest = hashlib.sha256(delivery.body).hexdigest()
+    return Kept(json.dumps(delivery.headers), delivery.query, delivery.body, None, digest)
+
+
+def dropped_form(delivery: Delivery, slot: vault.Slot, place: Place) -> Kept:
+    """A gateway's delivery, which the process that keeps it cannot read again."""
+    head = json.dumps([dict(delivery.headers), delivery.query]).encode()
+    dropped = slot.drop(place, head + b"\n" + delivery.body)
+    return Kept("{}", "", None, dropped, hashlib.sha256(dropped).hexdigest())
+
+
+def place_of(shop_id: str, source: str, row_id: str) -> Place:
+    """Where what a gateway account said belongs."""
+    return Place(shop_id, "", row_id, "delivery", source)
+
+
+def as_delivery(session: Session, row: DeliveryRow) -> Delivery:
+    """The delivery as it came in, for reading it (again). ``SealError`` for a gateway's in a process that must not open
+    tokens."""
+    headers, query, body = row.headers, row.query, row.body or b""
+    if row.dropped is not None:
+        place = place_of(row.shop_id, row.source, row.id)
+        said = vault.take(session, place, row.dropped, vault.Use("gateway_call", row.id))
+        head, _, body = said.partition(b"\n")
+        headers, query = json.loads(head)
+    return Delivery(headers=headers, body=body, received_at=row.received_at, query=query)
 
 
 def replay(session: Session, row: DeliveryRow, now: datetime) -> None:
     """Have a delivery read again. ``ValueError`` where its body was purged."""
-    if row.body is None:
+    if row.body is None and row.dropped is None:
         raise ValueError("its body was purged")
     if row.state != "received":
         moves.move(session, row, "received", "replayed")
@@ -93,7 +137,13 @@ def replay(session: Session, row: DeliveryRow, now: datetime) -> None:
 
 def forget(session: Session, shop_id: str, words: tuple[str, ...]) -> None:
     """Forget the bytes of every delivery that was read and in which one of the words stands, such as an address: what
-    it did stays, what it said is gone."""
+    it did stays, what it said is gone. In what a gateway said nothing can be looked for: all that could not be read, and
+    so is still there, goes."""
+    session.execute(
+        update(DeliveryRow)
+        .where(DeliveryRow.shop_id == shop_id, DeliveryRow.dropped.is_not(None), DeliveryRow.due_at.is_(None))
+        .values(dropped=None)
+    )
     for word in words:
         session.execute(
             update(DeliveryRow)
@@ -115,10 +165,10 @@ def purge_bodies(session: Session, shop_id: str, now: datetime) -> None:
         .where(
             DeliveryRow.shop_id == shop_id,
             DeliveryRow.received_at < now - KEEP_BODIES,
-            DeliveryRow.body.is_not(None),
+            or_(DeliveryRow.body.is_not(None), DeliveryRow.dropped.is_not(None)),
             DeliveryRow.due_at.is_(None),
         )
-        .values(body=None, headers=text("'{}'::jsonb"), query="")
+        .values(body=None, dropped=None, headers=text("'{}'::jsonb"), query="")
     )
 
 

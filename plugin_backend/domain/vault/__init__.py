@@ -1,5 +1,6 @@
 """The vault: tokens and credentials, sealed under the shop's and the customers' keys; a card number never is here."""
 
+from plugin_backend.domain.vault.intake import Slot, furnish, slot, take
 from plugin_backend.domain.vault.keys import VaultKey, VaultRoot, warm
 from plugin_backend.domain.vault.methods import (
     Opened,
@@ -19,17 +20,21 @@ __all__ = [
     "Opened",
     "PaymentMethod",
     "Purpose",
+    "Slot",
     "Use",
     "VaultKey",
     "VaultRoot",
     "by_token",
     "expires_before",
+    "furnish",
     "keep",
     "open_method",
     "renew",
     "seal",
+    "slot",
     "stop",
     "stopped_before",
+    "take",
     "unseal",
     "update",
     "warm",
