@@ -172,9 +172,41 @@ def test_what_stands_behind_an_id_is_not_exempt() -> None:
     assert kept_json([{"token": "t"}, number]) == [{"token": "t"}, "*" * 16]
 
 
-def test_numbers_are_left_as_they_are() -> None:
-    raw = b'{"id": 4242424242424242, "total": 4000056655665556, "note": "4242 4242 4242 4242"}'
-    assert kept(raw) == b'{"id": 4242424242424242, "total": 4000056655665556, "note": "**** **** **** ****"}'
+def test_a_number_is_masked_like_a_string_but_for_ids() -> None:
+    raw = b'{"id": 4242424242424242, "total": 4000056655665556, "ids":[4242424242424242], "note": 12.50, "n": -3}'
+    assert kept(raw) == raw.replace(b"4000056655665556", b'"****************"')
+    assert kept_json([4242424242424242, {"4242424242424242": 1}]) == ["*" * 16, {"*" * 16: 1}]
+
+
+@pytest.mark.parametrize("number", CARDS)
+@pytest.mark.parametrize("gap", ["\u00a0", "\u202f", "\u2009", "\u2013", "\u2011", " - ", "  "])
+def test_blanks_and_dashes_of_any_kind_are_no_disguise(number: str, gap: str) -> None:
+    text = f"\u00e9 {spaced(number, gap)}!"
+    assert find_cards(mask_cards(text)) == []
+    assert mask_cards(text) != text
+    for raw in (json.dumps({"n": text}), json.dumps({"n": text}, ensure_ascii=False), text):
+        assert number[-4:] not in kept(raw.encode()).decode()
+
+
+@pytest.mark.parametrize("zero", "\uff10\u0660\u06f0\u0966\U0001d7ce")
+def test_digits_of_any_script_are_no_disguise(zero: str) -> None:
+    written = "".join(chr(ord(zero) + int(digit)) for digit in CARDS[0])
+    text = f"{written} 12/28"
+    assert mask_cards(text) == "*" * 16 + " 12/28"
+    for raw in (json.dumps({"n": text}, ensure_ascii=False), text):
+        assert written[-4:] not in kept(raw.encode()).decode()
+    if zero in "\uff10\u0660\u06f0":
+        assert kept_json({"n": text}) == {"n": "*" * 16 + " 12/28"}
+
+
+@pytest.mark.parametrize(
+    "written", ["4242+4242+4242+4242", "4242%204242%204242%204242", "%34242424242424242"]
+)
+def test_a_number_as_a_form_writes_it_is_no_disguise(written: str) -> None:
+    shown = form({}, f"a=1&card={written}".encode(), f"x={written}")
+    for text in (shown.query, (shown.body or b"").decode()):
+        assert "4242" not in text
+    assert form({}, b"", "a=1+2&b=%20").query == "a=1+2&b=%20"
 
 
 @pytest.mark.parametrize(
@@ -261,14 +293,27 @@ SECRETS = [
     "/p/abcdefghijklmnopqrstuvwxyz234567/cancel",
     "https://reprise.test/u/abcdefghijklmnopqrstuvwxyz234567",
     "/hooks/abcdefghijklmnopqrstuvwxyz234567",
+    "/login/1795381267-abcdefghijklmnopqrstuvwxyz_-234567",
+    "Authorization: Digest hunter2hunter2",
+    "Set-Cookie: reprise=hunter2hunter2; Path=/",
+    "cookie='hunter2hunter2'",
+    '{"api_key": "hunter2hunter2"}',
+    "{'password': 'hunter2hunter2'}",
+    "token=hunter2hunter2",
+    "postgresql://reprise:hunter2hunter2@db/reprise",
+    "shpca_0123456789abcdef",
 ]
+
+
+def longest(secret: str) -> str:
+    return max(secret.replace("/cancel", "").replace("/", " ").replace("Bearer", "").split(), key=len)
 
 
 @pytest.mark.parametrize("secret", SECRETS)
 def test_a_secret_is_scrubbed_from_whatever_is_logged(
     secret: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    hidden = max(secret.replace("/cancel", "").replace("/", " ").replace("Bearer", "").split(), key=len)
+    hidden = "hunter2" if "hunter2" in secret else longest(secret)
     assert hidden not in scrub(f"before {secret} after")
     log.configure("INFO")
     try:
@@ -286,3 +331,17 @@ def test_a_secret_is_scrubbed_from_whatever_is_logged(
 def test_what_is_no_secret_stays_in_the_log() -> None:
     text = "offer off_01jd0000000000000000000000 of shop_01jd for 33.34 EUR at 2026-11-22T10:00:00Z: tok pm_"
     assert scrub(text) == text
+
+
+def test_what_stands_under_a_secrets_name_is_not_logged(capsys: pytest.CaptureFixture[str]) -> None:
+    log.configure("INFO")
+    structlog.get_logger("test").error("x", password="plain", facts={"Token": "plain", "key": "shown"})
+    said = capsys.readouterr().err
+    log.configure("ERROR")
+    assert "plain" not in said
+    assert "shown" in said
+
+
+def test_the_values_of_a_row_that_the_database_refuses_are_not_logged() -> None:
+    said = 'duplicate key\nDETAIL:  Key (name)=(Ana Ruiz) already exists.\nCONTEXT:  COPY users, line 1: "Ana"\nmore'
+    assert scrub(said) == "duplicate key\nDETAIL: ...\nCONTEXT: ...\nmore"
