@@ -399,3 +399,21 @@ def test_nothing_is_sent_again_to_an_account_whose_keys_are_known_to_be_none(
     house.leases_run_out(paying_shop)
     assert second(house, paying_shop).state == "in_doubt"
     assert story.captured(house, paying_shop, gateway) == [3334]
+
+
+def test_many_callbacks_in_the_first_minute_do_not_put_the_next_look_off_for_hours(
+    house: TestHouse, paying_shop: Shop, gateway: SandboxProcess
+) -> None:
+    story.begin_plan(house, paying_shop, gateway)
+    gateway.faults(rates={"look_up_error": 1.0})
+    assert prepare(house, paying_shop, second(house, paying_shop).id) is not None
+    house.leases_run_out(paying_shop)
+    for _ in range(8):
+        with house.of(paying_shop) as session:
+            last = story.attempts(house, paying_shop)[-1].id
+            billing.evidence(session, session.get_one(Attempt, (paying_shop.id, last)))
+        house.rest(paying_shop)
+    attempt = story.attempts(house, paying_shop)[-1]
+    assert (attempt.state, attempt.asked >= 8) == ("in_doubt", True)
+    assert attempt.due_at is not None
+    assert attempt.due_at - house.now(paying_shop) <= timedelta(minutes=2)

@@ -6,6 +6,7 @@ import json
 import time
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from itertools import accumulate
 from typing import Any, Literal
 
 from sqlalchemy import BigInteger, ForeignKeyConstraint, Index, UniqueConstraint, select
@@ -113,10 +114,12 @@ def reference_of(collection_id: str, number: int) -> str:
     return "rp-" + base64.b32encode(digest)[:32].decode().lower()
 
 
-def ask_again(asked: int) -> timedelta:
-    """How long after the ``asked``-th look (from 0) an unclear ask is looked at again."""
+def ask_again(age: timedelta) -> timedelta:
+    """In how long an ask that has been unclear for ``age`` is looked at again: one step of the ladder after the other, by
+    age and not by number, so that ten callbacks in its first minute do not put the next look off to tomorrow."""
     steps = delays.DELAYS.ask_again
-    return steps[min(asked, len(steps) - 1)]
+    climbed = accumulate(steps)
+    return next((step for step, until in zip(steps, climbed, strict=True) if age < until), steps[-1])
 
 
 def request_of(plan: Plan, attempt: Attempt, card: vault.Opened) -> sdk.ChargeRequest:

@@ -268,7 +268,11 @@ def _settled(session: Session, attempt: Attempt) -> None:
 
 
 def _ask_later(attempt: Attempt) -> None:
-    """On the ladder, and at the moment at which somebody must be told."""
+    """On the ladder, and at the moment at which somebody must be told. The second word on an absence is not waited for
+    longer because a look in between had no answer."""
     now = clock.now()
-    again, alarm = now + ask_again(attempt.asked), attempt.first_sent_at + delays.DELAYS.alarm
+    again = now + ask_again(now - (attempt.doubted_at or attempt.first_sent_at))
+    if attempt.absent_at is not None:
+        again = min(again, now + delays.DELAYS.absent_twice)
+    alarm = attempt.first_sent_at + delays.DELAYS.alarm
     attempt.rest(alarm if now < alarm < again else again)

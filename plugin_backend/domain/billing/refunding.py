@@ -5,6 +5,7 @@ and a new try begins only when the one before has proven not to have happened.
 
 import time
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import assert_never
 
 from sqlalchemy.orm import Session
@@ -255,7 +256,7 @@ def _clear(session: Session, row: Refund) -> None:
 def _wait(session: Session, row: Refund, state: str, reason: str) -> None:
     if row.state != state:
         moves.move(session, row, state, reason)
-    row.rest(clock.now() + ask_again(row.asked - 1))
+    row.rest(clock.now() + _ask_again(row))
     if state == "in_doubt" and row.first_sent_at is not None:
         unclear = clock.now() - row.first_sent_at
         for kind, after in (
@@ -304,12 +305,16 @@ def _absent(
         row.rest(min(row.due_at or now, row.absent_at + table.absent_twice))
 
 
+def _ask_again(row: Refund) -> timedelta:
+    return ask_again(clock.now() - (row.first_sent_at or clock.now()))
+
+
 def _after_the_end(
     session: Session, row: Refund, captured: Attempt | Stray, outcome: sdk.Outcome | sdk.Absent
 ) -> None:
     """It was settled before, and somebody says that something happened to it. What was given back may fail later; what
     did not happen may have happened after all. Neither goes unseen; the first answer stays what it was."""
-    row.rest(clock.now() + ask_again(row.asked - 1) if isinstance(outcome, sdk.InDoubt) else None)
+    row.rest(clock.now() + _ask_again(row) if isinstance(outcome, sdk.InDoubt) else None)
     if row.state == "succeeded" and isinstance(outcome, sdk.Declined):
         moves.move(session, row, "reversed", outcome.code)
         row.code = outcome.code
