@@ -39,6 +39,8 @@ def create_app(settings: config.Config | None = None, *, part: Part = "web") -> 
         SQLALCHEMY_ENGINE_OPTIONS={
             "connect_args": db.connect_args(db.CLOCK_ROLE if part == "clock" else db.APP_ROLE),
             "pool_pre_ping": True,
+            # An error tells its statement, but not with whose name, address or token it was made.
+            "hide_parameters": True,
             "pool_size": 8,
             "max_overflow": 16,
         },
@@ -48,7 +50,7 @@ def create_app(settings: config.Config | None = None, *, part: Part = "web") -> 
     )
     db.db.init_app(app)
     keys = seal.load_keys(settings.keys, settings.root if part in _OPENS_TOKENS else None)
-    app.extensions["reprise"] = House(settings, keys, queue.Bells(queue.connect(settings.redis_url)))
+    app.extensions["reprise"] = House(settings, keys, queue.Bells(queue.connect(settings.redis_url)), part)
     if part == "web":
         _open_doors(app)
     return app

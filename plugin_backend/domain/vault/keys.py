@@ -3,9 +3,10 @@ has destroyed every token of that customer, wherever a copy of the record lies."
 
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import datetime
 
-from sqlalchemy import Index, LargeBinary, UniqueConstraint, select
+from sqlalchemy import Index, LargeBinary, UniqueConstraint, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -13,11 +14,11 @@ from plugin_backend.core import ids
 from plugin_backend.core.db import Base
 from plugin_backend.core.due import Row
 from plugin_backend.core.house import house
-from plugin_backend.core.seal import Key, Place, SealError, records
+from plugin_backend.core.seal import Key, Place, SealError, drops, records
 from plugin_backend.domain import moves
 from plugin_backend.sdk import clock
 
-SHOP, CUSTOMER, INDEX = "shop", "customer", "index"
+SHOP, CUSTOMER, INDEX, AUDIT, INTAKE = "shop", "customer", "index", "audit", "intake"
 # A key in one of these states opens what was sealed under it.
 OPENING = ("active", "decrypt_only")
 
@@ -39,8 +40,9 @@ class VaultRoot(Base):
 
 
 class VaultKey(moves.Stateful, Row, Base):
-    """One version of a key. ``kind`` says whose: the shop's, a customer's (``owner_id``), or the shop's for blind indexes.
-    ``parent`` is the id of the key that wraps it, and ``wrapped`` None once it is destroyed."""
+    """One version of a key. ``kind`` says whose: the shop's, a customer's (``owner_id``), or the shop's for blind indexes,
+    for sealing its log, or for its intake. ``parent`` is the id of the key that wraps it, and ``wrapped`` None once it is
+    destroyed. ``public`` is the public half of an intake's pair, sealed for the door."""
 
     __tablename__ = "vault_keys"
     prefix = "key"
@@ -51,6 +53,7 @@ class VaultKey(moves.Stateful, Row, Base):
     version: Mapped[int]
     parent: Mapped[str]
     wrapped: Mapped[bytes | None] = mapped_column(LargeBinary)
+    public: Mapped[bytes | None] = mapped_column(LargeBinary)
 
     __table_args__ = (
         UniqueConstraint("shop_id", "kind", "owner_id", "version"),
@@ -69,6 +72,11 @@ class VaultKey(moves.Stateful, Row, Base):
     def place(self) -> Place:
         """Where its wrapped bytes belong."""
         return Place(self.shop_id, self.owner_id, self.id, f"{self.kind} key")
+
+    @property
+    def public_place(self) -> Place:
+        """Where its public half belongs."""
+        return Place(self.shop_id, "", self.id, "public key")
 
 
 def active(session: Session, shop_id: str, kind: str, owner_id: str = "") -> Key:
@@ -91,23 +99,35 @@ def by_id(session: Session, shop_id: str, key_id: bytes) -> Key:
 
 
 def warm(session: Session, shop_id: str, sealed: Iterable[bytes | None]) -> None:
-    """Have the keys of these records at hand: one look at the database for all that are not."""
-    wanted = {records.head_of(record).key_id for record in sealed if record is not None}
-    missing = [ids.named(VaultKey.prefix, key_id) for key_id in wanted if house().ring.get(key_id) is None]
+    """Have the keys of these records at hand: one look at the database for all that are not. What is damaged is passed
+    over, to be refused when it is opened."""
+    wanted = {named_by(record) for record in sealed} - {None}
+    missing = [key_id for key_id in wanted if key_id and house().ring.get(ids.raw(key_id)) is None]
     if not missing:
         return
     found = select(VaultKey).where(VaultKey.shop_id == shop_id, VaultKey.id.in_(missing))
     for row in session.scalars(found):
-        if row.state in OPENING:
+        with suppress(SealError):
             _opened(session, row)
 
 
+def named_by(record: bytes | None) -> str | None:
+    """Id of the key that a record asks for; None where it is no record."""
+    try:
+        return ids.named(VaultKey.prefix, records.head_of(record or b"").key_id)
+    except SealError:
+        return None
+
+
 def new_key(row: VaultKey, parent: Key | None, secret: bytes) -> VaultKey:
-    """The row with ``secret`` wrapped under ``parent``, or under the root key that the row names."""
+    """The row with ``secret`` wrapped under ``parent``, or under the root key that the row names; an intake's with the
+    public half of its pair."""
     if parent is None:
         row.wrapped = house().keys.root().wrap(row.parent, secret, row.place)
     else:
         row.wrapped = records.seal(parent, row.place, secret)
+    if row.kind == INTAKE:
+        row.public = house().keys.seal_for_door(row.public_place, drops.public_of(secret))
     return row
 
 
@@ -126,9 +146,11 @@ def _active_row(session: Session, shop_id: str, kind: str, owner_id: str) -> Vau
 
 
 def _first(session: Session, shop_id: str, kind: str, owner_id: str) -> VaultKey:
-    """The first key of its kind. Of two who make one at once, one is made and both have it."""
+    """The first key of its owner's, or the first since all before it were destroyed. Of two who make one at once, one is
+    made and both have it."""
     parent = None if kind == SHOP else active(session, shop_id, SHOP)
-    row = VaultKey(shop_id=shop_id, id=ids.new_id(VaultKey.prefix), kind=kind, owner_id=owner_id, version=1)
+    row = VaultKey(shop_id=shop_id, id=ids.new_id(VaultKey.prefix), kind=kind, owner_id=owner_id)
+    row.version = _versions(session, row) + 1
     row.parent = active_root(session) if parent is None else ids.named(VaultKey.prefix, parent.id)
     new_key(row, parent, os.urandom(32))
     try:
@@ -140,6 +162,14 @@ def _first(session: Session, shop_id: str, kind: str, owner_id: str) -> VaultKey
             raise SealError(why="no_active_key") from None
         return found
     return row
+
+
+def _versions(session: Session, row: VaultKey) -> int:
+    """How many versions of this key there were so far."""
+    before = select(func.max(VaultKey.version)).where(
+        VaultKey.shop_id == row.shop_id, VaultKey.kind == row.kind, VaultKey.owner_id == row.owner_id
+    )
+    return session.scalar(before) or 0
 
 
 def active_root(session: Session) -> str:
