@@ -14,6 +14,7 @@ from sqlalchemy import create_engine
 from plugin_backend.core.config import Config
 from plugin_backend.core.db import engine_url
 from plugin_backend.core.seal import Choice, make_keys, roots
+from plugin_backend.demo.places import Places, product_services
 from plugin_backend.launcher.data import wipe
 from plugin_backend.migrations import upgrade
 from tests.flow.web_process import web_process
@@ -132,6 +133,18 @@ def test_web_needs_no_root_key_and_does_not_ask_where_they_are(elsewhere: Config
     with web_process(servers.supervisor, elsewhere, REPRISE_ROOT="pkcs11") as web:
         assert web.ask(b"GET /readyz HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n") == 200
     assert list(elsewhere.keys.iterdir()) == [elsewhere.keys / "door.key"]
+
+
+def test_up_says_to_none_but_its_workers_how_one_gets_at_root_keys(tmp_path: Path) -> None:
+    ports = dict.fromkeys(("web", "gateway"), 8000)
+    unheard = {name: "" for kind in roots.KINDS.values() for name in kind.needs}
+    told = {service.name: service.environment for service in product_services(Places(tmp_path, ports))}
+    assert {name for name, environment in told.items() if unheard.items() <= environment.items()} == {
+        "web",
+        "clock",
+        "gateway",
+    }
+    assert told["worker"] == told["worker-present"] == {}
 
 
 def test_a_start_makes_no_root_key_for_data_that_needs_another(
