@@ -87,15 +87,15 @@ FAULTS = (
     fault(
         "silence is believed when it is said once",
         BILLING + "resolving.py",
-        "    if believable and attempt.absent_at and now - attempt.absent_at >= delays.DELAYS.absent_twice:\n",
-        "    if believable:\n",
+        "        if believable and attempt.absent_at and now - attempt.absent_at >= delays.DELAYS.absent_twice:\n",
+        "        if believable:\n",
         BOUNDARIES + "absent_is_believed_only_when_it_is_said_twice_ten_minutes_apart",
     ),
     fault(
         "silence that was heard before another looked is believed",
         BILLING + "resolving.py",
-        "    if attempt.state not in OPEN or attempt.asked != fence:\n",
-        "    if attempt.state not in OPEN:\n",
+        "        if attempt.state not in OPEN or attempt.asked != look.fence:\n",
+        "        if attempt.state not in OPEN:\n",
         BOUNDARIES + "silence_that_was_heard_before_another_looked_proves_nothing",
     ),
     fault(

@@ -7,7 +7,7 @@ from plugin_backend.core.db import LINEAGE
 APPEND_ONLY = frozenset(
     {
         *("moves", "journals", "postings", "mandates", "consents", "credit_notes", "reconciliations"),
-        *("vault_audit", "vault_seals"),
+        *("vault_audit", "vault_seals", "tombstones"),
     }
 )
 # Read before a shop is known, or about no shop: no row-level security.

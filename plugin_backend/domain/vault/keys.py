@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from datetime import datetime
 
-from sqlalchemy import Index, LargeBinary, UniqueConstraint, select
+from sqlalchemy import Index, LargeBinary, UniqueConstraint, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -14,11 +14,11 @@ from plugin_backend.core import ids
 from plugin_backend.core.db import Base
 from plugin_backend.core.due import Row
 from plugin_backend.core.house import house
-from plugin_backend.core.seal import Key, Place, SealError, records
+from plugin_backend.core.seal import Key, Place, SealError, drops, records
 from plugin_backend.domain import moves
 from plugin_backend.sdk import clock
 
-SHOP, CUSTOMER, INDEX, AUDIT = "shop", "customer", "index", "audit"
+SHOP, CUSTOMER, INDEX, AUDIT, INTAKE = "shop", "customer", "index", "audit", "intake"
 # A key in one of these states opens what was sealed under it.
 OPENING = ("active", "decrypt_only")
 
@@ -41,7 +41,8 @@ class VaultRoot(Base):
 
 class VaultKey(moves.Stateful, Row, Base):
     """One version of a key. ``kind`` says whose: the shop's, a customer's (``owner_id``), or the shop's for blind indexes,
-    or for sealing its log. ``parent`` is the id of the key that wraps it, and ``wrapped`` None once it is destroyed."""
+    for sealing its log, or for its intake. ``parent`` is the id of the key that wraps it, and ``wrapped`` None once it is
+    destroyed. ``public`` is the public half of an intake's pair, sealed for the door."""
 
     __tablename__ = "vault_keys"
     prefix = "key"
@@ -52,6 +53,7 @@ class VaultKey(moves.Stateful, Row, Base):
     version: Mapped[int]
     parent: Mapped[str]
     wrapped: Mapped[bytes | None] = mapped_column(LargeBinary)
+    public: Mapped[bytes | None] = mapped_column(LargeBinary)
 
     __table_args__ = (
         UniqueConstraint("shop_id", "kind", "owner_id", "version"),
@@ -70,6 +72,11 @@ class VaultKey(moves.Stateful, Row, Base):
     def place(self) -> Place:
         """Where its wrapped bytes belong."""
         return Place(self.shop_id, self.owner_id, self.id, f"{self.kind} key")
+
+    @property
+    def public_place(self) -> Place:
+        """Where its public half belongs."""
+        return Place(self.shop_id, "", self.id, "public key")
 
 
 def active(session: Session, shop_id: str, kind: str, owner_id: str = "") -> Key:
@@ -113,11 +120,14 @@ def named_by(record: bytes | None) -> str | None:
 
 
 def new_key(row: VaultKey, parent: Key | None, secret: bytes) -> VaultKey:
-    """The row with ``secret`` wrapped under ``parent``, or under the root key that the row names."""
+    """The row with ``secret`` wrapped under ``parent``, or under the root key that the row names; an intake's with the
+    public half of its pair."""
     if parent is None:
         row.wrapped = house().keys.root().wrap(row.parent, secret, row.place)
     else:
         row.wrapped = records.seal(parent, row.place, secret)
+    if row.kind == INTAKE:
+        row.public = house().keys.seal_for_door(row.public_place, drops.public_of(secret))
     return row
 
 
@@ -136,9 +146,11 @@ def _active_row(session: Session, shop_id: str, kind: str, owner_id: str) -> Vau
 
 
 def _first(session: Session, shop_id: str, kind: str, owner_id: str) -> VaultKey:
-    """The first key of its kind. Of two who make one at once, one is made and both have it."""
+    """The first key of its owner's, or the first since all before it were destroyed. Of two who make one at once, one is
+    made and both have it."""
     parent = None if kind == SHOP else active(session, shop_id, SHOP)
-    row = VaultKey(shop_id=shop_id, id=ids.new_id(VaultKey.prefix), kind=kind, owner_id=owner_id, version=1)
+    row = VaultKey(shop_id=shop_id, id=ids.new_id(VaultKey.prefix), kind=kind, owner_id=owner_id)
+    row.version = _versions(session, row) + 1
     row.parent = active_root(session) if parent is None else ids.named(VaultKey.prefix, parent.id)
     new_key(row, parent, os.urandom(32))
     try:
@@ -150,6 +162,14 @@ def _first(session: Session, shop_id: str, kind: str, owner_id: str) -> VaultKey
             raise SealError(why="no_active_key") from None
         return found
     return row
+
+
+def _versions(session: Session, row: VaultKey) -> int:
+    """How many versions of this key there were so far."""
+    before = select(func.max(VaultKey.version)).where(
+        VaultKey.shop_id == row.shop_id, VaultKey.kind == row.kind, VaultKey.owner_id == row.owner_id
+    )
+    return session.scalar(before) or 0
 
 
 def active_root(session: Session) -> str:
@@ -166,6 +186,12 @@ def active_root(session: Session) -> str:
     except IntegrityError:
         return session.scalars(select(VaultRoot.id).where(VaultRoot.state == "active")).one()
     return row.id
+
+
+def needed_roots(session: Session) -> list[str]:
+    """Ids of the root keys without which some of the data does not open, oldest first."""
+    needed = select(VaultRoot.id).where(VaultRoot.state.in_(OPENING)).order_by(VaultRoot.created_at)
+    return list(session.scalars(needed))
 
 
 def _opened(session: Session, row: VaultKey) -> Key:

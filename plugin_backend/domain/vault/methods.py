@@ -4,7 +4,7 @@ import hashlib
 import hmac
 import json
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import (
     ColumnElement,
@@ -20,7 +20,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from plugin_backend.core import ids
 from plugin_backend.core.db import Base
-from plugin_backend.core.due import Row
+from plugin_backend.core.due import Due, Row, due_index
 from plugin_backend.core.ids import new_id
 from plugin_backend.core.seal import Key, Place
 from plugin_backend.domain.vault import keys, opening, uses
@@ -28,16 +28,21 @@ from plugin_backend.domain.vault.uses import Use
 from plugin_backend.sdk import clock
 from plugin_backend.sdk.gateway import CardStored, CardUpdated
 
+# How long a token is kept after its last use: the 14 days in which a customer may withdraw, and time to settle. The same
+# for a card that was stored and is used by no plan.
+KEPT = timedelta(days=30)
 
-class PaymentMethod(Row, Base):
+
+class PaymentMethod(Due, Row, Base):
     """A card as a customer knows it (brand, last four, expiry), and the sealed token behind it. ``fingerprint`` is the
     same for the same card of an account, however often it was stored; where the gateway gives no mark of it, it is the
     row's own id. ``stopped_at`` is when the card was refused for good: it is never charged again, for any plan.
     ``token_mark`` finds the row of a token that a gateway names: a keyed hash, under the key that ``marked_by`` names, so that
-    it says nothing to whoever has the table only. ``sealed`` is None once the token is forgotten."""
+    it says nothing to whoever has the table only. ``sealed`` is None once the token is forgotten. Its timer is when somebody looks whether its use is over."""
 
     __tablename__ = "payment_methods"
     prefix = "pm"
+    bell = "sweep"
 
     customer_id: Mapped[str]
     account_id: Mapped[str]
@@ -56,6 +61,7 @@ class PaymentMethod(Row, Base):
     stopped_for: Mapped[str] = mapped_column(default="")
 
     __table_args__ = (
+        due_index("payment_methods"),
         Index("ix_payment_methods_customer", "shop_id", "customer_id"),
         Index("ix_payment_methods_card", "shop_id", "fingerprint"),
         UniqueConstraint("shop_id", "token_mark", "customer_id"),
@@ -87,6 +93,8 @@ def keep(
         token_mark=_mark(index, "token", account_id, card.token),
         marked_by=ids.named(keys.VaultKey.prefix, index.id),
         stopped_for="",
+        due_at=clock.now() + KEPT,
+        taken=False,
     )
     _describe(session, row, index, card)
     found = _first_of(session, row)

@@ -35,6 +35,7 @@ TABLES = [
     "deliveries",
     "disputes",
     "doors",
+    "erasures",
     "gateway_accounts",
     "installation",
     "journals",
@@ -57,6 +58,7 @@ TABLES = [
     "strays",
     "suppressions",
     "templates",
+    "tombstones",
     "users",
     "vault_audit",
     "vault_heads",
@@ -70,10 +72,12 @@ TIMERS = [
     "collections",
     "connections",
     "deliveries",
+    "erasures",
     "gateway_accounts",
     "listings",
     "offers",
     "outbox",
+    "payment_methods",
     "plans",
     "refunds",
     "setups",
@@ -203,11 +207,18 @@ def make_tables() -> None:
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("locale", sa.Text(), nullable=False),
         sa.Column("country", sa.Text(), nullable=False),
+        sa.Column("frozen_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("shop_id", sa.Text(), nullable=False),
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("shop_id", "id", name="pk_customers"),
-        sa.UniqueConstraint("shop_id", "email", name="uq_customers_shop_id_email"),
+    )
+    op.create_index(
+        "uq_customers_email",
+        "customers",
+        ["shop_id", "email"],
+        unique=True,
+        postgresql_where="email <> ''",
     )
     op.create_table(
         "deliveries",
@@ -217,6 +228,7 @@ def make_tables() -> None:
         sa.Column("headers", JSONB(), nullable=False),
         sa.Column("query", sa.Text(), nullable=False),
         sa.Column("body", sa.LargeBinary(), nullable=True),
+        sa.Column("dropped", sa.LargeBinary(), nullable=True),
         sa.Column("sha256", sa.Text(), nullable=False),
         sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("effect", JSONB(), nullable=False),
@@ -535,6 +547,8 @@ def make_tables() -> None:
         sa.Column("marked_by", sa.Text(), nullable=False),
         sa.Column("stopped_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("stopped_for", sa.Text(), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("taken", sa.Boolean(), nullable=False),
         sa.Column("shop_id", sa.Text(), nullable=False),
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
@@ -547,6 +561,13 @@ def make_tables() -> None:
         sa.UniqueConstraint(
             "shop_id", "token_mark", "customer_id", name="uq_payment_methods_shop_id_token_mark_customer_id"
         ),
+    )
+    op.create_index(
+        "ix_payment_methods_due",
+        "payment_methods",
+        ["shop_id", "due_at"],
+        unique=False,
+        postgresql_where="due_at IS NOT NULL",
     )
     op.create_index("ix_payment_methods_card", "payment_methods", ["shop_id", "fingerprint"], unique=False)
     op.create_index(
@@ -910,6 +931,7 @@ def make_tables() -> None:
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("parent", sa.Text(), nullable=False),
         sa.Column("wrapped", sa.LargeBinary(), nullable=True),
+        sa.Column("public", sa.LargeBinary(), nullable=True),
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("shop_id", sa.Text(), nullable=False),
@@ -980,6 +1002,50 @@ def make_tables() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("shop_id", "id", name="pk_vault_seals"),
         sa.UniqueConstraint("shop_id", "number", name="uq_vault_seals_shop_id_number"),
+    )
+    op.create_table(
+        "erasures",
+        sa.Column("customer_id", sa.Text(), nullable=False),
+        sa.Column("method_id", sa.Text(), nullable=False),
+        sa.Column("cause", sa.Text(), nullable=False),
+        sa.Column("asked_by", sa.Text(), nullable=False),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("taken", sa.Boolean(), nullable=False),
+        sa.Column("shop_id", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["shop_id", "customer_id"],
+            ["customers.shop_id", "customers.id"],
+            name="fk_erasures_shop_id_customer_id",
+        ),
+        sa.PrimaryKeyConstraint("shop_id", "id", name="pk_erasures"),
+        sa.UniqueConstraint(
+            "shop_id", "customer_id", "method_id", name="uq_erasures_shop_id_customer_id_method_id"
+        ),
+    )
+    op.create_index(
+        "ix_erasures_due",
+        "erasures",
+        ["shop_id", "due_at"],
+        unique=False,
+        postgresql_where="due_at IS NOT NULL",
+    )
+    op.create_table(
+        "tombstones",
+        sa.Column("customer_id", sa.Text(), nullable=False),
+        sa.Column("whole", sa.Boolean(), nullable=False),
+        sa.Column("methods", ARRAY(sa.Text()), nullable=False),
+        sa.Column("keys", ARRAY(sa.Text()), nullable=False),
+        sa.Column("cause", sa.Text(), nullable=False),
+        sa.Column("asked_by", sa.Text(), nullable=False),
+        sa.Column("shop_id", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("shop_id", "id", name="pk_tombstones"),
     )
 
 
