@@ -253,8 +253,11 @@ def assert_forgotten(there: TestHouse, shop: merchants.Shop, record: bytes) -> N
         assert customers.find(session, shop.id, story.EMAIL) is None
         assert session.scalars(select(VaultKey.wrapped).where(VaultKey.kind == "customer")).all() == [None]
         method.sealed = record
-        with pytest.raises(SealError):
-            vault.open_method(session, method, vault.Use("charge", "att_1"))
+        stone = session.scalars(select(erasing.Tombstone)).first()
+        assert stone is not None
+        with pytest.raises(SealError) as refused:
+            vault.open_method(session, method, vault.to_detach(stone))
+        assert refused.value.why == "key_destroyed"
         session.rollback()
     with there.of(shop) as session:
         assert invariants.broken(session) == []

@@ -150,10 +150,12 @@ def _proven_seals(session: Session, shop_id: str, end: _End) -> dict[int, bytes]
 
 def _must_end(chain: _Chain, end: _End, last: int) -> None:
     """Nothing may be missing at the end, by the log's head, its seals or the mark, and nothing more be there."""
+    if end.last > end.seq:
+        raise _Broken(f"row {end.last} is not the last that was written: the log's head says row {end.seq}")
     if last > chain.rows:
         raise _Broken(f"row {chain.rows + 1} is missing, and all that followed it up to row {last}")
-    if end.last > end.seq or end.hash != chain.hash:
-        raise _Broken(f"row {end.last} is not the last that was written: the log's head says row {end.seq}")
+    if end.hash != chain.hash:
+        raise _Broken(f"row {chain.rows} is not the last that was written, by the log's head")
 
 
 def hash_of(entry: VaultEntry) -> bytes:
