@@ -44,7 +44,7 @@ def audit(shop_id: str, verify: bool, marked: str, limit: int, data: Path | None
             rows = [row for shop in shops for row in _newest(shop, limit)]
             tell(rows, as_json=as_json, lines=_row_lines)
             return
-        found = [{"shop": shop, **asdict(vault.prove_log(shop, mark))} for shop in shops]
+        found = [_proof(shop, mark) for shop in shops]
     tell(found, as_json=as_json, lines=_proof_lines)
     if any(proof["broken"] for proof in found):
         raise click.exceptions.Exit(1)
@@ -60,6 +60,11 @@ def _mark(said: str, *, of_one_shop: bool) -> Mark | None:
         return Mark(int(seq), bytes.fromhex(digest))
     except ValueError:
         raise click.BadParameter(f"{said}: SEQ:HASH, the hash in hexadecimal", param_hint="--mark") from None
+
+
+def _proof(shop_id: str, mark: Mark | None) -> dict[str, Any]:
+    with transaction(shop_id) as session:
+        return {"shop": shop_id, **asdict(vault.prove_log(session, shop_id, mark))}
 
 
 def _shops(shop_id: str) -> list[str]:

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from flask import current_app
+from flask import current_app, has_app_context
 
 from plugin_backend.core import delays
 from plugin_backend.core.config import Config
@@ -38,11 +38,6 @@ class House:
         self.closing.callback(client.close)
         return client
 
-    @property
-    def process(self) -> str:
-        """Who we are, among all processes of the installation."""
-        return f"{self.part} {os.getpid()}@{platform.node()}"
-
     def close(self) -> None:
         """Give back what the process holds open: before its end, or in a test that had several houses."""
         self.closing.close()
@@ -64,3 +59,9 @@ def _outside() -> float:
 def house() -> House:
     """The house of the application we are in."""
     return current_app.extensions["reprise"]  # type: ignore[no-any-return]
+
+
+def process() -> str:
+    """Who we are, among all processes of the installation. What is no application, as a restore is none, is a tool."""
+    part = house().part if has_app_context() else "tool"
+    return f"{part} {os.getpid()}@{platform.node()}"

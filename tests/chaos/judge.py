@@ -106,8 +106,8 @@ def broken_invariants(shops: list[str]) -> list[str]:
     for shop in shops:
         with transaction(shop) as session:
             found += [f"{shop}: {sentence}" for sentence in invariants.broken(session)]
-        if broken := vault.prove_log(shop).broken:
-            found.append(f"{shop}: the vault's log: {broken}")
+            if broken := vault.prove_log(session, shop).broken:
+                found.append(f"{shop}: the vault's log: {broken}")
     return found
 
 

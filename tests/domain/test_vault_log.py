@@ -65,8 +65,8 @@ def open_settings(house: TestHouse, shop: Shop) -> None:
 
 
 def proof(house: TestHouse, shop: Shop, mark: Mark | None = None) -> vault.Proof:
-    with house.worker.app_context():
-        return vault.prove_log(shop.id, mark)
+    with house.of(shop) as session:
+        return vault.prove_log(session, shop.id, mark)
 
 
 @contextmanager

@@ -214,13 +214,13 @@ def test_a_replay_is_not_written_down_where_somebody_has_asked_since(house: Test
         prepared = billing.prepare(session, shop, first.id, initiator="customer")
         assert prepared is not None
     with house.of(shop) as session:
-        asked = billing.note_question(session, shop, prepared.attempt_id)
-        assert asked is not None and asked.asked == 1
+        (asked,) = billing.note_questions(session, shop, [prepared.attempt_id])
+        assert asked.asked == 1
     with house.of(shop) as session:
-        stale = billing.prepare_replay(session, shop, prepared.attempt_id, prepared.gateway, fence=0)
-        assert stale is None
-        again = billing.prepare_replay(session, shop, prepared.attempt_id, prepared.gateway, fence=1)
-        assert again is not None
+        stale, fresh = (billing.Look(prepared.gateway, fence) for fence in (0, 1))
+        assert billing.prepare_replays(session, shop, {prepared.attempt_id: stale}) == []
+        (again,) = billing.prepare_replays(session, shop, {prepared.attempt_id: fresh})
+        assert again.request.reference == prepared.request.reference
         billing.record(session, shop, prepared.attempt_id, sdk.NotExecuted("nobody was asked"))
 
 

@@ -108,8 +108,8 @@ def test_what_was_charged_after_the_backup_is_never_charged_again(
         assert story.states(there, paying_shop) == ["paid", "paid", "paid"]
         assert story.plan_of(there, paying_shop).id == plan.id
         assert story.captured(there, paying_shop, gateway) == [3334, 3333, 3333]
-        with there.worker.app_context():
-            proof = vault.prove_log(paying_shop.id)
+        with there.of(paying_shop) as session:
+            proof = vault.prove_log(session, paying_shop.id)
         assert proof.broken == "" and proof.seals > 1 and proof.unsealed == 0
     finally:
         there.close()
@@ -253,8 +253,11 @@ def assert_forgotten(there: TestHouse, shop: merchants.Shop, record: bytes) -> N
         assert customers.find(session, shop.id, story.EMAIL) is None
         assert session.scalars(select(VaultKey.wrapped).where(VaultKey.kind == "customer")).all() == [None]
         method.sealed = record
-        with pytest.raises(SealError):
-            vault.open_method(session, method, vault.Use("charge", "att_1"))
+        stone = session.scalars(select(erasing.Tombstone)).first()
+        assert stone is not None
+        with pytest.raises(SealError) as refused:
+            vault.open_method(session, method, vault.to_detach(stone))
+        assert refused.value.why == "key_destroyed"
         session.rollback()
     with there.of(shop) as session:
         assert invariants.broken(session) == []

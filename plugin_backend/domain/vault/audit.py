@@ -13,7 +13,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from plugin_backend.core import ids
 from plugin_backend.core.db import Base, db
 from plugin_backend.core.due import Due, Row, due_index
-from plugin_backend.core.house import house
+from plugin_backend.core.house import process
 from plugin_backend.core.seal import Place, SealError
 from plugin_backend.domain.vault.uses import Use
 from plugin_backend.sdk import clock
@@ -127,7 +127,7 @@ def _entry(verb: Verb, place: Place, key_id: str, purpose: str, use_id: str, res
         "row_id": place.row,
         "field": place.field,
         "key_id": key_id,
-        "process": house().process,
+        "process": process(),
         "result": result,
     }
 

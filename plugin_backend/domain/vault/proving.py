@@ -3,15 +3,13 @@ seal, with a key that whoever can write the tables need not have."""
 
 import hashlib
 import hmac
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import Select, select, text
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from plugin_backend.core import ids
-from plugin_backend.core.db import db
 from plugin_backend.core.seal import Key, SealError
 from plugin_backend.domain.vault import keys
 from plugin_backend.domain.vault.audit import VaultEntry, VaultHead, VaultSeal, told_moment
@@ -65,33 +63,41 @@ def seal_log(session: Session, shop_id: str) -> Mark | None:
     return Mark(head.seq, head.hash)
 
 
-def prove_log(shop_id: str, mark: Mark | None = None) -> Proof:
-    """Read all of the shop's log again, as it stands at one moment. Its process must hold the root key, or no seal could
-    be checked. Where a ``mark`` is given, its row must be there."""
+def prove_log(session: Session, shop_id: str, mark: Mark | None = None) -> Proof:
+    """Read all of the shop's log again, up to where it ends now. The process must hold the root key, or no seal could be
+    checked. Where a ``mark`` is given, its row must be there."""
     chain = _Chain()
     broken = ""
     try:
-        with _snapshot(shop_id) as session:
-            seals = _proven_seals(session, shop_id)
-            known = {seal.seq: seal.hash for seal in seals}
-            for entry in session.scalars(_entries(shop_id)).yield_per(1000):
-                chain.add(entry, known.get(entry.seq))
-                if mark is not None and mark.seq == entry.seq and mark.hash != entry.hash:
-                    raise _Broken(f"row {entry.seq} is not the one of the mark: the log was written anew")
-            _must_end(session, shop_id, chain, seals, mark)
+        end = _end(session, shop_id)
+        seals = _proven_seals(session, shop_id, end)
+        for entry in session.scalars(_entries(shop_id, end)).yield_per(1000):
+            chain.add(entry, seals.get(entry.seq))
+            if mark is not None and mark.seq == entry.seq and mark.hash != entry.hash:
+                raise _Broken(f"row {entry.seq} is not the one of the mark: the log was written anew")
+        _must_end(chain, end, max([end.seq, *seals, mark.seq if mark else 0]))
     except _Broken as found:
         broken = str(found)
     return Proof(chain.rows, chain.seals, chain.rows - chain.sealed_to, broken)
 
 
-@contextmanager
-def _snapshot(shop_id: str) -> Iterator[Session]:
-    """A transaction of its own: what is written meanwhile is not seen."""
-    with db.engine.connect() as connection:
-        connection.execution_options(isolation_level="REPEATABLE READ")
-        with Session(connection) as session:
-            session.execute(text("SELECT set_config('app.shop', :shop, true)"), {"shop": shop_id})
-            yield session
+@dataclass(frozen=True, slots=True)
+class _End:
+    """Where a log ends by its head, and ``last``, the newest row that is there."""
+
+    seq: int
+    hash: bytes
+    seals: int
+    last: int
+
+
+def _end(session: Session, shop_id: str) -> _End:
+    """All of it at one moment; what is added while we read on is not looked at."""
+    last = select(func.coalesce(func.max(VaultEntry.seq), 0)).where(VaultEntry.shop_id == shop_id)
+    head = select(VaultHead.seq, VaultHead.hash, VaultHead.seals, last.scalar_subquery())
+    for seq, newest, seals, written in session.execute(head.where(VaultHead.shop_id == shop_id)):
+        return _End(seq, newest, seals, written)
+    return _End(0, b"", 0, session.scalars(last).one())
 
 
 class _Chain:
@@ -118,14 +124,16 @@ class _Chain:
             self.seals, self.sealed_to = self.seals + 1, entry.seq
 
 
-def _entries(shop_id: str) -> Select[VaultEntry]:
-    return select(VaultEntry).where(VaultEntry.shop_id == shop_id).order_by(VaultEntry.seq)
+def _entries(shop_id: str, end: _End) -> Select[VaultEntry]:
+    whole = select(VaultEntry).where(VaultEntry.shop_id == shop_id, VaultEntry.seq <= end.seq)
+    return whole.order_by(VaultEntry.seq)
 
 
-def _proven_seals(session: Session, shop_id: str) -> list[VaultSeal]:
-    found = select(VaultSeal).where(VaultSeal.shop_id == shop_id).order_by(VaultSeal.number)
-    seals = list(session.scalars(found))
-    for number, seal in enumerate(seals, 1):
+def _proven_seals(session: Session, shop_id: str, end: _End) -> dict[int, bytes]:
+    """The hash that was sealed, by its row's number."""
+    made = select(VaultSeal).where(VaultSeal.shop_id == shop_id, VaultSeal.number <= end.seals)
+    found, number = {}, 0
+    for number, seal in enumerate(session.scalars(made.order_by(VaultSeal.number)), 1):
         if seal.number != number:
             raise _Broken(f"seal {number} is missing")
         try:
@@ -134,22 +142,20 @@ def _proven_seals(session: Session, shop_id: str) -> list[VaultSeal]:
             raise _Broken(f"seal {number} cannot be checked: {error}") from None
         if not hmac.compare_digest(_mac(key, seal), seal.mac):
             raise _Broken(f"seal {number} was not made with the shop's key")
-    return seals
+        found[seal.seq] = seal.hash
+    if number < end.seals:
+        raise _Broken(f"seal {number + 1} is missing: {end.seals} were made")
+    return found
 
 
-def _must_end(
-    session: Session, shop_id: str, chain: _Chain, seals: list[VaultSeal], mark: Mark | None
-) -> None:
-    """Nothing may be missing at the end: not by the log's head, by its seals, or by the mark."""
-    head = session.scalar(select(VaultHead).where(VaultHead.shop_id == shop_id))
-    seq, newest, count = (head.seq, head.hash, head.seals) if head else (0, b"", 0)
-    last = max([seq, *(seal.seq for seal in seals), mark.seq if mark else 0])
+def _must_end(chain: _Chain, end: _End, last: int) -> None:
+    """Nothing may be missing at the end, by the log's head, its seals or the mark, and nothing more be there."""
+    if end.last > end.seq:
+        raise _Broken(f"row {end.last} is not the last that was written: the log's head says row {end.seq}")
     if last > chain.rows:
         raise _Broken(f"row {chain.rows + 1} is missing, and all that followed it up to row {last}")
-    if (seq, newest) != (chain.rows, chain.hash):
-        raise _Broken(f"row {chain.rows} is not the last that was written: the log's head says row {seq}")
-    if count != len(seals):
-        raise _Broken(f"seal {len(seals) + 1} is missing: {count} were made")
+    if end.hash != chain.hash:
+        raise _Broken(f"row {chain.rows} is not the last that was written, by the log's head")
 
 
 def hash_of(entry: VaultEntry) -> bytes:
