@@ -32,6 +32,7 @@ _ROOMS = {
     "reconciling": ("reconcile", "quarantine"),
     "runs": ("run",),
     "shops": ("shop", "gateway", "user"),
+    "vault": ("vault",),
 }
 
 

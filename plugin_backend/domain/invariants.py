@@ -117,6 +117,16 @@ CHECKS: dict[str, str] = {
             SELECT 1 FROM outbox o WHERE o.shop_id = m.shop_id AND o.what = m.id AND o.state IN ('queued', 'parked'))""",
     "an account under probe has no timer": """
         SELECT id FROM gateway_accounts WHERE state IN ('probing', 'waiting') AND due_at IS NULL""",
+    "a card was charged and the vault's log does not say that it was opened": """
+        SELECT a.id FROM attempts a WHERE a.state = 'succeeded' AND NOT EXISTS (
+            SELECT FROM vault_audit v WHERE v.shop_id = a.shop_id AND v.use_id = a.id
+              AND v.purpose = 'charge' AND v.verb = 'open' AND v.result = 'ok')
+          AND NOT EXISTS (SELECT FROM moves m WHERE m.shop_id = a.shop_id AND m.row_id = a.id
+              AND m.before = '' AND m.reason = 'known again from the gateway')""",
+    "the vault's log does not end where its head says": """
+        SELECT h.id FROM vault_heads h LEFT JOIN vault_audit v ON v.shop_id = h.shop_id AND v.seq = (
+            SELECT max(n.seq) FROM vault_audit n WHERE n.shop_id = h.shop_id)
+        WHERE (h.seq, h.hash) IS DISTINCT FROM (v.seq, v.hash)""",
     "a destroyed key has its bytes, or another has none": """
         SELECT id FROM vault_keys WHERE (state = 'destroyed') <> (wrapped IS NULL)""",
     "a shredded erasure left a sealed token": """

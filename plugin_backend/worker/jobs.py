@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from plugin_backend.core import due
 from plugin_backend.core.db import Base, transaction
 from plugin_backend.core.house import house
-from plugin_backend.domain import cases, erasing, inbox, letters, merchants, offers
+from plugin_backend.domain import cases, erasing, inbox, letters, merchants, offers, vault
 from plugin_backend.domain.carts import Cart
 from plugin_backend.domain.inbox import DeliveryRow
 from plugin_backend.domain.merchants import Connection, Shop
@@ -135,6 +135,17 @@ def tidy(shop: Shop) -> int:
     return each(shop, Connection, work)
 
 
+def seal(shop: Shop) -> int:
+    """The vault's log is sealed as it stands. Where it stands is told to our own log too: whoever rewrites the one does
+    not have the other."""
+    with transaction(shop.id) as session:
+        mark = vault.seal_log(session, shop.id)
+    if mark is None:
+        return 0
+    log.info("vault_log_sealed", seq=mark.seq, hash=mark.hash.hex())
+    return 1
+
+
 DRAINS: dict[str, Callable[[Shop], int]] = {
     "read": read,
     "offer": make_offers,
@@ -149,4 +160,5 @@ DRAINS: dict[str, Callable[[Shop], int]] = {
     "sweep": sweep,
     "erase": erase,
     "tidy": tidy,
+    "seal": seal,
 }

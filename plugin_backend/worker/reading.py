@@ -29,18 +29,17 @@ from plugin_backend.sdk.errors import Unreadable
 
 def read_one(session: Session, shop: Shop, row: DeliveryRow) -> None:
     """Take in one delivery. Doing it again changes nothing."""
-    source = session.get(Connection, (shop.id, row.source)) or session.get(
-        GatewayAccount, (shop.id, row.source)
-    )
+    source = merchants.source(session, shop.id, row.source)
     if source is None:
         _finish(session, row, "ignored", "its connection is gone")
         return
     # Reading needs no key, so it is done with the same small part of the settings that judging had.
     adapter, delivery = merchants.door_of(source), inbox.as_delivery(row)
-    row.topic = adapter.topic(delivery).replace("\0", "")[:200]
+    topic = adapter.topic(delivery).replace("\0", "")[:200]
     try:
         events: list[Any] = list(adapter.parse(delivery))
     except Unreadable as error:
+        row.topic = topic
         _finish(session, row, "unreadable", str(error)[:500])
         return
     for event in events:
@@ -48,6 +47,8 @@ def read_one(session: Session, shop: Shop, row: DeliveryRow) -> None:
             _from_shop(session, shop, event, row)
         else:
             _from_gateway(session, shop, source, event, row)
+    # Set now and not before: what was changed is written before whatever is asked of the database next.
+    row.topic = topic
     row.effect = [type(event).__name__ for event in events]
     _finish(session, row, "read" if events else "ignored", "" if events else "of no interest")
 

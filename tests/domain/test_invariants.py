@@ -117,6 +117,12 @@ BREAKS: dict[str, list[str]] = {
     "a message waits without a place in the outbox": [
         "DELETE FROM outbox WHERE shop_id = :shop AND kind = 'mail'"
     ],
+    "a card was charged and the vault's log does not say that it was opened": [
+        "DELETE FROM vault_audit WHERE shop_id = :shop AND purpose = 'charge'"
+    ],
+    "the vault's log does not end where its head says": [
+        "DELETE FROM vault_audit WHERE shop_id = :shop AND seq > 3"
+    ],
     "a destroyed key has its bytes, or another has none": [
         "UPDATE vault_keys SET wrapped = '\\x00' WHERE shop_id = :shop AND state = 'destroyed'"
     ],

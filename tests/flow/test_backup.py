@@ -108,6 +108,9 @@ def test_what_was_charged_after_the_backup_is_never_charged_again(
         assert story.states(there, paying_shop) == ["paid", "paid", "paid"]
         assert story.plan_of(there, paying_shop).id == plan.id
         assert story.captured(there, paying_shop, gateway) == [3334, 3333, 3333]
+        with there.worker.app_context():
+            proof = vault.prove_log(paying_shop.id)
+        assert proof.broken == "" and proof.seals > 1 and proof.unsealed == 0
     finally:
         there.close()
         for app in (there.web, there.worker):

@@ -66,7 +66,7 @@ def prepare(session: Session, shop: Shop, erasure_id: str) -> Asked | None:
 
 def _detachment(session: Session, shop: Shop, row: Erasure, method: PaymentMethod) -> Detachment:
     account = session.get_one(GatewayAccount, (shop.id, method.account_id))
-    opened = vault.open_method(session, method, Use("detach", row.id))
+    opened = vault.open_method(session, method, vault.to_detach(row))
     return Detachment(
         method.id, opened.token, merchants.gateway_of(session, shop, account, Use("gateway_call", row.id))
     )

@@ -3,6 +3,7 @@ has destroyed every token of that customer, wherever a copy of the record lies."
 
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import datetime
 
 from sqlalchemy import Index, LargeBinary, UniqueConstraint, func, select
@@ -17,7 +18,7 @@ from plugin_backend.core.seal import Key, Place, SealError, records
 from plugin_backend.domain import moves
 from plugin_backend.sdk import clock
 
-SHOP, CUSTOMER, INDEX = "shop", "customer", "index"
+SHOP, CUSTOMER, INDEX, AUDIT = "shop", "customer", "index", "audit"
 # A key in one of these states opens what was sealed under it.
 OPENING = ("active", "decrypt_only")
 
@@ -39,8 +40,8 @@ class VaultRoot(Base):
 
 
 class VaultKey(moves.Stateful, Row, Base):
-    """One version of a key. ``kind`` says whose: the shop's, a customer's (``owner_id``), or the shop's for blind indexes.
-    ``parent`` is the id of the key that wraps it, and ``wrapped`` None once it is destroyed."""
+    """One version of a key. ``kind`` says whose: the shop's, a customer's (``owner_id``), or the shop's for blind indexes,
+    or for sealing its log. ``parent`` is the id of the key that wraps it, and ``wrapped`` None once it is destroyed."""
 
     __tablename__ = "vault_keys"
     prefix = "key"
@@ -91,15 +92,24 @@ def by_id(session: Session, shop_id: str, key_id: bytes) -> Key:
 
 
 def warm(session: Session, shop_id: str, sealed: Iterable[bytes | None]) -> None:
-    """Have the keys of these records at hand: one look at the database for all that are not."""
-    wanted = {records.head_of(record).key_id for record in sealed if record is not None}
-    missing = [ids.named(VaultKey.prefix, key_id) for key_id in wanted if house().ring.get(key_id) is None]
+    """Have the keys of these records at hand: one look at the database for all that are not. What is damaged is passed
+    over, to be refused when it is opened."""
+    wanted = {named_by(record) for record in sealed} - {None}
+    missing = [key_id for key_id in wanted if key_id and house().ring.get(ids.raw(key_id)) is None]
     if not missing:
         return
     found = select(VaultKey).where(VaultKey.shop_id == shop_id, VaultKey.id.in_(missing))
     for row in session.scalars(found):
-        if row.state in OPENING:
+        with suppress(SealError):
             _opened(session, row)
+
+
+def named_by(record: bytes | None) -> str | None:
+    """Id of the key that a record asks for; None where it is no record."""
+    try:
+        return ids.named(VaultKey.prefix, records.head_of(record or b"").key_id)
+    except SealError:
+        return None
 
 
 def new_key(row: VaultKey, parent: Key | None, secret: bytes) -> VaultKey:
@@ -166,6 +176,12 @@ def active_root(session: Session) -> str:
     except IntegrityError:
         return session.scalars(select(VaultRoot.id).where(VaultRoot.state == "active")).one()
     return row.id
+
+
+def needed_roots(session: Session) -> list[str]:
+    """Ids of the root keys without which some of the data does not open, oldest first."""
+    needed = select(VaultRoot.id).where(VaultRoot.state.in_(OPENING)).order_by(VaultRoot.created_at)
+    return list(session.scalars(needed))
 
 
 def _opened(session: Session, row: VaultKey) -> Key:

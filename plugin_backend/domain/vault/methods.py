@@ -22,9 +22,9 @@ from plugin_backend.core import ids
 from plugin_backend.core.db import Base
 from plugin_backend.core.due import Due, Row, due_index
 from plugin_backend.core.ids import new_id
-from plugin_backend.core.seal import Key, Place, SealError
-from plugin_backend.domain.vault import keys, opening
-from plugin_backend.domain.vault.opening import Use
+from plugin_backend.core.seal import Key, Place
+from plugin_backend.domain.vault import keys, opening, uses
+from plugin_backend.domain.vault.uses import Use
 from plugin_backend.sdk import clock
 from plugin_backend.sdk.gateway import CardStored, CardUpdated
 
@@ -113,9 +113,9 @@ def _describe(session: Session, row: PaymentMethod, index: Key, card: CardStored
     _seal(session, row, Opened(card.token, card.gateway_customer, card.network_transaction_id))
 
 
-def renew(session: Session, row: PaymentMethod, network_transaction_id: str, use: Use) -> None:
-    """The customer has just confirmed a payment with this card: later ones refer to that payment."""
-    opened = open_method(session, row, use)
+def renew(session: Session, row: PaymentMethod, network_transaction_id: str, attempt: uses.Charge) -> None:
+    """The customer has just confirmed a payment with this card, the attempt's: later ones refer to that payment."""
+    opened = open_method(session, row, uses.to_renew(attempt))
     _seal(session, row, Opened(opened.token, opened.gateway_customer, network_transaction_id))
 
 
@@ -160,16 +160,15 @@ def expires_before(method: PaymentMethod, moment: datetime) -> bool:
 
 
 def open_method(session: Session, row: PaymentMethod, use: Use) -> Opened:
-    """The token; ``SealError`` for a row that was moved to another shop, customer or account."""
-    if row.sealed is None:
-        raise SealError(why="forgotten")
+    """The token, for a use that warrants it; ``SealError`` for a row that was moved to another shop, customer or account,
+    or whose token is forgotten."""
     secret = json.loads(opening.unseal(session, place_of(row), row.sealed, use))
     return Opened(secret["t"], secret["c"], secret["n"])
 
 
 def place_of(row: PaymentMethod) -> Place:
     """Where its sealed token belongs."""
-    return Place(row.shop_id, row.customer_id, row.id, "token", row.account_id)
+    return Place(row.shop_id, row.customer_id, row.id, uses.TOKEN, row.account_id)
 
 
 def plain(opened: Opened) -> bytes:

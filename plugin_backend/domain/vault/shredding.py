@@ -6,9 +6,9 @@ from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from plugin_backend.domain import moves
-from plugin_backend.domain.vault import keys
+from plugin_backend.domain.vault import audit, keys
 from plugin_backend.domain.vault.keys import VaultKey
-from plugin_backend.domain.vault.methods import PaymentMethod
+from plugin_backend.domain.vault.methods import PaymentMethod, place_of
 
 
 def sealed_of(session: Session, shop_id: str, customer_id: str) -> list[PaymentMethod]:
@@ -31,6 +31,7 @@ def shred(session: Session, shop_id: str, customer_id: str, methods: Sequence[st
     kept = sealed_of(session, shop_id, customer_id)
     for row in kept:
         if row.id in methods:
+            audit.note(session, "shred", place_of(row), keys.named_by(row.sealed) or "")
             row.sealed, row.token_mark = None, row.id
             row.rest(None)
     session.flush()
@@ -53,5 +54,6 @@ def _held(session: Session, shop_id: str, *which: ColumnElement[bool]) -> list[V
 
 def _destroy(session: Session, held: Sequence[VaultKey]) -> None:
     for key in held:
+        audit.note(session, "shred", key.place, key.id)
         moves.move(session, key, "destroyed", "forgotten")
         key.wrapped = None

@@ -16,8 +16,6 @@ from psycopg import sql
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
-from plugin_backend.core import ids
-from plugin_backend.core.seal import records
 from plugin_backend.domain import erasing, merchants, moves
 from plugin_backend.domain.erasing import Tombstone
 from plugin_backend.domain.merchants import Shop
@@ -148,7 +146,11 @@ def _follow(session: Session, shop_id: str) -> None:
 def _without_key(session: Session, shop_id: str) -> int:
     """How many tokens are kept that no key of the shop opens."""
     held = select(VaultKey.id).where(VaultKey.shop_id == shop_id, VaultKey.state.in_(keys.OPENING))
-    known = {ids.raw(key_id) for key_id in session.scalars(held)}
-    head = func.substr(PaymentMethod.sealed, 1, records.OVERHEAD)
-    sealed = select(head).where(PaymentMethod.shop_id == shop_id, PaymentMethod.sealed.is_not(None))
-    return sum(records.head_of(bytes(found)).key_id not in known for found in session.scalars(sealed))
+    known = set(session.scalars(held))
+    sealed = select(PaymentMethod.sealed).where(
+        PaymentMethod.shop_id == shop_id, PaymentMethod.sealed.is_not(None)
+    )
+    return sum(
+        keys.named_by(record) not in known
+        for record in session.scalars(sealed.execution_options(yield_per=1000))
+    )

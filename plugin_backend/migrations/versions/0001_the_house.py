@@ -7,6 +7,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from plugin_backend.migrations.protection import (
     SHARED,
     begin_history,
+    chain_the_vaults_log,
     clock_rights,
     keep_refunds_and_credits,
     keep_the_books,
@@ -59,8 +60,11 @@ TABLES = [
     "templates",
     "tombstones",
     "users",
+    "vault_audit",
+    "vault_heads",
     "vault_keys",
     "vault_roots",
+    "vault_seals",
 ]
 TIMERS = [
     "attempts",
@@ -77,6 +81,7 @@ TIMERS = [
     "plans",
     "refunds",
     "setups",
+    "vault_heads",
 ]
 
 
@@ -92,6 +97,7 @@ def upgrade() -> None:
     keep_the_books()
     keep_to_what_was_agreed()
     keep_refunds_and_credits()
+    chain_the_vaults_log()
     make_balances()
     begin_history()
 
@@ -942,6 +948,59 @@ def make_tables() -> None:
         postgresql_where="state = 'active'",
     )
     op.create_index("ix_vault_keys_parent", "vault_keys", ["shop_id", "parent"], unique=False)
+    op.create_table(
+        "vault_audit",
+        sa.Column("seq", sa.BigInteger(), nullable=False),
+        sa.Column("verb", sa.Text(), nullable=False),
+        sa.Column("purpose", sa.Text(), nullable=False),
+        sa.Column("use_id", sa.Text(), nullable=False),
+        sa.Column("row_id", sa.Text(), nullable=False),
+        sa.Column("field", sa.Text(), nullable=False),
+        sa.Column("key_id", sa.Text(), nullable=False),
+        sa.Column("process", sa.Text(), nullable=False),
+        sa.Column("result", sa.Text(), nullable=False),
+        sa.Column("prev_hash", sa.LargeBinary(), nullable=False),
+        sa.Column("hash", sa.LargeBinary(), nullable=False),
+        sa.Column("shop_id", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("shop_id", "id", name="pk_vault_audit"),
+        sa.UniqueConstraint("shop_id", "seq", name="uq_vault_audit_shop_id_seq"),
+    )
+    op.create_index("ix_vault_audit_use", "vault_audit", ["shop_id", "use_id"], unique=False)
+    op.create_table(
+        "vault_heads",
+        sa.Column("seq", sa.BigInteger(), nullable=False),
+        sa.Column("prev_hash", sa.LargeBinary(), nullable=False),
+        sa.Column("hash", sa.LargeBinary(), nullable=False),
+        sa.Column("seals", sa.BigInteger(), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("taken", sa.Boolean(), nullable=False),
+        sa.Column("shop_id", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("shop_id", "id", name="pk_vault_heads"),
+    )
+    op.create_index(
+        "ix_vault_heads_due",
+        "vault_heads",
+        ["shop_id", "due_at"],
+        unique=False,
+        postgresql_where="due_at IS NOT NULL",
+    )
+    op.create_table(
+        "vault_seals",
+        sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.Column("seq", sa.BigInteger(), nullable=False),
+        sa.Column("hash", sa.LargeBinary(), nullable=False),
+        sa.Column("key_id", sa.Text(), nullable=False),
+        sa.Column("mac", sa.LargeBinary(), nullable=False),
+        sa.Column("shop_id", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("shop_id", "id", name="pk_vault_seals"),
+        sa.UniqueConstraint("shop_id", "number", name="uq_vault_seals_shop_id_number"),
+    )
     op.create_table(
         "erasures",
         sa.Column("customer_id", sa.Text(), nullable=False),
