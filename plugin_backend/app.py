@@ -39,6 +39,8 @@ def create_app(settings: config.Config | None = None, *, part: Part = "web") -> 
         SQLALCHEMY_ENGINE_OPTIONS={
             "connect_args": db.connect_args(db.CLOCK_ROLE if part == "clock" else db.APP_ROLE),
             "pool_pre_ping": True,
+            # An error tells its statement, but not with whose name, address or token it was made.
+            "hide_parameters": True,
             "pool_size": 8,
             "max_overflow": 16,
         },

@@ -4,7 +4,6 @@ Time is the shop's own. What a worker holds in its hand, the deadline of a reque
 was charged is the gateway's ledger, which another process writes.
 """
 
-import json
 import secrets
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -13,8 +12,6 @@ from typing import Any
 from sqlalchemy import select, text
 
 from plugin_backend.core import delays
-from plugin_backend.demo.gateway.book import CALLBACK_KEY_OF
-from plugin_backend.demo.gateway.callbacks import signature
 from plugin_backend.demo.gateway.judge import account_of
 from plugin_backend.demo.gateway.ledger import read_entries
 from plugin_backend.domain import billing, merchants, plans, vault
@@ -25,7 +22,6 @@ from plugin_backend.domain.plans import Collection, Plan
 from plugin_backend.sdk import clock
 from plugin_backend.sdk import gateway as sdk
 from plugin_backend.sdk.money import Money
-from plugin_backend.sdk.signing import hmac_sha256
 from plugin_backend.worker import jobs
 from tests import plan_story
 from tests.contract.gateway_process import SandboxProcess
@@ -198,15 +194,8 @@ class Life:
         """The gateway says, signed, that a charge stands so; it is kept, and read."""
         charge = {"id": "ch_told", "reference": about.reference, "state": state, "amount": amount.as_json()}
         told = {"id": secrets.token_hex(8), "type": f"charge.{state}", "data": charge | changes}
-        body, key = json.dumps(told).encode(), self.gateway.api_key.encode()
-        stamp = str(int(clock.real_now().timestamp()))
-        signed = signature(hmac_sha256(key, CALLBACK_KEY_OF), stamp, body)
-        with self.house.of(self.shop):
-            door = merchants.hook_path(about.account_id, self.shop.id)
-        answer = self.house.client().post(
-            door, data=body, headers={"Sandbox-Signature": signed}, content_type="application/json"
-        )
-        assert answer.status_code == 200
+        answered = self.house.callback(self.shop, about.account_id, self.gateway.api_key, told)
+        assert answered == 200
         with self.house.worker.app_context():
             jobs.drain("read", self.shop.id)
 

@@ -18,10 +18,12 @@ from sqlalchemy import Engine, create_engine, select, text
 
 from plugin_backend.core.config import Config
 from plugin_backend.core.db import CLOCK_ROLE, connect_args, engine_url, transaction
+from plugin_backend.demo.gateway.book import CALLBACK_KEY_OF
+from plugin_backend.demo.gateway.callbacks import signature
 from plugin_backend.domain import merchants, moves, onboarding
 from plugin_backend.domain.merchants import Connection, Shop
 from plugin_backend.sdk import clock
-from plugin_backend.sdk.signing import sign_standard
+from plugin_backend.sdk.signing import hmac_sha256, sign_standard
 from plugin_backend.worker import clock as clock_process
 from plugin_backend.worker import jobs
 
@@ -128,6 +130,20 @@ class TestHouse:
         raw = json.dumps(body).encode()
         sent = sign_standard(STANDARD_SECRET, delivery, clock.real_now(), raw)
         answer = self.client().post(self.hook(shop), data=raw, headers=sent, content_type="application/json")
+        return answer.status_code
+
+    def callback(
+        self, shop: Shop, account_id: str, api_key: str, told: Any, *, query: str = "", **headers: str
+    ) -> int:
+        """Call as the sandbox gateway would, signed; the status it was answered with."""
+        raw = json.dumps(told).encode()
+        stamp = str(int(clock.real_now().timestamp()))
+        signed = signature(hmac_sha256(api_key.encode(), CALLBACK_KEY_OF), stamp, raw)
+        with self.worker.app_context():
+            path = merchants.hook_path(account_id, shop.id)
+        answer = self.client().post(
+            path, query_string=query, data=raw, headers={"Sandbox-Signature": signed, **headers}
+        )
         return answer.status_code
 
     @contextmanager

@@ -37,13 +37,14 @@ _FILE = "demo.json"
 @dataclass(frozen=True, slots=True)
 class Seed:
     """What the demo made up at its first start and knows again at the next: the operator's password, the shops' ids,
-    and the keys that the fake shop and we share."""
+    the keys that the fake shop and we share, and those of the shops' accounts at the gateway, by the shop."""
 
     password: str = field(repr=False)
     luna: str
     nordlys: str
     luna_keys: dict[str, str] = field(repr=False)
     nordlys_keys: dict[str, str] = field(repr=False)
+    account_keys: dict[str, str] = field(repr=False)
 
 
 @contextmanager
@@ -97,8 +98,8 @@ def sow(places: Places, environment: Mapping[str, str]) -> Seed:
     seed = load(places.data) or _made_up(places.data)
     with at_home(environment):
         _operator(seed)
-        _shop(seed.luna, _luna(places, seed))
-        _shop(seed.nordlys, _nordlys(places, seed))
+        for shop_id, facts in ((seed.luna, _luna(places, seed)), (seed.nordlys, _nordlys(places, seed))):
+            _shop(shop_id, facts, seed.account_keys[shop_id])
         hooks = {shop_id: _hook(shop_id) for shop_id in (seed.luna, seed.nordlys)}
     _connect(places, dialect="woo", webhook_url=hooks[seed.luna], **seed.luna_keys)
     _connect(places, dialect="shopify", webhook_url=hooks[seed.nordlys], **seed.nordlys_keys)
@@ -113,10 +114,11 @@ def load(data: Path) -> Seed | None:
 
 def _made_up(data: Path) -> Seed:
     """Written down before anything is made of it, so that a start that was cut short goes on where it stopped."""
+    luna, nordlys = onboarding.new_shop_id(), onboarding.new_shop_id()
     seed = Seed(
         password=secrets.token_urlsafe(12),
-        luna=onboarding.new_shop_id(),
-        nordlys=onboarding.new_shop_id(),
+        luna=luna,
+        nordlys=nordlys,
         luna_keys={
             "secret": secrets.token_urlsafe(24),
             "plugin_secret": "whsec_" + base64.b64encode(secrets.token_bytes(24)).decode(),
@@ -124,6 +126,7 @@ def _made_up(data: Path) -> Seed:
             "consumer_secret": f"cs_{secrets.token_hex(20)}",
         },
         nordlys_keys={"secret": secrets.token_hex(16), "access_token": f"shpat_{secrets.token_hex(16)}"},
+        account_keys={shop_id: f"sk_test_sandbox_{secrets.token_hex(12)}" for shop_id in (luna, nordlys)},
     )
     draft = data / f"{_FILE}.new"
     draft.unlink(missing_ok=True)
@@ -167,13 +170,13 @@ def _nordlys(places: Places, seed: Seed) -> dict[str, Any]:
     }
 
 
-def _shop(shop_id: str, facts: dict[str, Any]) -> None:
+def _shop(shop_id: str, facts: dict[str, Any], account_key: str) -> None:
     """A test shop with its sandbox account, in one transaction, unless it is there."""
     with transaction(shop_id) as session:
         if session.get(Shop, shop_id) is not None:
             return
         made = onboarding.add_shop(session, shop_id, mode="test", idle_seconds=IDLE_SECONDS, **facts)
-        account = {"url": house().config.sandbox_url, "api_key": f"sk_test_sandbox_{secrets.token_hex(12)}"}
+        account = {"url": house().config.sandbox_url, "api_key": account_key}
         onboarding.add_account(session, made, "sandbox", account)
 
 

@@ -78,7 +78,7 @@ class Stage:
     # The mailbox and the gateway
 
     def mails(self, to: str) -> list[Json]:
-        """Every mail to an address, the oldest first."""
+        """Every mail to an address, or ("") to anybody, the oldest first."""
         found: list[Json] = self.ask(self.places.url("mailbox", f"/api/messages?to={to}"))
         return sorted(found, key=lambda mail: str(mail["received_at"]))
 
@@ -105,6 +105,10 @@ class Stage:
         expect(page.url.endswith("/shops"), f"signing in led to {page.url} ({page.status})")
         self._shops = {link.words: link.url for link in page.links if "/shops/" in link.url}
         return self._shops
+
+    def session(self) -> tuple[str, ...]:
+        """The cookies by which the dashboard knows the operator."""
+        return self._operator.cookies()
 
     def shop_id(self, shop: str) -> str:
         return self._shops[shop].rstrip("/").rpartition("/")[2]

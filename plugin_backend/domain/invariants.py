@@ -111,6 +111,15 @@ CHECKS: dict[str, str] = {
     "a delivery was kept twice": """
         SELECT max(id) FROM deliveries GROUP BY source, identity HAVING count(*) > 1""",
     "a delivery waits for nothing": "SELECT id FROM deliveries WHERE state = 'received' AND due_at IS NULL",
+    "what a gateway said is still there although it was read": """
+        SELECT id FROM deliveries WHERE dropped IS NOT NULL AND state IN ('read', 'ignored')""",
+    "what a gateway said is there for all to read": """
+        SELECT d.id FROM deliveries d JOIN gateway_accounts a ON a.shop_id = d.shop_id AND a.id = d.source
+        WHERE d.body IS NOT NULL""",
+    "a shop has a gateway account and no intake": """
+        SELECT a.id FROM gateway_accounts a WHERE NOT EXISTS (
+            SELECT 1 FROM vault_keys k WHERE k.shop_id = a.shop_id AND k.kind = 'intake' AND k.state = 'active'
+              AND k.public IS NOT NULL)""",
     "something to tell waits for nothing": "SELECT id FROM outbox WHERE state = 'queued' AND due_at IS NULL",
     "a message waits without a place in the outbox": """
         SELECT m.id FROM messages m WHERE m.state = 'queued' AND NOT EXISTS (

@@ -244,7 +244,9 @@ def connect(session: Session, shop: Shop, settings: Mapping[str, str]) -> Connec
 
 def add_account(session: Session, shop: Shop, gateway: str, settings: Mapping[str, str]) -> GatewayAccount:
     """Keep a gateway account's settings, sealed, and open the door for its callbacks; it becomes the active one. In test
-    mode it is probed at once; a live one is not, since that would move money."""
+    mode it is probed at once; a live one is not, since that would move money. What it will say is dropped at the shop's
+    intake, which is made with the first account."""
+    vault.furnish(session, shop.id)
     for other in session.scalars(select(GatewayAccount).where(GatewayAccount.shop_id == shop.id)):
         other.active = False
     row = GatewayAccount(shop_id=shop.id, id=new_id(GatewayAccount.prefix), gateway=gateway, mode=shop.mode)
@@ -335,12 +337,6 @@ def door_of(row: Connection | GatewayAccount) -> Connector | Gateway:
     if isinstance(row, Connection):
         return registry.connectors()[row.platform](_door_settings(row), http)
     return registry.gateways()[row.gateway](_door_settings(row), http)
-
-
-def door_at(session: Session, shop_id: str, row_id: str) -> Connector | Gateway | None:
-    """The adapter behind a webhook path, able to judge and nothing else; None where the row is gone."""
-    row = source(session, shop_id, row_id)
-    return None if row is None else door_of(row)
 
 
 def source(session: Session, shop_id: str, row_id: str) -> Connection | GatewayAccount | None:

@@ -337,7 +337,8 @@ def _more(session: Session, row: Any) -> Json:
     match row:
         case DeliveryRow():
             body = None if row.body is None else row.body.decode("utf-8", "replace")
-            return {"headers": row.headers, "query": row.query, "body": body}
+            sealed = row.dropped is not None
+            return {"headers": row.headers, "query": row.query, "body": body, "sealed": sealed}
         case Offer():
             sent = row.state != "not_sent"
             return {"link": messages.secret_path("o", row.shop_id, row.id) if sent else None}

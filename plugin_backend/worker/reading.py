@@ -33,8 +33,8 @@ def read_one(session: Session, shop: Shop, row: DeliveryRow) -> None:
     if source is None:
         _finish(session, row, "ignored", "its connection is gone")
         return
-    # Reading needs no key, so it is done with the same small part of the settings that judging had.
-    adapter, delivery = merchants.door_of(source), inbox.as_delivery(row)
+    # Reading asks nobody, so it is done with the same small part of the settings that judging had.
+    adapter, delivery = merchants.door_of(source), inbox.as_delivery(session, row)
     topic = adapter.topic(delivery).replace("\0", "")[:200]
     try:
         events: list[Any] = list(adapter.parse(delivery))
@@ -56,6 +56,9 @@ def read_one(session: Session, shop: Shop, row: DeliveryRow) -> None:
 def _finish(session: Session, row: DeliveryRow, state: str, reason: str) -> None:
     moves.move(session, row, state, reason)
     row.rest(None)
+    if state != "unreadable":
+        # What a gateway said has served. What could not be read waits for a reader that can.
+        row.dropped = None
 
 
 def _from_shop(session: Session, shop: Shop, event: shop_sdk.ShopEvent, row: DeliveryRow) -> None:

@@ -111,6 +111,16 @@ BREAKS: dict[str, list[str]] = {
     "a delivery waits for nothing": [
         "UPDATE deliveries SET state = 'received', due_at = NULL WHERE shop_id = :shop"
     ],
+    "what a gateway said is still there although it was read": [
+        "UPDATE deliveries SET dropped = 'x', state = 'read', due_at = NULL WHERE shop_id = :shop"
+    ],
+    "what a gateway said is there for all to read": [
+        "UPDATE deliveries d SET body = 'x', source = a.id FROM gateway_accounts a WHERE d.shop_id = :shop"
+        " AND a.shop_id = :shop"
+    ],
+    "a shop has a gateway account and no intake": [
+        "UPDATE vault_keys SET public = NULL WHERE shop_id = :shop"
+    ],
     "something to tell waits for nothing": [
         "UPDATE outbox SET due_at = NULL WHERE shop_id = :shop AND state = 'queued'"
     ],

@@ -171,7 +171,7 @@ LABELS: Mapping[str, str] = {
     "scheduled_at": N_("Agreed for"),
     "sent_at": N_("Sent"),
     "settled": N_("Settled before"),
-    "sha256": N_("SHA-256 of the body"),
+    "sha256": N_("SHA-256 of what was kept"),
     "shop": N_("Shop"),
     "since": N_("From"),
     "source": N_("Source"),

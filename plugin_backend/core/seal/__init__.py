@@ -15,7 +15,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.hashes import SHA512
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from plugin_backend.core.seal import records, roots
+from plugin_backend.core.seal import drops, records, roots
 from plugin_backend.core.seal.records import Key, Place, SealError
 from plugin_backend.core.seal.ring import Ring
 from plugin_backend.core.seal.roots import Choice, RootProvider
@@ -92,6 +92,7 @@ __all__ = [
     "Ring",
     "RootProvider",
     "SealError",
+    "drops",
     "hash_key",
     "load_keys",
     "make_keys",

@@ -92,7 +92,7 @@ class Token:
         key = opened.keys.get(root_id) or self._look_again(opened).get(root_id)
         if key is None:
             raise not_held(root_id)
-        return _mac(key, _PLACE + records.context(place))
+        return _mac(key, _PLACE + records.context_of(place))
 
     def _working(self, work: Callable[[_Open], Found]) -> Found:
         """What ``work`` finds. It is done again, everything being opened anew, where the token has let go of our session,

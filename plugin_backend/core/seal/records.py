@@ -82,9 +82,9 @@ def seal(key: Key, place: Place, plaintext: bytes) -> bytes:
 def sealed_with(key: Key, place: Place, plaintext: bytes, *, salt: bytes, nonce: bytes) -> bytes:
     """The record that ``seal`` makes of these random bytes. For test vectors: no salt may serve twice."""
     head = _HEAD.pack(_MAGIC, _FORMAT, _ALGORITHM, key.id, key.version)
-    bound = context(place)
-    derived = _derive(key, salt, bound)
-    ciphertext = AESGCM(derived[:32]).encrypt(nonce, plaintext, head + bound)
+    context = context_of(place)
+    derived = _derive(key, salt, context)
+    ciphertext = AESGCM(derived[:32]).encrypt(nonce, plaintext, head + context)
     return b"".join((head, salt, derived[32:], nonce, ciphertext))
 
 
@@ -103,14 +103,14 @@ def open_with(key: Key, place: Place, record: bytes) -> bytearray:
     key, for this place, and is as it was."""
     if head_of(record) != (key.id, key.version):
         raise SealError(why="another_key")
-    bound = context(place)
-    derived = _derive(key, record[_SALT:_COMMITMENT], bound)
+    context = context_of(place)
+    derived = _derive(key, record[_SALT:_COMMITMENT], context)
     if not hmac.compare_digest(derived[32:], record[_COMMITMENT:_NONCE]):
         raise SealError(why="commitment")
     plaintext = bytearray(len(record) - OVERHEAD)
     try:
         AESGCM(derived[:32]).decrypt_into(
-            record[_NONCE:_CIPHERTEXT], record[_CIPHERTEXT:], record[:_SALT] + bound, plaintext
+            record[_NONCE:_CIPHERTEXT], record[_CIPHERTEXT:], record[:_SALT] + context, plaintext
         )
     except InvalidTag:
         raise SealError(why="tag") from None
@@ -121,7 +121,7 @@ def _derive(key: Key, salt: bytes, bound: bytes) -> bytes:
     return HKDF(SHA512(), 64, salt, b"cv1" + bound).derive(key.secret)
 
 
-def context(place: Place) -> bytes:
+def context_of(place: Place) -> bytes:
     """The place as bytes that no other place has: each part with its length before it."""
     parts = [part.encode() for part in place]
     return b"".join(len(part).to_bytes(4, "big") + part for part in parts)

@@ -1,6 +1,7 @@
 """The vault: tokens and credentials, sealed under the shop's and the customers' keys; a card number never is here."""
 
 from plugin_backend.domain.vault.audit import VaultEntry, VaultHead, VaultSeal
+from plugin_backend.domain.vault.intake import Slot, furnish, slot, take
 from plugin_backend.domain.vault.keys import VaultKey, VaultRoot, needed_roots, warm
 from plugin_backend.domain.vault.methods import (
     KEPT,
@@ -18,7 +19,7 @@ from plugin_backend.domain.vault.methods import (
 from plugin_backend.domain.vault.opening import seal, unseal
 from plugin_backend.domain.vault.proving import Mark, Proof, prove_log, seal_log
 from plugin_backend.domain.vault.shredding import destroy, sealed_of, shred
-from plugin_backend.domain.vault.uses import Purpose, Use, to_charge, to_detach, to_refund
+from plugin_backend.domain.vault.uses import Purpose, Use, to_charge, to_detach, to_read, to_refund
 
 __all__ = [
     "KEPT",
@@ -27,6 +28,7 @@ __all__ = [
     "PaymentMethod",
     "Proof",
     "Purpose",
+    "Slot",
     "Use",
     "VaultEntry",
     "VaultHead",
@@ -36,6 +38,7 @@ __all__ = [
     "by_token",
     "destroy",
     "expires_before",
+    "furnish",
     "keep",
     "needed_roots",
     "open_method",
@@ -45,10 +48,13 @@ __all__ = [
     "seal_log",
     "sealed_of",
     "shred",
+    "slot",
     "stop",
     "stopped_before",
+    "take",
     "to_charge",
     "to_detach",
+    "to_read",
     "to_refund",
     "unseal",
     "update",

@@ -14,11 +14,11 @@ from plugin_backend.core import ids
 from plugin_backend.core.db import Base
 from plugin_backend.core.due import Row
 from plugin_backend.core.house import house
-from plugin_backend.core.seal import Key, Place, SealError, records
+from plugin_backend.core.seal import Key, Place, SealError, drops, records
 from plugin_backend.domain import moves
 from plugin_backend.sdk import clock
 
-SHOP, CUSTOMER, INDEX, AUDIT = "shop", "customer", "index", "audit"
+SHOP, CUSTOMER, INDEX, AUDIT, INTAKE = "shop", "customer", "index", "audit", "intake"
 # A key in one of these states opens what was sealed under it.
 OPENING = ("active", "decrypt_only")
 
@@ -41,7 +41,8 @@ class VaultRoot(Base):
 
 class VaultKey(moves.Stateful, Row, Base):
     """One version of a key. ``kind`` says whose: the shop's, a customer's (``owner_id``), or the shop's for blind indexes,
-    or for sealing its log. ``parent`` is the id of the key that wraps it, and ``wrapped`` None once it is destroyed."""
+    for sealing its log, or for its intake. ``parent`` is the id of the key that wraps it, and ``wrapped`` None once it is
+    destroyed. ``public`` is the public half of an intake's pair, sealed for the door."""
 
     __tablename__ = "vault_keys"
     prefix = "key"
@@ -52,6 +53,7 @@ class VaultKey(moves.Stateful, Row, Base):
     version: Mapped[int]
     parent: Mapped[str]
     wrapped: Mapped[bytes | None] = mapped_column(LargeBinary)
+    public: Mapped[bytes | None] = mapped_column(LargeBinary)
 
     __table_args__ = (
         UniqueConstraint("shop_id", "kind", "owner_id", "version"),
@@ -70,6 +72,11 @@ class VaultKey(moves.Stateful, Row, Base):
     def place(self) -> Place:
         """Where its wrapped bytes belong."""
         return Place(self.shop_id, self.owner_id, self.id, f"{self.kind} key")
+
+    @property
+    def public_place(self) -> Place:
+        """Where its public half belongs."""
+        return Place(self.shop_id, "", self.id, "public key")
 
 
 def active(session: Session, shop_id: str, kind: str, owner_id: str = "") -> Key:
@@ -113,11 +120,14 @@ def named_by(record: bytes | None) -> str | None:
 
 
 def new_key(row: VaultKey, parent: Key | None, secret: bytes) -> VaultKey:
-    """The row with ``secret`` wrapped under ``parent``, or under the root key that the row names."""
+    """The row with ``secret`` wrapped under ``parent``, or under the root key that the row names; an intake's with the
+    public half of its pair."""
     if parent is None:
         row.wrapped = house().keys.root().wrap(row.parent, secret, row.place)
     else:
         row.wrapped = records.seal(parent, row.place, secret)
+    if row.kind == INTAKE:
+        row.public = house().keys.seal_for_door(row.public_place, drops.public_of(secret))
     return row
 
 

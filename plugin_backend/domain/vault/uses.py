@@ -8,8 +8,8 @@ from typing import Literal, Protocol
 from plugin_backend.core.seal import Place
 from plugin_backend.sdk import clock
 
-Purpose = Literal["charge", "renew", "refund", "detach", "gateway_call", "shop_call"]
-TOKEN, SETTINGS = "token", "settings"
+Purpose = Literal["charge", "renew", "refund", "detach", "read", "gateway_call", "shop_call"]
+TOKEN, SETTINGS, DELIVERY = "token", "settings", "delivery"
 _MAY_BE_CHARGED = ("sent", "pending", "requires_action", "in_doubt")
 _MAY_BE_REFUNDED = ("sent", "in_doubt")
 _MAY_BE_DETACHED = ("asked", "in_doubt")
@@ -128,6 +128,17 @@ class _Detaching(Use):
         return "" if _held(self.row) else "not_leased"
 
 
+@dataclass(frozen=True, slots=True)
+class _Reading(Use):
+    delivery: Row
+
+    def why_not(self, place: Place) -> str:
+        if place.field != DELIVERY:
+            return "another_purpose"
+        same = (self.delivery.shop_id, self.delivery.id) == (place.shop, place.row)
+        return "" if same else "another_row"
+
+
 def to_charge(attempt: Charge, *, fence: int = 0) -> Use:
     """To charge the attempt's own payment method: while it is open, leased, and nobody has asked about it since the caller
     saw ``fence``."""
@@ -147,6 +158,11 @@ def to_refund(refund: Leased) -> Use:
 def to_detach(row: Farewell) -> Use:
     """To end a customer's card at its gateway: while his erasure is open and leased."""
     return _Detaching("detach", row.id, row)
+
+
+def to_read(delivery: Row) -> Use:
+    """To read what a gateway said, in a delivery that only a worker opens."""
+    return _Reading("read", delivery.id, delivery)
 
 
 def _another(attempt: Charge, place: Place) -> str:

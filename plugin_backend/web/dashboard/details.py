@@ -243,7 +243,7 @@ def _actions(shop: Shop, noun: str, shown: Json) -> list[Action]:
     parked = [out for out in shown["outbox"] if out["state"] == "parked"]
     again = [Action("retry", f"{here}/outbox/{out['id']}/retry") for out in parked]
     match noun:
-        case "deliveries" if shown["body"] is not None:
+        case "deliveries" if shown["body"] is not None or shown["sealed"]:
             return [Action("replay", f"{here}/deliveries/{shown['id']}/replay")]
         case "plans":
             verbs = actions.plan_verbs(shown)
