@@ -10,6 +10,7 @@ from plugin_backend.core.ids import new_id
 from plugin_backend.domain import (
     billing,
     carts,
+    customers,
     erasing,
     letters,
     merchants,
@@ -123,11 +124,23 @@ def forgotten(session: Any, shop: Shop) -> str:
     plan = accepted_plan(session, shop, Money(10000, "EUR"), "ida@example.test")
     charged(session, shop, plan.id, 1)
     billing.stop(session, shop, plan.id, "cancelled", "by the customer")
-    row = erasing.begin(session, shop, plan.customer_id, cause=erasing.BY_HAND, asked_by="a test")
+    forget(session, shop, plan.customer_id)
+    return plan.customer_id
+
+
+def met(session: Any, shop: Shop, email: str) -> str:
+    """A customer of whom nothing else is known. His id."""
+    customer = customers.meet(session, shop.id, shop_sdk.Person(email=email))
+    assert customer is not None
+    return customer.id
+
+
+def forget(session: Any, shop: Shop, customer_id: str) -> None:
+    """The customer is forgotten, and his gateways say so."""
+    row = erasing.begin(session, shop, customer_id, cause=erasing.BY_HAND, asked_by="a test")
     session.flush()
     erasing.record(session, shop, row.id, {})
     session.flush()
-    return plan.customer_id
 
 
 def compared(session: Any, shop: Shop) -> None:

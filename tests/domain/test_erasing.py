@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select, text
 from sqlalchemy.exc import NoResultFound
 
-from plugin_backend.core import ids
+from plugin_backend.core import due, ids
 from plugin_backend.core.db import transaction
 from plugin_backend.core.seal import SealError
 from plugin_backend.domain import billing, consent, customers, erasing, vault
@@ -276,6 +276,10 @@ def test_a_worker_that_dies_after_it_asked_is_followed_by_one_that_asks_again(
     row = begin(house, paying_shop)
     for _ in range(2):
         with house.worker.app_context(), house.in_time(paying_shop):
+            with transaction(paying_shop.id) as session:
+                session.get_one(Erasure, (paying_shop.id, row.id)).rest(clock.now())
+            with transaction(paying_shop.id) as session:
+                assert due.take(session, Erasure, paying_shop.id) == [row.id]
             with transaction(paying_shop.id) as session:
                 asked = erasing.prepare(session, paying_shop, row.id)
             assert asked is not None

@@ -91,7 +91,7 @@ def busy(house: TestHouse) -> Shop:
     with house.of(shop) as session:
         session.execute(text("UPDATE vault_heads SET due_at = :at"), {"at": clock.now()})
         assert vault.seal_log(session, shop.id) is not None
-        plan_story.forgotten(session, shop)
+        plan_story.forget(session, shop, plan_story.met(session, shop, "ida@example.test"))
     house.woo(shop, "product.updated", b"{}")
     return shop
 

@@ -2,7 +2,6 @@
 
 import inspect
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -15,6 +14,7 @@ from plugin_backend.core.seal import SealError
 from plugin_backend.domain import billing, merchants, plans, vault
 from plugin_backend.domain.billing import Attempt, Refund
 from plugin_backend.domain.cases import Case
+from plugin_backend.domain.erasing import Erasure
 from plugin_backend.domain.merchants import GatewayAccount, Shop
 from plugin_backend.domain.vault import PaymentMethod, Use, VaultEntry
 from plugin_backend.sdk import clock
@@ -51,13 +51,10 @@ def refund_of(account: GatewayAccount, **facts: Any) -> Refund:
     return Refund(**{"shop_id": account.shop_id, "id": new_id(Refund.prefix), **held, **facts})
 
 
-@dataclass(frozen=True)
-class Erasure:
-    """A row by which a customer is forgotten."""
-
-    shop_id: str
-    id: str
-    customer_id: str
+def erasure_of(method: PaymentMethod, **facts: Any) -> Erasure:
+    held = {"state": "asked", "taken": True, "due_at": clock.now() + timedelta(minutes=2), "method_id": ""}
+    own = {"shop_id": method.shop_id, "id": new_id(Erasure.prefix), "customer_id": method.customer_id}
+    return Erasure(**{**own, **held, **facts})
 
 
 def refused(house: TestHouse, shop: Shop, model: type[Any], use: Any) -> str:
@@ -158,10 +155,17 @@ def test_a_refund_opens_settings_only_while_it_is_being_sent(house: TestHouse, s
 def test_a_token_opens_for_detaching_its_own_customers_card(house: TestHouse, shop: Shop) -> None:
     with house.of(shop) as session:
         method = of(session, PaymentMethod)
-        own = Erasure(shop.id, "ers_1", method.customer_id)
-        assert vault.open_method(session, method, vault.to_detach(own)).token == plan_story.TOKEN
-    other = Erasure(shop.id, "ers_1", "cus_of_somebody_else")
-    assert refused(house, shop, PaymentMethod, lambda row: vault.to_detach(other)) == "another_row"
+        for facts in ({}, {"method_id": method.id}, {"state": "in_doubt"}):
+            use = vault.to_detach(erasure_of(method, **facts))
+            assert vault.open_method(session, method, use).token == plan_story.TOKEN
+    for facts, why in (
+        ({"customer_id": "cus_of_somebody_else"}, "another_row"),
+        ({"method_id": "pm_another"}, "another_row"),
+        ({"state": "shredded"}, "not_open"),
+        ({"taken": False}, "not_leased"),
+    ):
+        use = refused(house, shop, PaymentMethod, lambda row: vault.to_detach(erasure_of(row, **facts)))  # noqa: B023
+        assert use == why
 
 
 def test_a_card_is_renewed_only_by_a_payment_that_its_customer_confirmed(

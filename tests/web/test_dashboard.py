@@ -291,6 +291,7 @@ def test_every_page_shows_its_rows_and_each_row_its_details(
             story.charged(session, busy, plan.id, 1)
             story.credited(session, busy, plan.id, Money(8000, "EUR"))
         story.disputed(session, busy, plan.id)
+        story.forget(session, busy, story.met(session, busy, "ida@example.test"))
     for tab in TABS:
         listed = operator.get(f"/shops/{busy.id}/{tab}?lang={language}")
         links = set(

@@ -26,7 +26,9 @@ def shred(session: Session, row: Erasure, reason: str) -> list[str]:
     """Forget what the erasure is about and leave its tombstone. Ids of the keys that were destroyed. The caller holds the
     row's lock."""
     methods = [row.method_id] if row.method_id else _methods_of(session, row)
-    keys = _forget(session, row.shop_id, row.customer_id, methods, whole=not row.method_id)
+    keys = vault.shred(session, row.shop_id, row.customer_id, methods, use_id=row.id)
+    if not row.method_id:
+        _forget_person(session, row.shop_id, row.customer_id)
     session.add(
         Tombstone(
             shop_id=row.shop_id,
@@ -47,14 +49,15 @@ def shred(session: Session, row: Erasure, reason: str) -> list[str]:
 def again(session: Session, stone: Tombstone) -> bool:
     """Forget once more what an older backup has brought back; False where it has brought back nothing. Who was forgotten
     has no running plan, whatever the backup knows; the shop and the customer were told when it ended."""
-    vault.destroy(session, stone.shop_id, stone.keys)
+    vault.destroy(session, stone.shop_id, stone.keys, use_id=stone.id)
     customer = session.get(Customer, (stone.shop_id, stone.customer_id), with_for_update=True)
     if customer is None or not _is_back(session, customer, stone):
         return False
     if stone.whole:
         freeze(session, customer)
         _end_plans(session, customer)
-    _forget(session, stone.shop_id, stone.customer_id, stone.methods, whole=stone.whole)
+        _forget_person(session, stone.shop_id, stone.customer_id)
+    vault.shred(session, stone.shop_id, stone.customer_id, stone.methods, use_id=stone.id)
     row = session.get(Erasure, (stone.shop_id, named(Erasure.prefix, raw(stone.id))), with_for_update=True)
     if row is not None and row.state != "shredded":
         moves.move(session, row, "shredded", "known from a tombstone")
@@ -65,15 +68,6 @@ def again(session: Session, stone: Tombstone) -> bool:
 def _is_back(session: Session, customer: Customer, stone: Tombstone) -> bool:
     kept = vault.sealed_of(session, stone.shop_id, stone.customer_id)
     return (stone.whole and customer.email != "") or any(row.id in stone.methods for row in kept)
-
-
-def _forget(
-    session: Session, shop_id: str, customer_id: str, methods: list[str], *, whole: bool
-) -> list[str]:
-    keys = vault.shred(session, shop_id, customer_id, methods)
-    if whole:
-        _forget_person(session, shop_id, customer_id)
-    return keys
 
 
 def _end_plans(session: Session, customer: Customer) -> None:

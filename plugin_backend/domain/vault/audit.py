@@ -21,6 +21,8 @@ from plugin_backend.sdk import clock
 Verb = Literal["open", "seal", "rewrap", "shred"]
 OK = "ok"
 _WAITING = "vault_audit"
+# Under this name a session says who works with it, where that is no process of the house: a restore.
+PROCESS = "vault_process"
 _SET_SHOP = text("SELECT set_config('app.shop', :shop, true)")
 
 
@@ -97,7 +99,7 @@ def note(
     """Have it written with this transaction, at its very end: the head of the shop's log is locked for no longer than the
     commit takes."""
     entries: list[Entry] = session.info.setdefault(_WAITING, [])
-    entries.append(_entry(verb, place, key_id, purpose, use_id, OK))
+    entries.append(_entry(session, verb, place, key_id, purpose, use_id, OK))
 
 
 @contextmanager
@@ -108,7 +110,7 @@ def noted(session: Session, verb: Verb, place: Place, key_id: str, use: Use | No
     try:
         yield
     except SealError as error:
-        refused = _entry(verb, place, key_id, purpose, use_id, error.why or "refused")
+        refused = _entry(session, verb, place, key_id, purpose, use_id, error.why or "refused")
         with db.engine.begin() as connection:
             connection.execute(_SET_SHOP, {"shop": place.shop})
             connection.execute(_WRITE, {"entries": json.dumps([refused])})
@@ -116,7 +118,9 @@ def noted(session: Session, verb: Verb, place: Place, key_id: str, use: Use | No
     note(session, verb, place, key_id, purpose=purpose, use_id=use_id)
 
 
-def _entry(verb: Verb, place: Place, key_id: str, purpose: str, use_id: str, result: str) -> Entry:
+def _entry(
+    session: Session, verb: Verb, place: Place, key_id: str, purpose: str, use_id: str, result: str
+) -> Entry:
     return {
         "shop_id": place.shop,
         "id": ids.new_id(VaultEntry.prefix),
@@ -127,7 +131,7 @@ def _entry(verb: Verb, place: Place, key_id: str, purpose: str, use_id: str, res
         "row_id": place.row,
         "field": place.field,
         "key_id": key_id,
-        "process": process(),
+        "process": session.info.get(PROCESS) or process(),
         "result": result,
     }
 

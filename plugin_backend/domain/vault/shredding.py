@@ -21,9 +21,11 @@ def sealed_of(session: Session, shop_id: str, customer_id: str) -> list[PaymentM
     return list(session.scalars(found.order_by(PaymentMethod.id).execution_options(populate_existing=True)))
 
 
-def shred(session: Session, shop_id: str, customer_id: str, methods: Sequence[str]) -> list[str]:
-    """Forget the tokens of these methods of the customer, and destroy his keys unless another token of his stands on
-    them. Ids of the keys that were destroyed; whoever has them in a ring drops them.
+def shred(
+    session: Session, shop_id: str, customer_id: str, methods: Sequence[str], *, use_id: str
+) -> list[str]:
+    """Forget the tokens of these methods of the customer for the row ``use_id``, and destroy his keys unless another token
+    of his stands on them. Ids of the keys that were destroyed; whoever has them in a ring drops them.
 
     His keys are locked first: who seals under one holds it, so that what he seals is seen here, or sealed under another.
     """
@@ -31,19 +33,20 @@ def shred(session: Session, shop_id: str, customer_id: str, methods: Sequence[st
     kept = sealed_of(session, shop_id, customer_id)
     for row in kept:
         if row.id in methods:
-            audit.note(session, "shred", place_of(row), keys.named_by(row.sealed) or "")
+            key_id = keys.named_by(row.sealed) or ""
+            audit.note(session, "shred", place_of(row), key_id, use_id=use_id)
             row.sealed, row.token_mark = None, row.id
             row.rest(None)
     session.flush()
     if any(row.sealed is not None for row in kept):
         return []
-    _destroy(session, owned)
+    _destroy(session, owned, use_id)
     return [key.id for key in owned]
 
 
-def destroy(session: Session, shop_id: str, ids: Sequence[str]) -> None:
-    """Destroy these keys, whatever stands on them."""
-    _destroy(session, _held(session, shop_id, VaultKey.id.in_(ids)))
+def destroy(session: Session, shop_id: str, ids: Sequence[str], *, use_id: str) -> None:
+    """Destroy these keys for the row ``use_id``, whatever stands on them."""
+    _destroy(session, _held(session, shop_id, VaultKey.id.in_(ids)), use_id)
 
 
 def _held(session: Session, shop_id: str, *which: ColumnElement[bool]) -> list[VaultKey]:
@@ -52,8 +55,8 @@ def _held(session: Session, shop_id: str, *which: ColumnElement[bool]) -> list[V
     return list(session.scalars(found.order_by(VaultKey.id).with_for_update()))
 
 
-def _destroy(session: Session, held: Sequence[VaultKey]) -> None:
+def _destroy(session: Session, held: Sequence[VaultKey], use_id: str) -> None:
     for key in held:
-        audit.note(session, "shred", key.place, key.id)
+        audit.note(session, "shred", key.place, key.id, use_id=use_id)
         moves.move(session, key, "destroyed", "forgotten")
         key.wrapped = None

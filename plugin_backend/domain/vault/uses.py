@@ -12,6 +12,7 @@ Purpose = Literal["charge", "renew", "refund", "detach", "read", "gateway_call",
 TOKEN, SETTINGS, DELIVERY = "token", "settings", "delivery"
 _MAY_BE_CHARGED = ("sent", "pending", "requires_action", "in_doubt")
 _MAY_BE_REFUNDED = ("sent", "in_doubt")
+_MAY_BE_DETACHED = ("asked", "in_doubt")
 
 
 class Row(Protocol):
@@ -47,11 +48,13 @@ class Charge(Leased, Protocol):
     def initiator(self) -> str: ...
 
 
-class Farewell(Row, Protocol):
-    """A row by which a customer's cards are ended at their gateways."""
+class Farewell(Leased, Protocol):
+    """A row by which a customer's cards are ended at their gateways: all of them, or ``method_id``."""
 
     @property
     def customer_id(self) -> str: ...
+    @property
+    def method_id(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +121,11 @@ class _Detaching(Use):
         if place.field != TOKEN:
             return "another_purpose"
         same = (self.row.shop_id, self.row.customer_id) == (place.shop, place.customer)
-        return "" if same else "another_row"
+        if not same or self.row.method_id not in ("", place.row):
+            return "another_row"
+        if self.row.state not in _MAY_BE_DETACHED:
+            return "not_open"
+        return "" if _held(self.row) else "not_leased"
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +156,7 @@ def to_refund(refund: Leased) -> Use:
 
 
 def to_detach(row: Farewell) -> Use:
-    """To end a customer's card at its gateway."""
+    """To end a customer's card at its gateway: while his erasure is open and leased."""
     return _Detaching("detach", row.id, row)
 
 

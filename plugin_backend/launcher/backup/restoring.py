@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from plugin_backend import migrations
 from plugin_backend.core.db import APP_ROLE, CLOCK_ROLE, DatabaseError, first_line
 from plugin_backend.domain import invariants
+from plugin_backend.domain.vault import audit
 from plugin_backend.launcher.backup import keys
 from plugin_backend.launcher.backup.archive import DATA, KEYS, BackupError, Manifest, reading
 from plugin_backend.launcher.backup.checks import Check
@@ -80,7 +81,7 @@ def _forgotten_again(conninfo: str) -> list[Check]:
     """What the backup may have brought back of those who were forgotten since, as the role that the product works as."""
     engine = _engine(conninfo, APP_ROLE)
     try:
-        with Session(engine) as session:
+        with Session(engine, info={audit.PROCESS: "restore"}) as session:
             return keys.forget_again(session)
     finally:
         engine.dispose()

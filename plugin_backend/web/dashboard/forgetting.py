@@ -33,24 +33,31 @@ def ask(shop_id: str, customer_id: str) -> Response:
 def confirm(shop_id: str, customer_id: str) -> Response:
     """Have the customer forgotten; sent twice it is done once. Where it cannot be done now, the page says why (409)."""
     shop = frame.shop_at(shop_id)
+    problem = None
     with transaction(shop.id) as session, merchants.shop_time(shop):
         customer = _customer(session, shop, customer_id)
         try:
-            row = erasing.begin(
-                session,
-                shop,
-                customer.id,
-                cause=erasing.BY_HAND,
-                asked_by=visitor().email,
-                cancel_plans=request.form.get("cancel_plans") == "yes",
-            )
+            row_id = _begin(session, shop, customer)
         except NotNow as error:
-            view = _view(session, shop, customer, problem=error.why)
-            return _shown(shop, view, code=409)
-        row_id = row.id
+            problem = _view(session, shop, customer, problem=error.why)
+    if problem is not None:
+        return _shown(shop, problem, code=409)
     for bell in (Erasure.bell, "deliver"):
         house().bells.ring(bell, shop.id)
     return redirect(f"/shops/{shop.id}/erasures/{row_id}?notice=erasing", 303)
+
+
+def _begin(session: Session, shop: Shop, customer: Customer) -> str:
+    """The id of the erasure."""
+    cancel = request.form.get("cancel_plans") == "yes"
+    return erasing.begin(
+        session,
+        shop,
+        customer.id,
+        cause=erasing.BY_HAND,
+        asked_by=visitor().email,
+        cancel_plans=cancel,
+    ).id
 
 
 def _customer(session: Session, shop: Shop, customer_id: str) -> Customer:
