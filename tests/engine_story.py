@@ -139,8 +139,9 @@ class Life:
         with self.house.of(self.shop) as session:
             shop = merchants.get_shop(session, self.shop.id)
             attempt = session.scalars(select(Attempt).where(Attempt.state.in_(billing.OPEN))).first()
-            if attempt is None or billing.note_question(session, shop, attempt.id) is None:
+            if attempt is None or not billing.note_questions(session, shop, [attempt.id]):
                 return None
+            fence = attempt.asked
             account = session.get_one(merchants.GatewayAccount, (shop.id, attempt.account_id))
             port, attempt_id = (
                 merchants.gateway_of(session, shop, account, vault.Use("gateway_call", account.id)),
@@ -153,16 +154,15 @@ class Life:
             return None
         with self.house.of(self.shop) as session:
             shop = merchants.get_shop(session, self.shop.id)
-            again = billing.prepare_replay(session, shop, attempt_id, port)
-            return Held(again, clock.now()) if again else None
+            again = billing.prepare_replays(session, shop, {attempt_id: billing.Look(port, fence)})
+            return Held(again[0], clock.now()) if again else None
 
     def looked(self) -> int:
         """A worker begins to ask about the attempt: the number of its look."""
         with self.house.of(self.shop) as session:
             attempt = session.scalars(select(Attempt).where(Attempt.state.in_(billing.OPEN))).one()
             shop = merchants.get_shop(session, self.shop.id)
-            noted = billing.note_question(session, shop, attempt.id)
-            assert noted is not None
+            [noted] = billing.note_questions(session, shop, [attempt.id])
             return noted.asked
 
     def heard_nothing(self, look: int) -> None:
@@ -171,10 +171,8 @@ class Life:
             attempt = session.scalars(select(Attempt).where(Attempt.state.in_(billing.OPEN))).one()
             shop = merchants.get_shop(session, self.shop.id)
             account = session.get_one(merchants.GatewayAccount, (shop.id, attempt.account_id))
-            capabilities = merchants.gateway_of(
-                session, shop, account, vault.Use("gateway_call", account.id)
-            ).capabilities
-            billing.absent(session, shop, attempt.id, capabilities, fence=look)
+            port = merchants.gateway_of(session, shop, account, vault.Use("gateway_call", account.id))
+            billing.absent(session, shop, {attempt.id: billing.Look(port, look)})
 
     # People
 

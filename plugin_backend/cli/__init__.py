@@ -11,6 +11,7 @@ from plugin_backend.sdk.errors import RepriseError
 # who waits, and a worker has no use for what the demo needs.
 _ROOMS = {
     "backups": ("backup", "restore"),
+    "customers": ("customers",),
     "demo": ("up", "demo"),
     "migration": ("migrate",),
     "objects": (
@@ -25,11 +26,13 @@ _ROOMS = {
         "disputes",
         "cases",
         "reconciliations",
+        "erasures",
     ),
     "processes": ("web", "worker", "clock", "doctor", "keys"),
     "reconciling": ("reconcile", "quarantine"),
     "runs": ("run",),
     "shops": ("shop", "gateway", "user"),
+    "vault": ("vault",),
 }
 
 

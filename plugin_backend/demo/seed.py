@@ -9,15 +9,18 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from plugin_backend.app import create_app, owner_engine
 from plugin_backend.core import config
 from plugin_backend.core.db import DatabaseError, db, first_line, transaction
 from plugin_backend.core.house import house
+from plugin_backend.core.seal import make_keys, roots
 from plugin_backend.demo.places import Places
-from plugin_backend.domain import merchants, offers, onboarding, staff
+from plugin_backend.domain import merchants, offers, onboarding, staff, vault
 from plugin_backend.domain.merchants import Shop
 from plugin_backend.domain.staff import User
 from plugin_backend.launcher.errors import CannotStart
@@ -26,6 +29,7 @@ from plugin_backend.sdk.http import HttpClient, Request, raise_for_status
 
 OPERATOR = "lea@boutique-luna.test"
 LUNA, NORDLYS = "Boutique Luna", "Nordlys"
+ZONES = {LUNA: ZoneInfo("Europe/Paris"), NORDLYS: ZoneInfo("Europe/Oslo")}
 IDLE_SECONDS = 120
 _FILE = "demo.json"
 
@@ -46,7 +50,7 @@ class Seed:
 @contextmanager
 def at_home(environment: Mapping[str, str]) -> Iterator[None]:
     """Inside the application of a running stack, with every key; its connections are given back afterwards."""
-    settings = config.load(config.under(environment, os.environ))
+    settings = config.load(config.under(environment, os.environ), root=True)
     with create_app(settings, part="cli").app_context():
         try:
             yield
@@ -55,11 +59,24 @@ def at_home(environment: Mapping[str, str]) -> Iterator[None]:
             db.engine.dispose()
 
 
-def migrate(environment: Mapping[str, str]) -> None:
-    """Bring the database to the newest step. ``CannotStart`` says in one line why it did not go."""
-    engine = owner_engine(config.load(config.under(environment, os.environ)))
+def migrate(environment: Mapping[str, str], data: Path) -> None:
+    """Bring the database to the newest step, and have the root keys that its data needs: one is made in the folder's own
+    keys where it needs none yet, and never where it needs another. ``CannotStart`` says in one line what is in the way."""
+    settings = config.load(config.under(environment, os.environ), root=True)
+    needed = _migrated(settings)
+    if not needed and settings.root.kinds == ("file",) and settings.keys == data / "keys":
+        make_keys(settings.keys)
+    if said := roots.missing(roots.provider(settings.root, settings.keys), needed):
+        raise CannotStart(said)
+
+
+def _migrated(settings: config.Config) -> list[str]:
+    """The root keys that the data needs, the database being at the newest step."""
+    engine = owner_engine(settings)
     try:
         upgrade(engine)
+        with Session(engine) as session:
+            return vault.needed_roots(session)
     except DatabaseError as error:
         raise CannotStart(f"the database was not migrated: {first_line(error)}") from None
     finally:
@@ -134,7 +151,7 @@ def _luna(places: Places, seed: Seed) -> dict[str, Any]:
         "country": "FR",
         "currency": "EUR",
         "locale": "fr",
-        "timezone": "Europe/Paris",
+        "timezone": ZONES[LUNA].key,
         "contact": "bonjour@boutique-luna.test",
     }
 
@@ -148,7 +165,7 @@ def _nordlys(places: Places, seed: Seed) -> dict[str, Any]:
         "country": "NO",
         "currency": "NOK",
         "locale": "en",
-        "timezone": "Europe/Oslo",
+        "timezone": ZONES[NORDLYS].key,
         "contact": "hello@nordlys.test",
     }
 

@@ -14,8 +14,9 @@ from plugin_backend.core import i18n
 from plugin_backend.core.render.words import Words
 from plugin_backend.demo.expecting import Unexpected, expect
 from plugin_backend.demo.places import Places
+from plugin_backend.demo.seed import ZONES
 from plugin_backend.demo.visitor import Page, Visitor, plain
-from plugin_backend.domain import probing
+from plugin_backend.domain import probing, schedules
 from plugin_backend.sdk.http import HttpClient, Request, raise_for_status
 
 Found = TypeVar("Found")
@@ -135,7 +136,10 @@ class Stage:
         before = self._shop_time(shop)
         goal = before
         for _ in range(times):
-            goal += _STEPS[step]
+            span = _STEPS[step]
+            goal = (
+                goal + span if isinstance(span, timedelta) else schedules.by_calendar(goal, span, ZONES[shop])
+            )
             self._operator.send(self.look(shop, "").form("/clock", step=step))
         self.until(
             lambda: self._shop_time(shop) >= goal - _GRACE, f"the clock of {shop} moves by {step}", 60.0

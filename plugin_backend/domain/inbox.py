@@ -136,7 +136,7 @@ def as_delivery(session: Session, row: DeliveryRow) -> Delivery:
     headers, query, body = row.headers, row.query, row.body or b""
     if row.dropped is not None:
         place = place_of(row.shop_id, row.source, row.id)
-        said = vault.take(session, place, row.dropped, vault.Use("gateway_call", row.id))
+        said = vault.take(session, place, row.dropped, vault.to_read(row))
         head, _, body = said.partition(b"\n")
         headers, query = json.loads(head)
     return Delivery(headers=headers, body=body, received_at=row.received_at, query=query)
@@ -152,14 +152,15 @@ def replay(session: Session, row: DeliveryRow, now: datetime) -> None:
 
 
 def forget(session: Session, shop_id: str, words: tuple[str, ...]) -> None:
-    """Forget the bytes of every delivery that was read and in which one of the words stands, such as an address: what
-    it did stays, what it said is gone. In what a gateway said nothing can be looked for: all that could not be read, and
-    so is still there, goes."""
+    """Forget the bytes of every delivery that was read and in which one of the words stands, such as an address, however
+    it is capitalised: what it did stays, what it said is gone. In what a gateway said nothing can be looked for: all that
+    could not be read, and so is still there, goes."""
     session.execute(
         update(DeliveryRow)
         .where(DeliveryRow.shop_id == shop_id, DeliveryRow.dropped.is_not(None), DeliveryRow.due_at.is_(None))
         .values(dropped=None)
     )
+    said = func.lower(func.encode(DeliveryRow.body, "escape"))
     for word in words:
         session.execute(
             update(DeliveryRow)
@@ -167,7 +168,7 @@ def forget(session: Session, shop_id: str, words: tuple[str, ...]) -> None:
                 DeliveryRow.shop_id == shop_id,
                 DeliveryRow.body.is_not(None),
                 DeliveryRow.due_at.is_(None),
-                func.strpos(func.encode(DeliveryRow.body, "hex"), word.encode().hex()) > 0,
+                func.strpos(said, func.lower(func.encode(word.encode(), "escape"))) > 0,
             )
             .values(body=None, headers=text("'{}'::jsonb"), query="")
             .execution_options(synchronize_session=False)

@@ -20,6 +20,7 @@ from plugin_backend.core.house import house
 from plugin_backend.core.ids import new_id
 from plugin_backend.core.seal import Place, hash_key
 from plugin_backend.domain import dunning, moves, schedules, vault
+from plugin_backend.domain.vault.uses import SETTINGS
 from plugin_backend.sdk import clock
 from plugin_backend.sdk.connector import Connector, settings_of
 from plugin_backend.sdk.errors import RepriseError
@@ -203,12 +204,13 @@ def set_retries(shop: Shop, retry_days: tuple[int, ...], visa_retries: int) -> N
 
 def travel(session: Session, shop: Shop, span: timedelta | relativedelta) -> datetime:
     """Send a test shop's clock ahead; the clock process moves it from due moment to due moment. One that is on its way
-    goes that much further than it was going: a month is counted from there. ``NotATestShop`` for a live one, whose
-    time is everybody's."""
+    goes that much further than it was going: a month is counted from there. A span of the calendar ends after that day's
+    payments. ``NotATestShop`` for a live one, whose time is everybody's."""
     if not shop.test:
         raise NotATestShop(f"{shop.id} is a live shop")
     now = clock.real_now() + shop.clock_offset
-    goal = max(now, shop.travel_to or now) + span
+    start = max(now, shop.travel_to or now)
+    goal = start + span if isinstance(span, timedelta) else schedules.by_calendar(start, span, shop.zone)
     shop.travel_to = goal
     session.flush()
     return goal
@@ -338,8 +340,10 @@ def door_of(row: Connection | GatewayAccount) -> Connector | Gateway:
 
 
 def source(session: Session, shop_id: str, row_id: str) -> Connection | GatewayAccount | None:
-    """Whose deliveries come by a webhook path; None where it is gone."""
-    return session.get(Connection, (shop_id, row_id)) or session.get(GatewayAccount, (shop_id, row_id))
+    """Where a delivery came from, by the id that its path leads to; None where that is gone."""
+    if row_id.startswith(f"{Connection.prefix}_"):
+        return session.get(Connection, (shop_id, row_id))
+    return session.get(GatewayAccount, (shop_id, row_id))
 
 
 def _seal_settings(session: Session, row: Any, settings: Mapping[str, str], adapter: Any) -> None:
@@ -360,7 +364,7 @@ def _door_settings(row: Any) -> dict[str, str]:
 
 def _place(row: Connection | GatewayAccount) -> Place:
     account = row.id if isinstance(row, GatewayAccount) else ""
-    return Place(row.shop_id, "", row.id, "settings", account)
+    return Place(row.shop_id, "", row.id, SETTINGS, account)
 
 
 def check_settings(adapter: type[Connector] | type[Gateway], settings: Mapping[str, str]) -> dict[str, str]:

@@ -117,11 +117,11 @@ def open_with(key: Key, place: Place, record: bytes) -> bytearray:
     return plaintext
 
 
-def _derive(key: Key, salt: bytes, context: bytes) -> bytes:
-    return HKDF(SHA512(), 64, salt, b"cv1" + context).derive(key.secret)
+def _derive(key: Key, salt: bytes, bound: bytes) -> bytes:
+    return HKDF(SHA512(), 64, salt, b"cv1" + bound).derive(key.secret)
 
 
 def context_of(place: Place) -> bytes:
-    """The place as bytes that stand for no other one."""
+    """The place as bytes that no other place has: each part with its length before it."""
     parts = [part.encode() for part in place]
     return b"".join(len(part).to_bytes(4, "big") + part for part in parts)

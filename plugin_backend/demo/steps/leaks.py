@@ -76,7 +76,7 @@ def _keys(data: Path) -> Secrets:
 
 def _hooks(data: Path, conninfo: str) -> Secrets:
     """The secret ends of the paths at which shops and gateways reach us."""
-    keys = load_keys(data / "keys", root=False)
+    keys = load_keys(data / "keys", None)
     with connected(conninfo) as connection:
         return {
             f"path of {row_id}": keys.link("hook", shop_id, row_id).encode()

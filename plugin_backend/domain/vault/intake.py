@@ -14,9 +14,9 @@ from plugin_backend.core import ids
 from plugin_backend.core.house import house
 from plugin_backend.core.seal import Place, SealError, drops
 from plugin_backend.core.seal.records import Head
-from plugin_backend.domain.vault import keys
+from plugin_backend.domain.vault import audit, keys
 from plugin_backend.domain.vault.keys import VaultKey
-from plugin_backend.domain.vault.opening import Use
+from plugin_backend.domain.vault.uses import Use
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,5 +49,17 @@ def slot(session: Session, shop_id: str) -> Slot:
 
 
 def take(session: Session, place: Place, dropped: bytes, use: Use) -> bytes:
-    """What was dropped for this place. ``SealError`` for anything else, and in a process without the root key."""
-    return drops.take(keys.by_id(session, place.shop, drops.head_of(dropped).key_id), place, dropped)
+    """What was dropped for this place, where the use warrants it. ``SealError`` for anything else, and in a process
+    without the root key; why is in the log."""
+    with audit.noted(session, "open", place, _named_by(dropped), use):
+        if why := use.why_not(place):
+            raise SealError(why=why)
+        return drops.take(keys.by_id(session, place.shop, drops.head_of(dropped).key_id), place, dropped)
+
+
+def _named_by(dropped: bytes) -> str:
+    """Id of the key that a drop asks for; "" where it is no drop."""
+    try:
+        return ids.named(VaultKey.prefix, drops.head_of(dropped).key_id)
+    except SealError:
+        return ""

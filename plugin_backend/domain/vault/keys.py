@@ -3,9 +3,10 @@ has destroyed every token of that customer, wherever a copy of the record lies."
 
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import datetime
 
-from sqlalchemy import Index, LargeBinary, UniqueConstraint, select
+from sqlalchemy import Index, LargeBinary, UniqueConstraint, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -17,7 +18,7 @@ from plugin_backend.core.seal import Key, Place, SealError, drops, records
 from plugin_backend.domain import moves
 from plugin_backend.sdk import clock
 
-SHOP, CUSTOMER, INDEX, INTAKE = "shop", "customer", "index", "intake"
+SHOP, CUSTOMER, INDEX, AUDIT, INTAKE = "shop", "customer", "index", "audit", "intake"
 # A key in one of these states opens what was sealed under it.
 OPENING = ("active", "decrypt_only")
 
@@ -39,9 +40,9 @@ class VaultRoot(Base):
 
 
 class VaultKey(moves.Stateful, Row, Base):
-    """One version of a key. ``kind`` says whose: the shop's, a customer's (``owner_id``), or the shop's for blind indexes
-    or for its intake. ``parent`` is the id of the key that wraps it, and ``wrapped`` None once it is destroyed.
-    ``public`` is the public half of an intake's pair, sealed for the door."""
+    """One version of a key. ``kind`` says whose: the shop's, a customer's (``owner_id``), or the shop's for blind indexes,
+    for sealing its log, or for its intake. ``parent`` is the id of the key that wraps it, and ``wrapped`` None once it is
+    destroyed. ``public`` is the public half of an intake's pair, sealed for the door."""
 
     __tablename__ = "vault_keys"
     prefix = "key"
@@ -98,15 +99,24 @@ def by_id(session: Session, shop_id: str, key_id: bytes) -> Key:
 
 
 def warm(session: Session, shop_id: str, sealed: Iterable[bytes | None]) -> None:
-    """Have the keys of these records at hand: one look at the database for all that are not."""
-    wanted = {records.head_of(record).key_id for record in sealed if record is not None}
-    missing = [ids.named(VaultKey.prefix, key_id) for key_id in wanted if house().ring.get(key_id) is None]
+    """Have the keys of these records at hand: one look at the database for all that are not. What is damaged is passed
+    over, to be refused when it is opened."""
+    wanted = {named_by(record) for record in sealed} - {None}
+    missing = [key_id for key_id in wanted if key_id and house().ring.get(ids.raw(key_id)) is None]
     if not missing:
         return
     found = select(VaultKey).where(VaultKey.shop_id == shop_id, VaultKey.id.in_(missing))
     for row in session.scalars(found):
-        if row.state in OPENING:
+        with suppress(SealError):
             _opened(session, row)
+
+
+def named_by(record: bytes | None) -> str | None:
+    """Id of the key that a record asks for; None where it is no record."""
+    try:
+        return ids.named(VaultKey.prefix, records.head_of(record or b"").key_id)
+    except SealError:
+        return None
 
 
 def new_key(row: VaultKey, parent: Key | None, secret: bytes) -> VaultKey:
@@ -136,9 +146,11 @@ def _active_row(session: Session, shop_id: str, kind: str, owner_id: str) -> Vau
 
 
 def _first(session: Session, shop_id: str, kind: str, owner_id: str) -> VaultKey:
-    """The first key of its kind. Of two who make one at once, one is made and both have it."""
+    """The first key of its owner's, or the first since all before it were destroyed. Of two who make one at once, one is
+    made and both have it."""
     parent = None if kind == SHOP else active(session, shop_id, SHOP)
-    row = VaultKey(shop_id=shop_id, id=ids.new_id(VaultKey.prefix), kind=kind, owner_id=owner_id, version=1)
+    row = VaultKey(shop_id=shop_id, id=ids.new_id(VaultKey.prefix), kind=kind, owner_id=owner_id)
+    row.version = _versions(session, row) + 1
     row.parent = active_root(session) if parent is None else ids.named(VaultKey.prefix, parent.id)
     new_key(row, parent, os.urandom(32))
     try:
@@ -150,6 +162,14 @@ def _first(session: Session, shop_id: str, kind: str, owner_id: str) -> VaultKey
             raise SealError(why="no_active_key") from None
         return found
     return row
+
+
+def _versions(session: Session, row: VaultKey) -> int:
+    """How many versions of this key there were so far."""
+    before = select(func.max(VaultKey.version)).where(
+        VaultKey.shop_id == row.shop_id, VaultKey.kind == row.kind, VaultKey.owner_id == row.owner_id
+    )
+    return session.scalar(before) or 0
 
 
 def active_root(session: Session) -> str:
@@ -166,6 +186,12 @@ def active_root(session: Session) -> str:
     except IntegrityError:
         return session.scalars(select(VaultRoot.id).where(VaultRoot.state == "active")).one()
     return row.id
+
+
+def needed_roots(session: Session) -> list[str]:
+    """Ids of the root keys without which some of the data does not open, oldest first."""
+    needed = select(VaultRoot.id).where(VaultRoot.state.in_(OPENING)).order_by(VaultRoot.created_at)
+    return list(session.scalars(needed))
 
 
 def _opened(session: Session, row: VaultKey) -> Key:

@@ -39,7 +39,7 @@ pages = Blueprint("actions", __name__)
 
 STEPS: dict[str, timedelta | relativedelta] = {
     "hour": timedelta(hours=1),
-    "day": timedelta(days=1),
+    "day": relativedelta(days=1),
     "month": relativedelta(months=1),
 }
 # What may be decided of a case, beside marking it as settled.
