@@ -12,6 +12,7 @@ from plugin_backend.sdk.errors import RepriseError
 _ROOMS = {
     "backups": ("backup", "restore"),
     "demo": ("up", "demo"),
+    "keys": ("keys",),
     "migration": ("migrate",),
     "objects": (
         "books",
@@ -26,7 +27,7 @@ _ROOMS = {
         "cases",
         "reconciliations",
     ),
-    "processes": ("web", "worker", "clock", "doctor", "keys"),
+    "processes": ("web", "worker", "clock", "doctor"),
     "reconciling": ("reconcile", "quarantine"),
     "runs": ("run",),
     "shops": ("shop", "gateway", "user"),

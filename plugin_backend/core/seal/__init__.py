@@ -69,6 +69,11 @@ def make_keys(folder: Path) -> None:
         roots.make_file(folder / name)
 
 
+def add_root(folder: Path) -> str:
+    """One more root key, in the last line of ``root.key``; its id. Nothing is sealed under it before it is activated."""
+    return roots.add_to_file(folder / "root.key")
+
+
 def load_keys(folder: Path, *, root: bool) -> Keys:
     """The keys of this process. ``SealError`` with the file's name where one is missing, damaged, or open to others."""
     door = roots.read_keys(folder / "door.key")
@@ -88,6 +93,7 @@ __all__ = [
     "Place",
     "Ring",
     "SealError",
+    "add_root",
     "hash_key",
     "load_keys",
     "make_keys",

@@ -119,3 +119,17 @@ def make_file(path: Path) -> None:
         return
     with os.fdopen(handle, "wb") as file:
         file.write(base64.b64encode(os.urandom(32)) + b"\n")
+
+
+def add_to_file(path: Path) -> str:
+    """One more root key, in the file's last line; its id. The file is put in place whole: who reads it meanwhile sees it
+    as it was, or as it will be."""
+    kept, secret = read_keys(path), os.urandom(32)
+    new = path.with_name(f"{path.name}.new")
+    handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        file.writelines(base64.b64encode(key) + b"\n" for key in (*kept, secret))
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(path)
+    return ids.named(_PREFIX, _root(secret).id)

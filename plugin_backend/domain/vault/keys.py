@@ -10,27 +10,30 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from plugin_backend.core import ids
-from plugin_backend.core.db import Base
+from plugin_backend.core.db import REFUSALS, Base
 from plugin_backend.core.due import Row
 from plugin_backend.core.house import house
-from plugin_backend.core.seal import Key, Place, SealError, records
+from plugin_backend.core.seal import Key, Place, Ring, SealError, records
 from plugin_backend.domain import moves
 from plugin_backend.sdk import clock
 
-SHOP, CUSTOMER, INDEX = "shop", "customer", "index"
+SHOP, CUSTOMER, INDEX, CARD = "shop", "customer", "index", "card"
 # A key in one of these states opens what was sealed under it.
 OPENING = ("active", "decrypt_only")
+# What wraps a key: another one, or the root key of this id.
+Parent = Key | str
 
 
 class VaultRoot(Base):
     """A root key that this installation's data stands on; the key itself is with its provider. One is active: new shop
-    keys are wrapped under it."""
+    keys are wrapped under it. ``retired_at`` is when another took its place."""
 
     __tablename__ = "vault_roots"
 
     id: Mapped[str] = mapped_column(primary_key=True)
     provider: Mapped[str]
     state: Mapped[str]
+    retired_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(default=clock.real_now)
 
     __table_args__ = (
@@ -39,8 +42,9 @@ class VaultRoot(Base):
 
 
 class VaultKey(moves.Stateful, Row, Base):
-    """One version of a key. ``kind`` says whose: the shop's, a customer's (``owner_id``), or the shop's for blind indexes.
-    ``parent`` is the id of the key that wraps it, and ``wrapped`` None once it is destroyed."""
+    """One version of a key. ``kind`` says whose: the shop's, a customer's (``owner_id``), the shop's for blind indexes, or
+    the shop's for knowing a card again. ``parent`` is the id of the key that wraps it, ``wrapped`` None once it is
+    destroyed, and ``retired_at`` when a newer one took its place."""
 
     __tablename__ = "vault_keys"
     prefix = "key"
@@ -51,6 +55,7 @@ class VaultKey(moves.Stateful, Row, Base):
     version: Mapped[int]
     parent: Mapped[str]
     wrapped: Mapped[bytes | None] = mapped_column(LargeBinary)
+    retired_at: Mapped[datetime | None]
 
     __table_args__ = (
         UniqueConstraint("shop_id", "kind", "owner_id", "version"),
@@ -79,9 +84,22 @@ def active(session: Session, shop_id: str, kind: str, owner_id: str = "") -> Key
     )
 
 
+def versions(session: Session, shop_id: str, kind: str) -> list[Key]:
+    """The active key, then the older ones that still open, the newest first; their rows are locked as that of
+    ``active`` is."""
+    current = active(session, shop_id, kind)
+    older = (
+        select(VaultKey)
+        .where(VaultKey.shop_id == shop_id, VaultKey.kind == kind, VaultKey.state == "decrypt_only")
+        .order_by(VaultKey.version.desc())
+        .with_for_update(read=True)
+    )
+    return [current, *(_opened(session, row) for row in session.scalars(older))]
+
+
 def by_id(session: Session, shop_id: str, key_id: bytes) -> Key:
     """The key of a record. ``SealError`` where it is no key of this shop's, was refused, or is no more."""
-    known = house().ring.get(key_id)
+    known = _ring(session).get(key_id)
     if known is not None:
         return known
     row = session.get(VaultKey, (shop_id, ids.named(VaultKey.prefix, key_id)))
@@ -93,7 +111,8 @@ def by_id(session: Session, shop_id: str, key_id: bytes) -> Key:
 def warm(session: Session, shop_id: str, sealed: Iterable[bytes | None]) -> None:
     """Have the keys of these records at hand: one look at the database for all that are not."""
     wanted = {records.head_of(record).key_id for record in sealed if record is not None}
-    missing = [ids.named(VaultKey.prefix, key_id) for key_id in wanted if house().ring.get(key_id) is None]
+    ring = _ring(session)
+    missing = [ids.named(VaultKey.prefix, key_id) for key_id in wanted if ring.get(key_id) is None]
     if not missing:
         return
     found = select(VaultKey).where(VaultKey.shop_id == shop_id, VaultKey.id.in_(missing))
@@ -102,12 +121,21 @@ def warm(session: Session, shop_id: str, sealed: Iterable[bytes | None]) -> None
             _opened(session, row)
 
 
-def new_key(row: VaultKey, parent: Key | None, secret: bytes) -> VaultKey:
-    """The row with ``secret`` wrapped under ``parent``, or under the root key that the row names."""
-    if parent is None:
-        row.wrapped = house().keys.root().wrap(row.parent, secret, row.place)
-    else:
-        row.wrapped = records.seal(parent, row.place, secret)
+def wrap(parent: Parent, place: Place, secret: bytes) -> bytes:
+    """``secret``, wrapped under a key or the root key of this id."""
+    if isinstance(parent, Key):
+        return records.seal(parent, place, secret)
+    return house().keys.root().wrap(parent, secret, place)
+
+
+def new_key(session: Session, shop_id: str, kind: str, owner_id: str, version: int, state: str) -> VaultKey:
+    """A new key of this version, wrapped under the active one above it."""
+    parent: Parent = active_root(session) if kind == SHOP else active(session, shop_id, SHOP)
+    row = VaultKey(shop_id=shop_id, id=ids.new_id(VaultKey.prefix), kind=kind, owner_id=owner_id)
+    row.version = version
+    row.parent = ids.named(VaultKey.prefix, parent.id) if isinstance(parent, Key) else parent
+    row.wrapped = wrap(parent, row.place, os.urandom(32))
+    moves.begin(session, row, state)
     return row
 
 
@@ -127,19 +155,14 @@ def _active_row(session: Session, shop_id: str, kind: str, owner_id: str) -> Vau
 
 def _first(session: Session, shop_id: str, kind: str, owner_id: str) -> VaultKey:
     """The first key of its kind. Of two who make one at once, one is made and both have it."""
-    parent = None if kind == SHOP else active(session, shop_id, SHOP)
-    row = VaultKey(shop_id=shop_id, id=ids.new_id(VaultKey.prefix), kind=kind, owner_id=owner_id, version=1)
-    row.parent = active_root(session) if parent is None else ids.named(VaultKey.prefix, parent.id)
-    new_key(row, parent, os.urandom(32))
     try:
         with session.begin_nested():
-            moves.begin(session, row, "active")
+            return new_key(session, shop_id, kind, owner_id, 1, "active")
     except IntegrityError:
         found = _active_row(session, shop_id, kind, owner_id)
         if found is None:
             raise SealError(why="no_active_key") from None
         return found
-    return row
 
 
 def active_root(session: Session) -> str:
@@ -158,17 +181,38 @@ def active_root(session: Session) -> str:
     return row.id
 
 
-def _opened(session: Session, row: VaultKey) -> Key:
-    key_id = ids.raw(row.id)
-    known = house().ring.get(key_id)
-    if known is not None:
-        return known
-    if row.state not in OPENING or row.wrapped is None:
+def unwrapped(session: Session, row: VaultKey) -> Key:
+    """The key of a row, whatever its state. ``SealError`` unless the keys above it open."""
+    if row.wrapped is None:
         raise SealError(why=f"key_{row.state}")
     if row.kind == SHOP:
+        _check_root(session, row.parent)
         secret = house().keys.root().unwrap(row.parent, row.wrapped, row.place)
     else:
         secret = records.open_with(by_id(session, row.shop_id, ids.raw(row.parent)), row.place, row.wrapped)
-    key = Key(key_id, row.version, bytes(secret))
-    house().ring.put(key)
+    return Key(ids.raw(row.id), row.version, bytes(secret))
+
+
+def _check_root(session: Session, root_id: str) -> None:
+    root = session.get(VaultRoot, root_id)
+    if root is None or root.state not in OPENING:
+        raise SealError(why=f"root_{root.state if root else 'unknown'}")
+
+
+def _opened(session: Session, row: VaultKey) -> Key:
+    ring = _ring(session)
+    known = ring.get(ids.raw(row.id))
+    if known is not None:
+        return known
+    if row.state not in OPENING:
+        raise SealError(why=f"key_{row.state}")
+    key = unwrapped(session, row)
+    ring.put(key, session.info[REFUSALS])
     return key
+
+
+def _ring(session: Session) -> Ring:
+    """The keys that this process has at hand, without those that were refused before this transaction began."""
+    ring = house().ring
+    ring.seen(session.info[REFUSALS])
+    return ring
