@@ -85,14 +85,13 @@ def active(session: Session, shop_id: str, kind: str, owner_id: str = "") -> Key
 
 
 def versions(session: Session, shop_id: str, kind: str) -> list[Key]:
-    """The active key, then the older ones that still open, the newest first; their rows are locked as that of
-    ``active`` is."""
+    """The active key, then the older ones that still open, the newest first. Only the active one's row is locked: while
+    it is, none becomes older, and whoever rotates waits for it with older rows in his hands."""
     current = active(session, shop_id, kind)
     older = (
         select(VaultKey)
         .where(VaultKey.shop_id == shop_id, VaultKey.kind == kind, VaultKey.state == "decrypt_only")
         .order_by(VaultKey.version.desc())
-        .with_for_update(read=True)
     )
     return [current, *(_opened(session, row) for row in session.scalars(older))]
 

@@ -73,22 +73,19 @@ class Rewrapping:
         while True:
             with transaction(self.shop_id) as session:
                 rows = self._batch(session, step, after)
-                if rows:
-                    self._move(session, step, rows)
             if not rows:
                 return
             after = rows[-1].id
             yield len(rows)
 
     def _batch(self, session: Session, step: Step, after: str) -> Sequence[Any]:
+        """The keys are locked before the rows, as by everybody, and of the rows none is waited for."""
         old = self._old(session, step)
         if old is None:
             return []
-        found = select(step.model).where(*old, step.model.id > after).order_by(step.model.id).limit(BATCH)
-        return session.scalars(found.with_for_update(skip_locked=True)).all()
-
-    def _move(self, session: Session, step: Step, rows: Sequence[Any]) -> None:
         move, also = step.mover(session)
+        found = select(step.model).where(*old, step.model.id > after).order_by(step.model.id).limit(BATCH)
+        rows = session.scalars(found.with_for_update(skip_locked=True)).all()
         changes = []
         for row in rows:
             try:
@@ -96,6 +93,7 @@ class Rewrapping:
             except SealError:
                 self.damaged.append(row.id)
         _swap(session, self.shop_id, step, changes, also)
+        return rows
 
     def _left(self, session: Session, step: Step) -> int:
         old = self._old(session, step)
@@ -204,7 +202,9 @@ def _older(session: Session, shop_id: str, kind: str, owner_id: str = "") -> lis
 
 def _swap(session: Session, shop_id: str, step: Step, changes: list[Change], also: dict[str, str]) -> None:
     """Compare and set, all rows by one statement. Table and columns are our own models'."""
-    kind = "bytea" if changes and isinstance(changes[0].old, bytes) else "text"
+    if not changes:
+        return
+    kind = "bytea" if isinstance(changes[0].old, bytes) else "text"
     others = "".join(f", {name} = :{name}" for name in also)
     statement = f"""
         UPDATE {step.model.__tablename__} t SET {step.column} = c.new{others}

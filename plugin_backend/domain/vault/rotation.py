@@ -7,7 +7,7 @@ seen, and nothing is sealed under it any more.
 
 from typing import TypeVar
 
-from sqlalchemy import select, text
+from sqlalchemy import Select, select, text
 from sqlalchemy.orm import Session
 
 from plugin_backend.core.house import house
@@ -133,19 +133,21 @@ def lock(session: Session, shop_id: str, key_id: str) -> VaultKey | None:
 
 def _locked(session: Session, shop_id: str, kind: str, owner_id: str) -> list[VaultKey]:
     """All versions, the oldest first. Whoever seals or rotates meanwhile is waited for."""
-    found = (
-        select(VaultKey)
-        .where(VaultKey.shop_id == shop_id, VaultKey.kind == kind, VaultKey.owner_id == owner_id)
-        .order_by(VaultKey.version)
-        .with_for_update()
-        .execution_options(populate_existing=True)
+    found = select(VaultKey).where(
+        VaultKey.shop_id == shop_id, VaultKey.kind == kind, VaultKey.owner_id == owner_id
     )
-    return list(session.scalars(found))
+    return _all_locked(session, found.order_by(VaultKey.version))
 
 
 def _locked_roots(session: Session) -> list[VaultRoot]:
-    found = select(VaultRoot).order_by(VaultRoot.id).with_for_update()
-    return list(session.scalars(found.execution_options(populate_existing=True)))
+    return _all_locked(session, select(VaultRoot).order_by(VaultRoot.id))
+
+
+def _all_locked(session: Session, found: Select[tuple[_Either]]) -> list[_Either]:
+    """Asked twice: who waited for another's lock sees what that one changed, but only a second look sees what it added."""
+    fresh = found.execution_options(populate_existing=True)
+    session.scalars(fresh.with_for_update()).all()
+    return list(session.scalars(fresh))
 
 
 def _in(rows: list[_Either], state: str) -> _Either | None:
