@@ -137,8 +137,9 @@ def test_two_who_rotate_at_once_make_one_key_and_share_the_work(house: TestHouse
     with house.of(shop) as session:
         story.customer_with(session, shop, "ana")
     _copies(house, shop, 4_000)
+    both_announced = threading.Barrier(2)
     with ThreadPoolExecutor(2) as pool:
-        done = list(pool.map(lambda _: _rotate(house, shop), range(2)))
+        done = list(pool.map(lambda _: _rotate(house, shop, both_announced), range(2)))
     assert sum(done) == 4_000 + 3
     with house.of(shop) as session:
         rows = list(session.scalars(select(VaultKey).where(VaultKey.kind == keys.SHOP)))
@@ -146,10 +147,11 @@ def test_two_who_rotate_at_once_make_one_key_and_share_the_work(house: TestHouse
     all_opens(house, shop)
 
 
-def _rotate(house: TestHouse, shop: Shop) -> int:
+def _rotate(house: TestHouse, shop: Shop, both_announced: threading.Barrier) -> int:
     with house.worker.app_context():
         with transaction(shop.id) as session:
             rotation.announce(session, shop.id, keys.SHOP)
+        both_announced.wait(30)
         with transaction(shop.id) as session:
             rotation.activate(session, shop.id, keys.SHOP)
         return sum(rewrapping.of_key(shop.id, keys.SHOP).run())
