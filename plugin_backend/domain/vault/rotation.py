@@ -143,7 +143,7 @@ def _locked_roots(session: Session) -> list[VaultRoot]:
     return _all_locked(session, select(VaultRoot).order_by(VaultRoot.id))
 
 
-def _all_locked(session: Session, found: Select[tuple[_Either]]) -> list[_Either]:
+def _all_locked(session: Session, found: Select[_Either]) -> list[_Either]:
     """Asked twice: who waited for another's lock sees what that one changed, but only a second look sees what it added."""
     fresh = found.execution_options(populate_existing=True)
     session.scalars(fresh.with_for_update()).all()
