@@ -81,6 +81,10 @@ bench-due: $(VENV)/.developed ## Measure claiming due rows among many; FULL=1 go
 bench-charge: $(VENV)/.developed ## Measure charges per second against a loop that only asks the gateway
 	@$(BIN)/python -m tests.bench.charge
 
+.PHONY: bench-vault
+bench-vault: $(VENV)/.developed ## Measure sealing beside a bare call, and wrapping keys anew; FULL=1 goes to a million
+	@FULL=$(FULL) $(BIN)/python -m tests.bench.vault
+
 .PHONY: clean
 clean: ## Remove .venv and what tools have cached; what the demo has kept stays
 	@rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

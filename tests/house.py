@@ -34,16 +34,20 @@ STANDARD_SECRET = "whsec_" + base64.b64encode(b"a test secret of 24 bytes").deco
 def command(settings: Config, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
     """``reprise`` with these words, in a process of its own, as an operator runs it; ``more`` is added to its
     environment."""
-    environment = os.environ | {
+    run = [sys.executable, "-m", "plugin_backend.cli", *words]
+    given = environment(settings) | more
+    return subprocess.run(run, env=given, capture_output=True, text=True, timeout=60, check=False)
+
+
+def environment(settings: Config) -> dict[str, str]:
+    """What an operator gives a process of his."""
+    return os.environ | {
         "DATABASE_URL": settings.database_url,
         "REDIS_URL": settings.redis_url,
         "REPRISE_URL": settings.base_url,
         "REPRISE_KEYS": str(settings.keys),
         "MAIL_URL": settings.mail_url,
-        **more,
     }
-    run = [sys.executable, "-m", "plugin_backend.cli", *words]
-    return subprocess.run(run, env=environment, capture_output=True, text=True, timeout=60, check=False)
 
 
 class TestHouse:

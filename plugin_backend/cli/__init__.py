@@ -13,6 +13,7 @@ _ROOMS = {
     "backups": ("backup", "restore"),
     "customers": ("customers",),
     "demo": ("up", "demo"),
+    "keys": ("keys",),
     "migration": ("migrate",),
     "objects": (
         "books",
@@ -28,7 +29,7 @@ _ROOMS = {
         "reconciliations",
         "erasures",
     ),
-    "processes": ("web", "worker", "clock", "doctor", "keys"),
+    "processes": ("web", "worker", "clock", "doctor"),
     "reconciling": ("reconcile", "quarantine"),
     "runs": ("run",),
     "shops": ("shop", "gateway", "user"),

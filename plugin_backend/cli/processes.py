@@ -22,9 +22,10 @@ from plugin_backend.cli.context import (
     shop_option,
     tell,
 )
-from plugin_backend.core import config, queue, seal
+from plugin_backend.core import config, queue
 from plugin_backend.core.db import transaction
 from plugin_backend.domain import invariants, merchants, quarantine
+from plugin_backend.worker import holding
 
 
 @click.command()
@@ -75,7 +76,8 @@ def worker(queues: tuple[str, ...]) -> None:
             maintenance_interval=60,
         )
         answering.max_connection_wait_time = 5
-        answering.work(logging_level="WARNING")
+        with holding.reporting(app):
+            answering.work(logging_level="WARNING")
 
 
 class BellWorker(SimpleWorker):
@@ -120,19 +122,6 @@ def run_clock() -> None:
     clock_of(app).run(stop)
 
 
-@click.group()
-def keys() -> None:
-    """The key files of an installation."""
-
-
-@keys.command("make")
-@click.option("--dir", "folder", required=True, type=click.Path(file_okay=False, path_type=Path))
-def make(folder: Path) -> None:
-    """Make the key files where they are missing, readable by their owner only; an existing one is never touched."""
-    seal.make_keys(folder)
-    click.echo(f"door.key and root.key are in {folder}: keep copies apart from the database's backups")
-
-
 @click.command()
 @data_option
 @json_option
@@ -163,4 +152,4 @@ def _doctor_lines(found: Any) -> list[str]:
     return [*held, *(f"{shop}: {what}" for shop, whats in found["broken"].items() for what in whats)]
 
 
-COMMANDS = [web, worker, clock, doctor, keys]
+COMMANDS = [web, worker, clock, doctor]

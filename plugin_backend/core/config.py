@@ -76,6 +76,18 @@ def load(environ: Mapping[str, str] | None = None, *, root: bool = False) -> Con
     return config
 
 
+def load_root(environ: Mapping[str, str] | None = None) -> Choice:
+    """Where root keys are, for a command that needs nothing else. ``ConfigError`` as with ``load``."""
+    env = _Given(os.environ if environ is None else environ)
+    with env.prefixed(""):
+        choice = _choice(env)
+    try:
+        env.seal()
+    except EnvValidationError as error:
+        raise ConfigError(_all_of(error)) from None
+    return choice
+
+
 def _choice(env: Env) -> Choice:
     """The kinds of provider, and what those kinds need."""
     given = env.list("REPRISE_ROOT", default=["file"], validate=_known_kinds) or []

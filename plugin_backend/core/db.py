@@ -58,7 +58,9 @@ class Base(DeclarativeBase):
 # The extension gives engine and session; the tables stand on a typed base of our own, which its model class is not.
 db = SQLAlchemy(session_options={"expire_on_commit": False})
 
-_SET_SHOP = text("SELECT set_config('app.shop', :shop, true)")
+# How many keys were refused by now comes with the statement that every transaction begins with anyway.
+_SET_SHOP = text("SELECT set_config('app.shop', :shop, true), (SELECT refusals FROM installation)")
+REFUSALS = "refusals"
 
 
 @contextmanager
@@ -72,10 +74,16 @@ def transaction(shop_id: str | None) -> Iterator[Session]:
     try:
         with session.begin():
             if shop_id is not None:
-                session.execute(_SET_SHOP, {"shop": shop_id})
+                set_shop(session, shop_id)
             yield session
     finally:
         session.expunge_all()
+
+
+def set_shop(session: Session, shop_id: str) -> None:
+    """From here on the transaction is one of this shop's."""
+    _, refusals = session.execute(_SET_SHOP, {"shop": shop_id}).one()
+    session.info[REFUSALS] = refusals or 0
 
 
 def assert_no_transaction() -> None:
@@ -106,6 +114,7 @@ __all__ = [
     "APP_ROLE",
     "CLOCK_ROLE",
     "LINEAGE",
+    "REFUSALS",
     "Base",
     "DatabaseError",
     "UtcDateTime",
@@ -114,5 +123,6 @@ __all__ = [
     "db",
     "engine_url",
     "first_line",
+    "set_shop",
     "transaction",
 ]

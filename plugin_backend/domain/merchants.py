@@ -101,20 +101,26 @@ class Shop(Base):
         return self.mode == "test"
 
 
-class Connection(Due, Row, Base):
+class Connection(vault.Sealed, Due, Row, Base):
     """How a shop speaks with us: its platform's settings, sealed. ``door_settings`` is the part that judging a webhook
     needs; the web process can open that and nothing else. Its timer is the daily housekeeping."""
 
     __tablename__ = "connections"
     prefix = "con"
     bell = "tidy"
+    sealed_column = "settings"
+    sealed_under = vault.keys.SHOP
 
     platform: Mapped[str]
     settings: Mapped[bytes] = mapped_column(LargeBinary)
     door_settings: Mapped[bytes] = mapped_column(LargeBinary)
 
+    @property
+    def place(self) -> Place:
+        return _place(self)
 
-class GatewayAccount(moves.Stateful, Due, Row, Base):
+
+class GatewayAccount(vault.Sealed, moves.Stateful, Due, Row, Base):
     """A shop's account at a payment gateway. A ``paused`` one charges nobody without being there. Until
     ``broken_until`` its circuit breaker is open. Its state says how its probe went; ``probe_number`` counts the probes
     that were begun, ``probed_at`` is when the last one was. Its timer is the probe's. ``lineage`` is the history of the
@@ -124,6 +130,8 @@ class GatewayAccount(moves.Stateful, Due, Row, Base):
     prefix = "gwa"
     noun = "account"
     bell = "probe"
+    sealed_column = "settings"
+    sealed_under = vault.keys.SHOP
 
     gateway: Mapped[str]
     mode: Mapped[str]
@@ -135,6 +143,10 @@ class GatewayAccount(moves.Stateful, Due, Row, Base):
     door_settings: Mapped[bytes] = mapped_column(LargeBinary)
     probe_number: Mapped[int] = mapped_column(default=0)
     probed_at: Mapped[datetime | None]
+
+    @property
+    def place(self) -> Place:
+        return _place(self)
 
 
 class Listing(Due, Row, Base):

@@ -22,13 +22,15 @@ _NOT_HERE: ColumnElement[bool] = GatewayAccount.lineage != _HERE
 
 
 class Installation(Base):
-    """One row: the lineage in which no account is held, and since when. What a process without a shop can ask."""
+    """One row: the lineage in which no account is held, and since when. What a process without a shop can ask.
+    ``refusals`` counts the keys that were refused, so that whoever has one at hand sees that it is time to look again."""
 
     __tablename__ = "installation"
 
     one: Mapped[bool] = mapped_column(primary_key=True, default=True)
     lineage: Mapped[str]
     since: Mapped[datetime]
+    refusals: Mapped[int] = mapped_column(default=0)
 
 
 def holds(session: Session, shop_id: str, account_id: str) -> bool:

@@ -24,6 +24,7 @@ KEY = {
     ("active", "destroyed"): "its owner is forgotten",
     ("decrypt_only", "compromised"): "may be known to others",
     ("decrypt_only", "destroyed"): "nothing stands on it any more",
+    ("compromised", "decrypt_only"): "what stands on it is to be moved",
     ("compromised", "destroyed"): "nothing stands on it any more",
 }
 

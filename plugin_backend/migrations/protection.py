@@ -11,7 +11,9 @@ APPEND_ONLY = frozenset(
     }
 )
 # Read before a shop is known, or about no shop: no row-level security.
-SHARED = frozenset({"merchants", "shops", "users", "staff_sessions", "doors", "installation", "vault_roots"})
+SHARED = frozenset(
+    {"merchants", "shops", "users", "staff_sessions", "doors", "installation", "vault_roots", "vault_holders"}
+)
 
 
 def make_roles() -> None:
@@ -60,7 +62,7 @@ def clock_rights() -> None:
 
 def begin_history() -> None:
     """This database begins where it stands: nothing was charged in another one before."""
-    op.execute(f"INSERT INTO installation (one, lineage, since) VALUES (true, {LINEAGE}, now())")  # noqa: S608
+    op.execute(f"INSERT INTO installation (one, lineage, since, refusals) VALUES (true, {LINEAGE}, now(), 0)")  # noqa: S608
 
 
 def keep_the_books() -> None:

@@ -18,7 +18,7 @@ from plugin_backend.domain.carts import Cart
 from plugin_backend.domain.inbox import DeliveryRow
 from plugin_backend.domain.merchants import Connection, Shop
 from plugin_backend.domain.offers import Offer
-from plugin_backend.domain.vault import PaymentMethod
+from plugin_backend.domain.vault import PaymentMethod, retiring
 from plugin_backend.sdk import clock
 from plugin_backend.worker import (
     charging,
@@ -130,9 +130,14 @@ def tidy(shop: Shop) -> int:
 
     def work(session: Session, shop: Shop, row: Connection) -> None:
         inbox.purge_bodies(session, shop.id, clock.real_now())
+        retiring.destroy_keys(session, shop.id, clock.real_now())
         row.rest(clock.now() + due.DAY)
 
-    return each(shop, Connection, work)
+    done = each(shop, Connection, work)
+    if done:
+        with transaction(None) as session:
+            retiring.destroy_roots(session, clock.real_now())
+    return done
 
 
 def seal(shop: Shop) -> int:

@@ -34,6 +34,7 @@ _HEAD = struct.Struct(">2sBB16sI")
 _MAGIC, _FORMAT, _ALGORITHM = b"CV", 1, 1
 _SALT, _COMMITMENT, _NONCE, _CIPHERTEXT, _TAG = 24, 56, 88, 100, 16
 OVERHEAD = _CIPHERTEXT + _TAG
+KEY_ID = slice(4, 20)
 
 
 class SealError(RepriseError):

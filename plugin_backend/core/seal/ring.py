@@ -11,11 +11,12 @@ _KEPT = 60.0
 
 
 class Ring:
-    """Up to ``size`` keys by their id, each for ``kept`` seconds: that long may a key that was refused or destroyed
-    elsewhere still open what is left of its records here."""
+    """Up to ``size`` keys by their id, each for ``kept`` seconds: that long may a key that was destroyed elsewhere still
+    open what is left of its records here. A refused one opens nothing as soon as the refusal is seen: ``refusals``
+    counts those of the installation, and each transaction begins by reading it."""
 
     def __init__(self, size: int = _SIZE, kept: float = _KEPT) -> None:
-        self._size, self._kept = size, kept
+        self._size, self._kept, self._refusals = size, kept, 0
         self._keys: OrderedDict[bytes, tuple[float, Key]] = OrderedDict()
         self._lock = Lock()
 
@@ -28,8 +29,18 @@ class Ring:
             del self._keys[key_id]
             return None
 
-    def put(self, key: Key) -> None:
+    def seen(self, refusals: int) -> None:
+        """So many keys were refused by now: where that is news, every key must be unwrapped again."""
         with self._lock:
+            if refusals > self._refusals:
+                self._keys.clear()
+                self._refusals = refusals
+
+    def put(self, key: Key, refusals: int) -> None:
+        """Keep a key that was unwrapped when so many had been refused. One that may have been refused since is not."""
+        with self._lock:
+            if refusals < self._refusals:
+                return
             self._keys[key.id] = time.monotonic(), key
             self._keys.move_to_end(key.id)
             if len(self._keys) > self._size:

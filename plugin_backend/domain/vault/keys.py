@@ -11,27 +11,31 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from plugin_backend.core import ids
-from plugin_backend.core.db import Base
+from plugin_backend.core.db import REFUSALS, Base
 from plugin_backend.core.due import Row
 from plugin_backend.core.house import house
-from plugin_backend.core.seal import Key, Place, SealError, drops, records
+from plugin_backend.core.seal import Key, Place, Ring, SealError, drops, records
 from plugin_backend.domain import moves
 from plugin_backend.sdk import clock
 
-SHOP, CUSTOMER, INDEX, AUDIT, INTAKE = "shop", "customer", "index", "audit", "intake"
+SHOP, CUSTOMER, INDEX, CARD = "shop", "customer", "index", "card"
+AUDIT, INTAKE = "audit", "intake"
 # A key in one of these states opens what was sealed under it.
 OPENING = ("active", "decrypt_only")
+# What wraps a key: another one, or the root key of this id.
+Parent = Key | str
 
 
 class VaultRoot(Base):
     """A root key that this installation's data stands on; the key itself is with its provider. One is active: new shop
-    keys are wrapped under it."""
+    keys are wrapped under it. ``retired_at`` is when another took its place."""
 
     __tablename__ = "vault_roots"
 
     id: Mapped[str] = mapped_column(primary_key=True)
     provider: Mapped[str]
     state: Mapped[str]
+    retired_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(default=clock.real_now)
 
     __table_args__ = (
@@ -41,8 +45,9 @@ class VaultRoot(Base):
 
 class VaultKey(moves.Stateful, Row, Base):
     """One version of a key. ``kind`` says whose: the shop's, a customer's (``owner_id``), or the shop's for blind indexes,
-    for sealing its log, or for its intake. ``parent`` is the id of the key that wraps it, and ``wrapped`` None once it is
-    destroyed. ``public`` is the public half of an intake's pair, sealed for the door."""
+    for knowing a card again, for sealing its log, or for its intake. ``parent`` is the id of the key that wraps it,
+    ``wrapped`` None once it is destroyed, and ``retired_at`` when a newer one took its place. ``public`` is the public
+    half of an intake's pair, sealed for the door."""
 
     __tablename__ = "vault_keys"
     prefix = "key"
@@ -54,6 +59,7 @@ class VaultKey(moves.Stateful, Row, Base):
     parent: Mapped[str]
     wrapped: Mapped[bytes | None] = mapped_column(LargeBinary)
     public: Mapped[bytes | None] = mapped_column(LargeBinary)
+    retired_at: Mapped[datetime | None]
 
     __table_args__ = (
         UniqueConstraint("shop_id", "kind", "owner_id", "version"),
@@ -87,9 +93,21 @@ def active(session: Session, shop_id: str, kind: str, owner_id: str = "") -> Key
     )
 
 
+def versions(session: Session, shop_id: str, kind: str) -> list[Key]:
+    """The active key, then the older ones that still open, the newest first. Only the active one's row is locked: while
+    it is, none becomes older, and whoever rotates waits for it with older rows in his hands."""
+    current = active(session, shop_id, kind)
+    older = (
+        select(VaultKey)
+        .where(VaultKey.shop_id == shop_id, VaultKey.kind == kind, VaultKey.state == "decrypt_only")
+        .order_by(VaultKey.version.desc())
+    )
+    return [current, *(_opened(session, row) for row in session.scalars(older))]
+
+
 def by_id(session: Session, shop_id: str, key_id: bytes) -> Key:
     """The key of a record. ``SealError`` where it is no key of this shop's, was refused, or is no more."""
-    known = house().ring.get(key_id)
+    known = _ring(session).get(key_id)
     if known is not None:
         return known
     row = session.get(VaultKey, (shop_id, ids.named(VaultKey.prefix, key_id)))
@@ -101,8 +119,9 @@ def by_id(session: Session, shop_id: str, key_id: bytes) -> Key:
 def warm(session: Session, shop_id: str, sealed: Iterable[bytes | None]) -> None:
     """Have the keys of these records at hand: one look at the database for all that are not. What is damaged is passed
     over, to be refused when it is opened."""
+    ring = _ring(session)
     wanted = {named_by(record) for record in sealed} - {None}
-    missing = [key_id for key_id in wanted if key_id and house().ring.get(ids.raw(key_id)) is None]
+    missing = [key_id for key_id in wanted if key_id and ring.get(ids.raw(key_id)) is None]
     if not missing:
         return
     found = select(VaultKey).where(VaultKey.shop_id == shop_id, VaultKey.id.in_(missing))
@@ -119,15 +138,24 @@ def named_by(record: bytes | None) -> str | None:
         return None
 
 
-def new_key(row: VaultKey, parent: Key | None, secret: bytes) -> VaultKey:
-    """The row with ``secret`` wrapped under ``parent``, or under the root key that the row names; an intake's with the
-    public half of its pair."""
-    if parent is None:
-        row.wrapped = house().keys.root().wrap(row.parent, secret, row.place)
-    else:
-        row.wrapped = records.seal(parent, row.place, secret)
-    if row.kind == INTAKE:
+def wrap(parent: Parent, place: Place, secret: bytes) -> bytes:
+    """``secret``, wrapped under a key or the root key of this id."""
+    if isinstance(parent, Key):
+        return records.seal(parent, place, secret)
+    return house().keys.root().wrap(parent, secret, place)
+
+
+def new_key(session: Session, shop_id: str, kind: str, owner_id: str, version: int, state: str) -> VaultKey:
+    """A new key of this version, wrapped under the active one above it; an intake's with the public half of its pair."""
+    parent: Parent = active_root(session) if kind == SHOP else active(session, shop_id, SHOP)
+    row = VaultKey(shop_id=shop_id, id=ids.new_id(VaultKey.prefix), kind=kind, owner_id=owner_id)
+    row.version = version
+    row.parent = ids.named(VaultKey.prefix, parent.id) if isinstance(parent, Key) else parent
+    secret = os.urandom(32)
+    row.wrapped = wrap(parent, row.place, secret)
+    if kind == INTAKE:
         row.public = house().keys.seal_for_door(row.public_place, drops.public_of(secret))
+    moves.begin(session, row, state)
     return row
 
 
@@ -148,26 +176,21 @@ def _active_row(session: Session, shop_id: str, kind: str, owner_id: str) -> Vau
 def _first(session: Session, shop_id: str, kind: str, owner_id: str) -> VaultKey:
     """The first key of its owner's, or the first since all before it were destroyed. Of two who make one at once, one is
     made and both have it."""
-    parent = None if kind == SHOP else active(session, shop_id, SHOP)
-    row = VaultKey(shop_id=shop_id, id=ids.new_id(VaultKey.prefix), kind=kind, owner_id=owner_id)
-    row.version = _versions(session, row) + 1
-    row.parent = active_root(session) if parent is None else ids.named(VaultKey.prefix, parent.id)
-    new_key(row, parent, os.urandom(32))
     try:
         with session.begin_nested():
-            moves.begin(session, row, "active")
+            version = _versions(session, shop_id, kind, owner_id) + 1
+            return new_key(session, shop_id, kind, owner_id, version, "active")
     except IntegrityError:
         found = _active_row(session, shop_id, kind, owner_id)
         if found is None:
             raise SealError(why="no_active_key") from None
         return found
-    return row
 
 
-def _versions(session: Session, row: VaultKey) -> int:
+def _versions(session: Session, shop_id: str, kind: str, owner_id: str) -> int:
     """How many versions of this key there were so far."""
     before = select(func.max(VaultKey.version)).where(
-        VaultKey.shop_id == row.shop_id, VaultKey.kind == row.kind, VaultKey.owner_id == row.owner_id
+        VaultKey.shop_id == shop_id, VaultKey.kind == kind, VaultKey.owner_id == owner_id
     )
     return session.scalar(before) or 0
 
@@ -194,17 +217,38 @@ def needed_roots(session: Session) -> list[str]:
     return list(session.scalars(needed))
 
 
-def _opened(session: Session, row: VaultKey) -> Key:
-    key_id = ids.raw(row.id)
-    known = house().ring.get(key_id)
-    if known is not None:
-        return known
-    if row.state not in OPENING or row.wrapped is None:
+def unwrapped(session: Session, row: VaultKey) -> Key:
+    """The key of a row, whatever its state. ``SealError`` unless the keys above it open."""
+    if row.wrapped is None:
         raise SealError(why=f"key_{row.state}")
     if row.kind == SHOP:
+        _check_root(session, row.parent)
         secret = house().keys.root().unwrap(row.parent, row.wrapped, row.place)
     else:
         secret = records.open_with(by_id(session, row.shop_id, ids.raw(row.parent)), row.place, row.wrapped)
-    key = Key(key_id, row.version, bytes(secret))
-    house().ring.put(key)
+    return Key(ids.raw(row.id), row.version, bytes(secret))
+
+
+def _check_root(session: Session, root_id: str) -> None:
+    root = session.get(VaultRoot, root_id)
+    if root is None or root.state not in OPENING:
+        raise SealError(why=f"root_{root.state if root else 'unknown'}")
+
+
+def _opened(session: Session, row: VaultKey) -> Key:
+    ring = _ring(session)
+    known = ring.get(ids.raw(row.id))
+    if known is not None:
+        return known
+    if row.state not in OPENING:
+        raise SealError(why=f"key_{row.state}")
+    key = unwrapped(session, row)
+    ring.put(key, session.info[REFUSALS])
     return key
+
+
+def _ring(session: Session) -> Ring:
+    """The keys that this process has at hand, without those that were refused before this transaction began."""
+    ring = house().ring
+    ring.seen(session.info[REFUSALS])
+    return ring

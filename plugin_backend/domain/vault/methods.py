@@ -24,6 +24,7 @@ from plugin_backend.core.due import Due, Row, due_index
 from plugin_backend.core.ids import new_id
 from plugin_backend.core.seal import Key, Place
 from plugin_backend.domain.vault import keys, opening, uses
+from plugin_backend.domain.vault.sealed import Sealed
 from plugin_backend.domain.vault.uses import Use
 from plugin_backend.sdk import clock
 from plugin_backend.sdk.gateway import CardStored, CardUpdated
@@ -33,16 +34,19 @@ from plugin_backend.sdk.gateway import CardStored, CardUpdated
 KEPT = timedelta(days=30)
 
 
-class PaymentMethod(Due, Row, Base):
+class PaymentMethod(Sealed, Due, Row, Base):
     """A card as a customer knows it (brand, last four, expiry), and the sealed token behind it. ``fingerprint`` is the
     same for the same card of an account, however often it was stored; where the gateway gives no mark of it, it is the
-    row's own id. ``stopped_at`` is when the card was refused for good: it is never charged again, for any plan.
+    row's own id. It is marked under a key that is never changed: refusals are counted by it, and a stopped card is known
+    by it, for years. ``stopped_at`` is when the card was refused for good: it is never charged again, for any plan.
     ``token_mark`` finds the row of a token that a gateway names: a keyed hash, under the key that ``marked_by`` names, so that
     it says nothing to whoever has the table only. ``sealed`` is None once the token is forgotten. Its timer is when somebody looks whether its use is over."""
 
     __tablename__ = "payment_methods"
     prefix = "pm"
     bell = "sweep"
+    sealed_column = "sealed"
+    sealed_under = keys.CUSTOMER
 
     customer_id: Mapped[str]
     account_id: Mapped[str]
@@ -68,6 +72,10 @@ class PaymentMethod(Due, Row, Base):
         ForeignKeyConstraint(["shop_id", "customer_id"], ["customers.shop_id", "customers.id"]),
     )
 
+    @property
+    def place(self) -> Place:
+        return place_of(self)
+
 
 @dataclass(frozen=True, slots=True)
 class Opened:
@@ -83,33 +91,34 @@ def keep(
 ) -> PaymentMethod:
     """Seal a new payment method for its shop, customer, account and row. A token that the customer has already is kept
     once, as it was last described."""
-    index = keys.active(session, shop_id, keys.INDEX)
+    index, *older = keys.versions(session, shop_id, keys.INDEX)
     row = PaymentMethod(
         shop_id=shop_id,
         id=new_id(PaymentMethod.prefix),
         created_at=clock.now(),
         customer_id=customer_id,
         account_id=account_id,
-        token_mark=_mark(index, "token", account_id, card.token),
+        token_mark=token_mark(index, account_id, card.token),
         marked_by=ids.named(keys.VaultKey.prefix, index.id),
         stopped_for="",
         due_at=clock.now() + KEPT,
         taken=False,
     )
-    _describe(session, row, index, card)
-    found = _first_of(session, row)
+    found = _marked_before(session, row, older, card.token)
+    if found is None:
+        _describe(session, row, card)
+        found = _first_of(session, row)
     if found.id != row.id:
-        _describe(session, found, index, card)
+        found.token_mark, found.marked_by = row.token_mark, row.marked_by
+        _describe(session, found, card)
     return found
 
 
-def _describe(session: Session, row: PaymentMethod, index: Key, card: CardStored) -> None:
+def _describe(session: Session, row: PaymentMethod, card: CardStored) -> None:
     row.kind, row.brand, row.last4 = card.kind, card.brand, card.last4[-4:]
     row.expiry_month, row.expiry_year = card.expiry_month, card.expiry_year
     row.country, row.funding = card.country, card.funding
-    row.fingerprint = (
-        _mark(index, "fingerprint", row.account_id, card.fingerprint) if card.fingerprint else row.id
-    )
+    row.fingerprint = _fingerprint(session, row.shop_id, row.account_id, card) or row.id
     _seal(session, row, Opened(card.token, card.gateway_customer, card.network_transaction_id))
 
 
@@ -121,10 +130,10 @@ def renew(session: Session, row: PaymentMethod, network_transaction_id: str, att
 
 def stopped_before(session: Session, shop_id: str, account_id: str, card: CardStored) -> bool:
     """Was this very card refused for good before?"""
-    if not card.fingerprint:
+    fingerprint = _fingerprint(session, shop_id, account_id, card)
+    if not fingerprint:
         return False
-    index = keys.active(session, shop_id, keys.INDEX)
-    same = _same_card(shop_id, account_id, _mark(index, "fingerprint", account_id, card.fingerprint))
+    same = _same_card(shop_id, account_id, fingerprint)
     return bool(session.scalar(select(exists().where(*same, PaymentMethod.stopped_at.is_not(None)))))
 
 
@@ -140,8 +149,8 @@ def stop(session: Session, method: PaymentMethod, reason: str) -> list[str]:
 
 def by_token(session: Session, shop_id: str, account_id: str, token: str) -> list[PaymentMethod]:
     """The methods behind a token of the account."""
-    mark = _mark(keys.active(session, shop_id, keys.INDEX), "token", account_id, token)
-    found = select(PaymentMethod).where(PaymentMethod.shop_id == shop_id, PaymentMethod.token_mark == mark)
+    marks = [token_mark(index, account_id, token) for index in keys.versions(session, shop_id, keys.INDEX)]
+    found = select(PaymentMethod).where(PaymentMethod.shop_id == shop_id, PaymentMethod.token_mark.in_(marks))
     return list(session.scalars(found.order_by(PaymentMethod.id)))
 
 
@@ -179,6 +188,33 @@ def plain(opened: Opened) -> bytes:
 
 def _seal(session: Session, row: PaymentMethod, opened: Opened) -> None:
     row.sealed = opening.seal(session, place_of(row), plain(opened))
+
+
+def _fingerprint(session: Session, shop_id: str, account_id: str, card: CardStored) -> str:
+    if not card.fingerprint:
+        return ""
+    return _mark(keys.active(session, shop_id, keys.CARD), "fingerprint", account_id, card.fingerprint)
+
+
+def token_mark(index: Key, account_id: str, token: str) -> str:
+    """By what the rows of an account's token are found under this key."""
+    return _mark(index, "token", account_id, token)
+
+
+def _marked_before(
+    session: Session, row: PaymentMethod, older: list[Key], token: str
+) -> PaymentMethod | None:
+    """The row that has the new one's token already, marked under an older key. None is added under one any more: where a
+    rotation has marked it again meanwhile, the insert will meet it."""
+    if not older:
+        return None
+    marks = [token_mark(index, row.account_id, token) for index in older]
+    found = select(PaymentMethod).where(
+        PaymentMethod.shop_id == row.shop_id,
+        PaymentMethod.token_mark.in_(marks),
+        PaymentMethod.customer_id == row.customer_id,
+    )
+    return session.scalars(found).one_or_none()
 
 
 def _first_of(session: Session, row: PaymentMethod) -> PaymentMethod:

@@ -62,6 +62,7 @@ TABLES = [
     "users",
     "vault_audit",
     "vault_heads",
+    "vault_holders",
     "vault_keys",
     "vault_roots",
     "vault_seals",
@@ -291,6 +292,7 @@ def make_tables() -> None:
         sa.Column("one", sa.Boolean(), nullable=False),
         sa.Column("lineage", sa.Text(), nullable=False),
         sa.Column("since", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("refusals", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("one", name="pk_installation"),
     )
     op.create_table(
@@ -918,8 +920,17 @@ def make_tables() -> None:
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("provider", sa.Text(), nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("retired_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_vault_roots"),
+    )
+    op.create_table(
+        "vault_holders",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("process", sa.Text(), nullable=False),
+        sa.Column("roots", ARRAY(sa.Text()), nullable=False),
+        sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_vault_holders"),
     )
     op.create_index(
         "uq_vault_roots_active", "vault_roots", ["state"], unique=True, postgresql_where="state = 'active'"
@@ -932,6 +943,7 @@ def make_tables() -> None:
         sa.Column("parent", sa.Text(), nullable=False),
         sa.Column("wrapped", sa.LargeBinary(), nullable=True),
         sa.Column("public", sa.LargeBinary(), nullable=True),
+        sa.Column("retired_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("shop_id", sa.Text(), nullable=False),
