@@ -103,5 +103,5 @@ $(VENV)/.installed: $(PACKAGING) | $(BIN)/python
 
 $(VENV)/.developed: $(VENV)/.installed
 	@echo "Installing what tests and checks need"
-	@$(PIP) --editable '.[demo,test,dev]'
+	@$(PIP) --editable '.[demo,pkcs11,test,dev]'
 	@touch $@

@@ -8,6 +8,7 @@ from sqlalchemy import create_engine, inspect, text
 
 from plugin_backend.core import config, db, log, queue, registry, seal
 from plugin_backend.core.house import House
+from plugin_backend.domain import vault
 from plugin_backend.sdk.errors import RepriseError
 from plugin_backend.web import errors, health, offer_pages, portal, security, unsubscribe
 from plugin_backend.web.dashboard import dashboard
@@ -18,6 +19,8 @@ from plugin_backend.worker import clock, jobs
 MIGRATION_HEAD = "0001"
 _NOT_MIGRATED = "the database is not migrated: run reprise migrate"
 Part = Literal["web", "worker", "clock", "cli"]
+# Only these are given the root keys, and only they read where those are.
+_OPENS_TOKENS: tuple[Part, ...] = ("worker", "cli")
 
 
 class NotReady(RepriseError):
@@ -28,7 +31,7 @@ class NotReady(RepriseError):
 
 def create_app(settings: config.Config | None = None, *, part: Part = "web") -> Flask:
     """The application of one process. The web part is given no key that opens a token."""
-    settings = settings or config.load()
+    settings = settings or config.load(root=part in _OPENS_TOKENS)
     log.configure(settings.log_level)
     app = Flask("plugin_backend", static_folder="static")
     app.config.update(
@@ -36,6 +39,8 @@ def create_app(settings: config.Config | None = None, *, part: Part = "web") -> 
         SQLALCHEMY_ENGINE_OPTIONS={
             "connect_args": db.connect_args(db.CLOCK_ROLE if part == "clock" else db.APP_ROLE),
             "pool_pre_ping": True,
+            # An error tells its statement, but not with whose name, address or token it was made.
+            "hide_parameters": True,
             "pool_size": 8,
             "max_overflow": 16,
         },
@@ -44,8 +49,8 @@ def create_app(settings: config.Config | None = None, *, part: Part = "web") -> 
         MAX_FORM_PARTS=200,
     )
     db.db.init_app(app)
-    keys = seal.load_keys(settings.keys, root=part in ("worker", "cli"))
-    app.extensions["reprise"] = House(settings, keys, queue.Bells(queue.connect(settings.redis_url)))
+    keys = seal.load_keys(settings.keys, settings.root if part in _OPENS_TOKENS else None)
+    app.extensions["reprise"] = House(settings, keys, queue.Bells(queue.connect(settings.redis_url)), part)
     if part == "web":
         _open_doors(app)
     return app
@@ -61,8 +66,9 @@ def _open_doors(app: Flask) -> None:
 
 
 def check_ready(app: Flask) -> None:
-    """``NotReady`` with one line unless the database is migrated, Redis keeps what it is given, and the adapters load."""
-    settings = app.extensions["reprise"].config
+    """``NotReady`` with one line unless the database is migrated, the root keys that its data needs are at hand where
+    they have to be, Redis keeps what it is given, and the adapters load."""
+    house: House = app.extensions["reprise"]
     registry.connectors()
     registry.gateways()
     with app.app_context():
@@ -78,10 +84,20 @@ def check_ready(app: Flask) -> None:
             raise NotReady(_NOT_MIGRATED if absent else f"the database does not answer: {said}") from None
     if found != MIGRATION_HEAD:
         raise NotReady(f"the database is at migration {found}, not {MIGRATION_HEAD}: run reprise migrate")
+    if house.keys.roots is not None:
+        check_roots(app, house.keys.roots)
     try:
-        queue.check_redis(queue.connect(settings.redis_url))
+        queue.check_redis(queue.connect(house.config.redis_url))
     except RedisError as error:
         raise NotReady(f"Redis does not answer: {type(error).__name__}") from None
+
+
+def check_roots(app: Flask, provider: seal.RootProvider) -> None:
+    """``NotReady`` with one line that names the root keys that the data needs, unless all of them are held."""
+    with app.app_context(), db.transaction(None) as session:
+        needed = vault.needed_roots(session)
+    if said := seal.roots.missing(provider, needed):
+        raise NotReady(said)
 
 
 def clock_of(app: Flask) -> clock.Clock:

@@ -4,7 +4,6 @@ Time is the shop's own. What a worker holds in its hand, the deadline of a reque
 was charged is the gateway's ledger, which another process writes.
 """
 
-import json
 import secrets
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -13,8 +12,6 @@ from typing import Any
 from sqlalchemy import select, text
 
 from plugin_backend.core import delays
-from plugin_backend.demo.gateway.book import CALLBACK_KEY_OF
-from plugin_backend.demo.gateway.callbacks import signature
 from plugin_backend.demo.gateway.judge import account_of
 from plugin_backend.demo.gateway.ledger import read_entries
 from plugin_backend.domain import billing, merchants, plans, vault
@@ -25,7 +22,6 @@ from plugin_backend.domain.plans import Collection, Plan
 from plugin_backend.sdk import clock
 from plugin_backend.sdk import gateway as sdk
 from plugin_backend.sdk.money import Money
-from plugin_backend.sdk.signing import hmac_sha256
 from plugin_backend.worker import jobs
 from tests import plan_story
 from tests.contract.gateway_process import SandboxProcess
@@ -143,8 +139,9 @@ class Life:
         with self.house.of(self.shop) as session:
             shop = merchants.get_shop(session, self.shop.id)
             attempt = session.scalars(select(Attempt).where(Attempt.state.in_(billing.OPEN))).first()
-            if attempt is None or billing.note_question(session, shop, attempt.id) is None:
+            if attempt is None or not billing.note_questions(session, shop, [attempt.id]):
                 return None
+            fence = attempt.asked
             account = session.get_one(merchants.GatewayAccount, (shop.id, attempt.account_id))
             port, attempt_id = (
                 merchants.gateway_of(session, shop, account, vault.Use("gateway_call", account.id)),
@@ -157,16 +154,15 @@ class Life:
             return None
         with self.house.of(self.shop) as session:
             shop = merchants.get_shop(session, self.shop.id)
-            again = billing.prepare_replay(session, shop, attempt_id, port)
-            return Held(again, clock.now()) if again else None
+            again = billing.prepare_replays(session, shop, {attempt_id: billing.Look(port, fence)})
+            return Held(again[0], clock.now()) if again else None
 
     def looked(self) -> int:
         """A worker begins to ask about the attempt: the number of its look."""
         with self.house.of(self.shop) as session:
             attempt = session.scalars(select(Attempt).where(Attempt.state.in_(billing.OPEN))).one()
             shop = merchants.get_shop(session, self.shop.id)
-            noted = billing.note_question(session, shop, attempt.id)
-            assert noted is not None
+            [noted] = billing.note_questions(session, shop, [attempt.id])
             return noted.asked
 
     def heard_nothing(self, look: int) -> None:
@@ -175,10 +171,8 @@ class Life:
             attempt = session.scalars(select(Attempt).where(Attempt.state.in_(billing.OPEN))).one()
             shop = merchants.get_shop(session, self.shop.id)
             account = session.get_one(merchants.GatewayAccount, (shop.id, attempt.account_id))
-            capabilities = merchants.gateway_of(
-                session, shop, account, vault.Use("gateway_call", account.id)
-            ).capabilities
-            billing.absent(session, shop, attempt.id, capabilities, fence=look)
+            port = merchants.gateway_of(session, shop, account, vault.Use("gateway_call", account.id))
+            billing.absent(session, shop, {attempt.id: billing.Look(port, look)})
 
     # People
 
@@ -200,15 +194,8 @@ class Life:
         """The gateway says, signed, that a charge stands so; it is kept, and read."""
         charge = {"id": "ch_told", "reference": about.reference, "state": state, "amount": amount.as_json()}
         told = {"id": secrets.token_hex(8), "type": f"charge.{state}", "data": charge | changes}
-        body, key = json.dumps(told).encode(), self.gateway.api_key.encode()
-        stamp = str(int(clock.real_now().timestamp()))
-        signed = signature(hmac_sha256(key, CALLBACK_KEY_OF), stamp, body)
-        with self.house.of(self.shop):
-            door = merchants.hook_path(about.account_id, self.shop.id)
-        answer = self.house.client().post(
-            door, data=body, headers={"Sandbox-Signature": signed}, content_type="application/json"
-        )
-        assert answer.status_code == 200
+        answered = self.house.callback(self.shop, about.account_id, self.gateway.api_key, told)
+        assert answered == 200
         with self.house.worker.app_context():
             jobs.drain("read", self.shop.id)
 

@@ -18,10 +18,12 @@ from sqlalchemy import Engine, create_engine, select, text
 
 from plugin_backend.core.config import Config
 from plugin_backend.core.db import CLOCK_ROLE, connect_args, engine_url, transaction
+from plugin_backend.demo.gateway.book import CALLBACK_KEY_OF
+from plugin_backend.demo.gateway.callbacks import signature
 from plugin_backend.domain import merchants, moves, onboarding
 from plugin_backend.domain.merchants import Connection, Shop
 from plugin_backend.sdk import clock
-from plugin_backend.sdk.signing import sign_standard
+from plugin_backend.sdk.signing import hmac_sha256, sign_standard
 from plugin_backend.worker import clock as clock_process
 from plugin_backend.worker import jobs
 
@@ -29,10 +31,11 @@ SECRET = "test-secret"
 STANDARD_SECRET = "whsec_" + base64.b64encode(b"a test secret of 24 bytes").decode()
 
 
-def command(settings: Config, *words: str) -> subprocess.CompletedProcess[str]:
-    """``reprise`` with these words, in a process of its own, as an operator runs it."""
+def command(settings: Config, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
+    """``reprise`` with these words, in a process of its own, as an operator runs it; ``more`` is added to its
+    environment."""
     run = [sys.executable, "-m", "plugin_backend.cli", *words]
-    given = environment(settings)
+    given = {**environment(settings), **more}
     return subprocess.run(run, env=given, capture_output=True, text=True, timeout=60, check=False)
 
 
@@ -131,6 +134,20 @@ class TestHouse:
         raw = json.dumps(body).encode()
         sent = sign_standard(STANDARD_SECRET, delivery, clock.real_now(), raw)
         answer = self.client().post(self.hook(shop), data=raw, headers=sent, content_type="application/json")
+        return answer.status_code
+
+    def callback(
+        self, shop: Shop, account_id: str, api_key: str, told: Any, *, query: str = "", **headers: str
+    ) -> int:
+        """Call as the sandbox gateway would, signed; the status it was answered with."""
+        raw = json.dumps(told).encode()
+        stamp = str(int(clock.real_now().timestamp()))
+        signed = signature(hmac_sha256(api_key.encode(), CALLBACK_KEY_OF), stamp, raw)
+        with self.worker.app_context():
+            path = merchants.hook_path(account_id, shop.id)
+        answer = self.client().post(
+            path, query_string=query, data=raw, headers={"Sandbox-Signature": signed, **headers}
+        )
         return answer.status_code
 
     @contextmanager

@@ -10,6 +10,7 @@ from plugin_backend.core.ids import new_id
 from plugin_backend.domain import (
     billing,
     carts,
+    erasing,
     letters,
     merchants,
     offers,
@@ -115,6 +116,18 @@ def disputed(
     account = session.get_one(GatewayAccount, (shop.id, paid.account_id))
     billing.dispute_changed(session, shop, account, event, signed=signed)
     session.flush()
+
+
+def forgotten(session: Any, shop: Shop) -> str:
+    """A customer had a plan, which was cancelled, and was forgotten. His id."""
+    plan = accepted_plan(session, shop, Money(10000, "EUR"), "ida@example.test")
+    charged(session, shop, plan.id, 1)
+    billing.stop(session, shop, plan.id, "cancelled", "by the customer")
+    row = erasing.begin(session, shop, plan.customer_id, cause=erasing.BY_HAND, asked_by="a test")
+    session.flush()
+    erasing.record(session, shop, row.id, {})
+    session.flush()
+    return plan.customer_id
 
 
 def compared(session: Any, shop: Shop) -> None:

@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
 AT_ONCE = int(os.environ.get("JOBS", "2"))
 BOUNDARIES = "tests/domain/test_boundaries.py::test_"
 BILLING = "plugin_backend/domain/billing/"
+VAULT = "plugin_backend/domain/vault/"
 HOUSE = "plugin_backend/migrations/versions/0001_the_house.py"
 
 
@@ -86,15 +87,15 @@ FAULTS = (
     fault(
         "silence is believed when it is said once",
         BILLING + "resolving.py",
-        "    if believable and attempt.absent_at and now - attempt.absent_at >= delays.DELAYS.absent_twice:\n",
-        "    if believable:\n",
+        "        if believable and attempt.absent_at and now - attempt.absent_at >= delays.DELAYS.absent_twice:\n",
+        "        if believable:\n",
         BOUNDARIES + "absent_is_believed_only_when_it_is_said_twice_ten_minutes_apart",
     ),
     fault(
         "silence that was heard before another looked is believed",
         BILLING + "resolving.py",
-        "    if attempt.state not in OPEN or attempt.asked != fence:\n",
-        "    if attempt.state not in OPEN:\n",
+        "        if attempt.state not in OPEN or attempt.asked != look.fence:\n",
+        "        if attempt.state not in OPEN:\n",
         BOUNDARIES + "silence_that_was_heard_before_another_looked_proves_nothing",
     ),
     fault(
@@ -312,6 +313,34 @@ FAULTS = (
         "        else:\n            protect(table, timer=table in TIMERS)\n",
         '        elif table == "sales":\n            share(table)\n        else:\n            protect(table, timer=table in TIMERS)\n',
         "tests/domain/test_tenancy.py",
+    ),
+    fault(
+        "a token opens for an attempt that is settled",
+        VAULT + "uses.py",
+        "        if self.attempt.state not in _MAY_BE_CHARGED:\n",
+        "        if False and self.attempt.state not in _MAY_BE_CHARGED:\n",
+        "tests/domain/test_vault_uses.py",
+    ),
+    fault(
+        "a token opens for whoever asked too late",
+        VAULT + "uses.py",
+        '        return "" if self.attempt.asked == self.fence else "fence"\n',
+        '        return ""\n',
+        "tests/domain/test_vault_uses.py",
+    ),
+    fault(
+        "a seal of the vault's log is believed",
+        VAULT + "proving.py",
+        "        if not hmac.compare_digest(_mac(key, seal), seal.mac):\n",
+        "        if False and not hmac.compare_digest(_mac(key, seal), seal.mac):\n",
+        "tests/domain/test_vault_log.py",
+    ),
+    fault(
+        "a row of the vault's log need not follow the one before",
+        VAULT + "proving.py",
+        "        if entry.prev_hash != self.hash:\n",
+        "        if False and entry.prev_hash != self.hash:\n",
+        "tests/domain/test_vault_log.py",
     ),
 )
 

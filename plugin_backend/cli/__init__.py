@@ -11,6 +11,7 @@ from plugin_backend.sdk.errors import RepriseError
 # who waits, and a worker has no use for what the demo needs.
 _ROOMS = {
     "backups": ("backup", "restore"),
+    "customers": ("customers",),
     "demo": ("up", "demo"),
     "keys": ("keys",),
     "migration": ("migrate",),
@@ -26,11 +27,13 @@ _ROOMS = {
         "disputes",
         "cases",
         "reconciliations",
+        "erasures",
     ),
     "processes": ("web", "worker", "clock", "doctor"),
     "reconciling": ("reconcile", "quarantine"),
     "runs": ("run",),
     "shops": ("shop", "gateway", "user"),
+    "vault": ("vault",),
 }
 
 

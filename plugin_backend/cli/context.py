@@ -36,24 +36,25 @@ def shop_option(command: Command) -> Command:
     return click.option("--shop", "shop_id", required=True, help="The shop's id.")(command)
 
 
-def find_settings(data: Path | None) -> config.Config:
-    """The settings of a running installation: of ``--data``, else of the environment, else of the default folder."""
+def find_settings(data: Path | None, *, root: bool = False) -> config.Config:
+    """The settings of a running installation: of ``--data``, else of the environment, else of the default folder. Those
+    of the root keys are read with ``root`` only."""
     if data is None and os.environ.get("DATABASE_URL"):
-        return config.load()
+        return config.load(root=root)
     runtime = load_runtime(data or DEFAULT_DATA)
     if runtime is None:
         if data is not None:
             raise click.ClickException(
                 f"nothing is running in {data}: start it with reprise up --data {data}"
             )
-        return config.load()
-    return config.load(config.under(runtime.environment, os.environ))
+        return config.load(root=root)
+    return config.load(config.under(runtime.environment, os.environ), root=root)
 
 
 @contextmanager
 def at_work(data: Path | None) -> Iterator[Flask]:
     """Inside the application of a running installation, with every key."""
-    app = create_app(find_settings(data), part="cli")
+    app = create_app(find_settings(data, root=True), part="cli")
     with app.app_context():
         yield app
 

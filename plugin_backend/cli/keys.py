@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from plugin_backend.cli.context import at_work, data_option, json_option, tell
 from plugin_backend.core import seal
 from plugin_backend.core.db import transaction
+from plugin_backend.core.house import house
 from plugin_backend.domain import merchants
 from plugin_backend.domain.vault import keys as vault_keys
 from plugin_backend.domain.vault import rewrapping, rotation, status
@@ -41,11 +42,17 @@ def make(folder: Path) -> None:
 
 
 @keys.command()
-@dir_option
-def add(folder: Path) -> None:
-    """Add a new root key to root.key, beside those that are there. It is used when it is announced and activated."""
-    click.echo(
-        f"{seal.add_root(folder)} is in {folder / 'root.key'}: give it to every worker, then announce it"
+@data_option
+@json_option
+def add(data: Path | None, as_json: bool) -> None:
+    """Make a new root key where root keys are, beside the others. Nothing stands on it before it is activated."""
+    with at_work(data):
+        provider = house().keys.root()
+        made = {"id": provider.add(), "where": provider.where}
+    tell(
+        made,
+        as_json=as_json,
+        lines=lambda it: [f"{it['id']} is in {it['where']}: give it to every worker, then announce it"],
     )
 
 

@@ -1,5 +1,5 @@
-"""Looking at what there is: deliveries, carts, offers, plans, collections, messages, refunds, disputes, cases, and the
-books."""
+"""Looking at what there is: deliveries, carts, offers, plans, collections, messages, refunds, disputes, cases, erasures, and
+the books."""
 
 from pathlib import Path
 
@@ -23,6 +23,7 @@ NOUNS = (
     "disputes",
     "cases",
     "reconciliations",
+    "erasures",
 )
 
 

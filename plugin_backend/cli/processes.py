@@ -62,7 +62,7 @@ def web(port: int, host: str, workers: int) -> None:
 )
 def worker(queues: tuple[str, ...]) -> None:
     """Do what is due: read deliveries, make offers, charge, tell the outside."""
-    settings = config.load()
+    settings = config.load(root=True)
     app = create_app(settings, part="worker")
     check_ready(app)
     connection: Any = queue.connect_worker(settings.redis_url)

@@ -10,6 +10,7 @@ from typing import Any
 from environs import Env, EnvValidationError
 from marshmallow import ValidationError, validate
 
+from plugin_backend.core.seal import Choice, roots
 from plugin_backend.sdk.errors import RepriseError
 
 
@@ -24,7 +25,8 @@ class Config:
     """``database_owner_url`` is used by migrations only and is the same as ``database_url`` unless set apart;
     ``database_admin_url`` by backup and restore, "" where the server is ours.
     ``clock_grain`` is in seconds. ``base_url`` is where the outside reaches us; ``trusted_proxies`` the networks whose
-    word on the visitor's address and scheme is taken. ``sandbox_url`` is where the sandbox gateway answers, "" where there is none."""
+    word on the visitor's address and scheme is taken. ``sandbox_url`` is where the sandbox gateway answers, "" where there is none.
+    ``root`` says who holds the root keys; only a process that opens tokens has read it."""
 
     database_url: str = field(repr=False)
     database_owner_url: str = field(repr=False)
@@ -38,10 +40,12 @@ class Config:
     log_level: str
     trusted_proxies: tuple[str, ...] = ()
     database_admin_url: str = field(default="", repr=False)
+    root: Choice = field(default_factory=Choice)
 
 
-def load(environ: Mapping[str, str] | None = None) -> Config:
-    """The settings of this process. ``ConfigError`` names all that are missing or malformed, not just the first."""
+def load(environ: Mapping[str, str] | None = None, *, root: bool = False) -> Config:
+    """The settings of this process, those of the root keys only with ``root``. ``ConfigError`` names all that are missing
+    or malformed, not just the first."""
     env = _Given(os.environ if environ is None else environ)
     url = _url_of("postgresql", "postgres")
     with env.prefixed(""):
@@ -63,12 +67,21 @@ def load(environ: Mapping[str, str] | None = None) -> Config:
             database_admin_url=env.str(
                 "DATABASE_ADMIN_URL", default="", validate=_url_of("postgresql", "postgres", "")
             ),
+            root=_choice(env) if root else Choice(),
         )
     try:
         env.seal()
     except EnvValidationError as error:
         raise ConfigError(_all_of(error)) from None
     return config
+
+
+def _choice(env: Env) -> Choice:
+    """The kinds of provider, and what those kinds need."""
+    given = env.list("REPRISE_ROOT", default=["file"], validate=_known_kinds) or []
+    kinds = tuple(map(str.strip, given))
+    needs = [name for kind in kinds for name in roots.KINDS[kind].needs]
+    return Choice(kinds, {name: env.str(name, validate=validate.Length(min=1)) for name in needs})
 
 
 def under(ours: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, str]:
@@ -104,6 +117,11 @@ def _all_of(error: EnvValidationError) -> str:
     messages = error.error_messages
     named = messages.items() if isinstance(messages, dict) else [("", messages)]
     return "settings: " + "; ".join(f"{name}: {' '.join(map(str, said))}" for name, said in sorted(named))
+
+
+def _known_kinds(values: list[str]) -> None:
+    if not values or not set(map(str.strip, values)) <= roots.KINDS.keys():
+        raise ValidationError(f"must be one of {', '.join(roots.KINDS)}, or several with commas between")
 
 
 def _networks(values: list[str]) -> None:

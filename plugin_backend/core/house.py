@@ -1,5 +1,7 @@
 """What a process has in hand: its settings, its keys, its bells and its doors out."""
 
+import os
+import platform
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -15,11 +17,12 @@ from plugin_backend.sdk.http import HttpClient
 
 @dataclass
 class House:
-    """One per process. ``http(private=True)`` is for test shops, which may live on loopback."""
+    """One per process; ``part`` is what that is, such as web or worker. ``http(private=True)`` is for test shops, which may live on loopback."""
 
     config: Config
     keys: Keys
     bells: Bells
+    part: str
     ring: Ring = field(default_factory=Ring)
     closing: ExitStack = field(default_factory=ExitStack)
 
@@ -34,6 +37,11 @@ class House:
     def _closed_at_the_end(self, client: HttpClient) -> HttpClient:
         self.closing.callback(client.close)
         return client
+
+    @property
+    def process(self) -> str:
+        """Who we are, among all processes of the installation."""
+        return f"{self.part} {os.getpid()}@{platform.node()}"
 
     def close(self) -> None:
         """Give back what the process holds open: before its end, or in a test that had several houses."""

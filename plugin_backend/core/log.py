@@ -3,22 +3,51 @@
 import logging
 import re
 import sys
+import unicodedata
 from collections.abc import MutableMapping
 from itertools import accumulate
 from typing import Any
 
 import structlog
 
-_RUN = re.compile(r"[0-9]+(?:[ -][0-9]+)*")
+_RUN = re.compile(r"[0-9]+(?:[ -]{1,3}[0-9]+)*")
 _GROUP = re.compile(r"[0-9]+")
-_DIGIT = re.compile(r"[0-9]")
+_DIGIT = re.compile(r"\d")
 # Mastercard's and Mir's numbers that begin with 2. Any other long number that does is a date: 20261122100005.
 _TWO_SERIES = re.compile(r"220[0-4]|222[1-9]|22[3-9]|2[3-6]|27[01]|2720")
 _LINK = re.compile(r"/(o|p|u|hooks|login)/[A-Za-z0-9_-]{20,}")
 _SECRET = re.compile(
-    r"(whsec_|whsk_|ck_|cs_|sk_(?:test|live)_|shpat_|shpss_|tok_|pm_|Bearer |Basic )[A-Za-z0-9+/=_\-.]{6,}"
+    r"(whsec_|whsk_|ck_|cs_|[sr]k_(?:test|live)_|shp(?:at|ca|pa|ss)_|tok_|pm_|seti_|Bearer |Basic )"
+    r"[A-Za-z0-9+/=_\-.]{6,}"
 )
+# What a header, a form, JSON or a Python dict says under a name that is known to be secret, to the end of its line or
+# quotation; and the name as it stands in our own events.
+_NAMES = (
+    r"(?:proxy-)?authorization|(?:set-)?cookie|x-shopify-access-token|x-api-key|api[_-]?key|consumer_(?:key|secret)"
+    r"|pass(?:word|wd)|secret|token|network_transaction_id"
+)
+_NAMED = re.compile(
+    rf"\b({_NAMES})((?:\\?['\"])?\s*[:=]\s*)(?:\\?['\"])?(?!\.\.\.)[^'\"\\\r\n&]+", re.IGNORECASE
+)
+_NAME = re.compile(_NAMES, re.IGNORECASE)
+_USERINFO = re.compile(r"(://[^/\s:@]*:)[^/\s@]+@")
+# PostgreSQL tells the values of the row that it refuses.
+_DETAIL = re.compile(r"\b(DETAIL|CONTEXT):[^\r\n]*")
 _EMAIL = re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+\.[A-Za-z0-9.-]+")
+
+
+class _Plain(dict[int, str]):
+    """Every digit, blank and dash of any script as ASCII has it: people write their card's number as they write."""
+
+    def __missing__(self, code: int) -> str:
+        char = chr(code)
+        kind = unicodedata.category(char)
+        if kind == "Nd":
+            return str(unicodedata.decimal(char))
+        return " " if kind == "Zs" else "-" if kind == "Pd" else char
+
+
+_PLAIN = _Plain()
 
 
 def looks_like_card(digits: str) -> bool:
@@ -33,8 +62,9 @@ def looks_like_card(digits: str) -> bool:
 
 
 def find_cards(text: str) -> list[tuple[int, int]]:
-    """Where card numbers stand in a text, as (start, end): whole groups of digits, parted by single blanks or dashes.
-    Digits that run on without a gap are one group: a longer number that happens to hold a card number is none."""
+    """Where card numbers stand in a text, as (start, end): whole groups of digits, parted by up to three blanks or
+    dashes. Digits that run on without a gap are one group: a longer number that happens to hold a card number is none."""
+    text = text if text.isascii() else text.translate(_PLAIN)
     found = []
     for run in _RUN.finditer(text):
         if len(run.group()) >= 13:
@@ -80,13 +110,20 @@ def mask_cards(text: str) -> str:
 
 
 def scrub(text: str) -> str:
-    """The text without card numbers, keys, tokens, secret ends of links and e-mail addresses."""
-    return _EMAIL.sub("(e-mail)", _SECRET.sub(r"\1...", _LINK.sub(r"/\1/...", mask_cards(text))))
+    """The text without card numbers, keys, tokens, secret ends of links, e-mail addresses, and what else is named as
+    secret or as a row's own values."""
+    text = _LINK.sub(r"/\1/...", mask_cards(text))
+    text = _NAMED.sub(r"\1\2...", _SECRET.sub(r"\1...", text))
+    return _EMAIL.sub("(e-mail)", _USERINFO.sub(r"\1...@", _DETAIL.sub(r"\1: ...", text)))
 
 
 def _scrub_event(logger: Any, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     # What begins with "_" is structlog's own and never printed.
-    return {key: value if key.startswith("_") else _scrubbed(value) for key, value in event.items()}
+    return {key: value if key.startswith("_") else _under(key, value) for key, value in event.items()}
+
+
+def _under(name: str, value: Any) -> Any:
+    return "..." if _NAME.fullmatch(name) else _scrubbed(value)
 
 
 def _scrubbed(value: Any) -> Any:
@@ -96,7 +133,7 @@ def _scrubbed(value: Any) -> Any:
         case None | bool() | int() | float():
             return value
         case dict():
-            return {str(key): _scrubbed(inner) for key, inner in value.items()}
+            return {scrub(str(key)): _under(str(key), inner) for key, inner in value.items()}
         case list() | tuple() | set():
             return [_scrubbed(inner) for inner in value]
         case _:

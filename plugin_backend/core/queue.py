@@ -15,6 +15,7 @@ from rq import Queue
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
+from plugin_backend.core.log import scrub
 from plugin_backend.sdk.errors import RepriseError
 
 log = structlog.get_logger(__name__)
@@ -55,6 +56,10 @@ class BellJob(Job):
     @property
     def stopped_callback(self) -> Any:
         return self._none("_stopped_callback_name")
+
+    def _handle_failure(self, exc_string: str, pipeline: Any, *more: Any, **named: Any) -> None:
+        """What went wrong stays in Redis for an hour, scrubbed like a log: an error may repeat what it was about."""
+        super()._handle_failure(scrub(exc_string), pipeline, *more, **named)
 
     def _none(self, attribute: str) -> None:
         if getattr(self, attribute, None):

@@ -4,10 +4,10 @@ import json
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from plugin_backend.core.seal import make_keys
+from plugin_backend.core.seal import make_keys, roots
 from plugin_backend.launcher.errors import CannotStart
 from plugin_backend.launcher.ports import LOOPBACK, free_ports
 from plugin_backend.launcher.stack import Service, product
@@ -65,18 +65,20 @@ def _settled(data: Path, wishes: Mapping[str, int | None], web: int | None) -> P
 
 def product_environment(places: Places) -> dict[str, str]:
     """What the product's processes get for ``up``: what the operator has set himself, by value or by file, stays as it
-    is. Keys are made where he has named none."""
+    is. The door's key is made where he has named no keys; the root key when the database has said whether it needs
+    another."""
     keys = places.data / "keys"
     wanted = dict(
         [
             _given("REPRISE_URL", places.url("web")),
             _given("REPRISE_KEYS", str(keys)),
+            _given("REPRISE_ROOT", "file"),
             _given("REPRISE_SANDBOX_URL", places.url("gateway")),
             _given("MAIL_URL", _NO_MAIL_SERVER),
         ]
     )
     if wanted.get("REPRISE_KEYS") == str(keys):
-        make_keys(keys)
+        make_keys(keys, root=False)
     return wanted
 
 
@@ -88,10 +90,11 @@ def _given(name: str, otherwise: str) -> tuple[str, str]:
 def demo_environment(places: Places, *, clock_grain: float) -> dict[str, str]:
     """The same for the demo, which leads nowhere but to its own neighbours, whatever the environment says."""
     keys = places.data / "keys"
-    make_keys(keys)
+    make_keys(keys, root=False)
     return {
         "REPRISE_URL": places.url("web"),
         "REPRISE_KEYS": str(keys),
+        "REPRISE_ROOT": "file",
         "REPRISE_SANDBOX_URL": places.url("gateway"),
         "MAIL_URL": f"smtp://{LOOPBACK}:{places.ports['smtp']}",
         "MAIL_FROM": "reprise@demo.test",
@@ -103,7 +106,14 @@ def product_services(places: Places) -> list[Service]:
     """The product behind its sandbox gateway. The migration is left out: whoever starts these has done it himself,
     since a process of its own would cost a person two seconds at each start."""
     services = product(_COMMAND, places.ports["web"], workers=_WORKERS)
-    return [_gateway(places), *(service for service in services if service.on_exit != "once")]
+    wanted = [_gateway(places), *(service for service in services if service.on_exit != "once")]
+    return [service if service.name in _WORKERS else _without_root(service) for service in wanted]
+
+
+def _without_root(service: Service) -> Service:
+    """It does not even hear where the root keys are, or how one gets at them."""
+    unheard = {name for kind in roots.KINDS.values() for name in kind.needs}
+    return replace(service, environment={**service.environment, **dict.fromkeys(unheard, "")})
 
 
 def demo_services(places: Places) -> list[Service]:

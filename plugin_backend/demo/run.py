@@ -122,7 +122,7 @@ def _keep_private() -> None:
 
 def _start(stack: Stack, services: Sequence[Service]) -> None:
     stack.start_servers()
-    seed.migrate(stack.environment)
+    seed.migrate(stack.environment, stack.data)
     stack.start(services)
 
 

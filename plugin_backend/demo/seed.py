@@ -9,15 +9,18 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from plugin_backend.app import create_app, owner_engine
 from plugin_backend.core import config
 from plugin_backend.core.db import DatabaseError, db, first_line, transaction
 from plugin_backend.core.house import house
+from plugin_backend.core.seal import make_keys, roots
 from plugin_backend.demo.places import Places
-from plugin_backend.domain import merchants, offers, onboarding, staff
+from plugin_backend.domain import merchants, offers, onboarding, staff, vault
 from plugin_backend.domain.merchants import Shop
 from plugin_backend.domain.staff import User
 from plugin_backend.launcher.errors import CannotStart
@@ -26,6 +29,7 @@ from plugin_backend.sdk.http import HttpClient, Request, raise_for_status
 
 OPERATOR = "lea@boutique-luna.test"
 LUNA, NORDLYS = "Boutique Luna", "Nordlys"
+ZONES = {LUNA: ZoneInfo("Europe/Paris"), NORDLYS: ZoneInfo("Europe/Oslo")}
 IDLE_SECONDS = 120
 _FILE = "demo.json"
 
@@ -33,19 +37,20 @@ _FILE = "demo.json"
 @dataclass(frozen=True, slots=True)
 class Seed:
     """What the demo made up at its first start and knows again at the next: the operator's password, the shops' ids,
-    and the keys that the fake shop and we share."""
+    the keys that the fake shop and we share, and those of the shops' accounts at the gateway, by the shop."""
 
     password: str = field(repr=False)
     luna: str
     nordlys: str
     luna_keys: dict[str, str] = field(repr=False)
     nordlys_keys: dict[str, str] = field(repr=False)
+    account_keys: dict[str, str] = field(repr=False)
 
 
 @contextmanager
 def at_home(environment: Mapping[str, str]) -> Iterator[None]:
     """Inside the application of a running stack, with every key; its connections are given back afterwards."""
-    settings = config.load(config.under(environment, os.environ))
+    settings = config.load(config.under(environment, os.environ), root=True)
     with create_app(settings, part="cli").app_context():
         try:
             yield
@@ -54,11 +59,24 @@ def at_home(environment: Mapping[str, str]) -> Iterator[None]:
             db.engine.dispose()
 
 
-def migrate(environment: Mapping[str, str]) -> None:
-    """Bring the database to the newest step. ``CannotStart`` says in one line why it did not go."""
-    engine = owner_engine(config.load(config.under(environment, os.environ)))
+def migrate(environment: Mapping[str, str], data: Path) -> None:
+    """Bring the database to the newest step, and have the root keys that its data needs: one is made in the folder's own
+    keys where it needs none yet, and never where it needs another. ``CannotStart`` says in one line what is in the way."""
+    settings = config.load(config.under(environment, os.environ), root=True)
+    needed = _migrated(settings)
+    if not needed and settings.root.kinds == ("file",) and settings.keys == data / "keys":
+        make_keys(settings.keys)
+    if said := roots.missing(roots.provider(settings.root, settings.keys), needed):
+        raise CannotStart(said)
+
+
+def _migrated(settings: config.Config) -> list[str]:
+    """The root keys that the data needs, the database being at the newest step."""
+    engine = owner_engine(settings)
     try:
         upgrade(engine)
+        with Session(engine) as session:
+            return vault.needed_roots(session)
     except DatabaseError as error:
         raise CannotStart(f"the database was not migrated: {first_line(error)}") from None
     finally:
@@ -80,8 +98,8 @@ def sow(places: Places, environment: Mapping[str, str]) -> Seed:
     seed = load(places.data) or _made_up(places.data)
     with at_home(environment):
         _operator(seed)
-        _shop(seed.luna, _luna(places, seed))
-        _shop(seed.nordlys, _nordlys(places, seed))
+        for shop_id, facts in ((seed.luna, _luna(places, seed)), (seed.nordlys, _nordlys(places, seed))):
+            _shop(shop_id, facts, seed.account_keys[shop_id])
         hooks = {shop_id: _hook(shop_id) for shop_id in (seed.luna, seed.nordlys)}
     _connect(places, dialect="woo", webhook_url=hooks[seed.luna], **seed.luna_keys)
     _connect(places, dialect="shopify", webhook_url=hooks[seed.nordlys], **seed.nordlys_keys)
@@ -96,10 +114,11 @@ def load(data: Path) -> Seed | None:
 
 def _made_up(data: Path) -> Seed:
     """Written down before anything is made of it, so that a start that was cut short goes on where it stopped."""
+    luna, nordlys = onboarding.new_shop_id(), onboarding.new_shop_id()
     seed = Seed(
         password=secrets.token_urlsafe(12),
-        luna=onboarding.new_shop_id(),
-        nordlys=onboarding.new_shop_id(),
+        luna=luna,
+        nordlys=nordlys,
         luna_keys={
             "secret": secrets.token_urlsafe(24),
             "plugin_secret": "whsec_" + base64.b64encode(secrets.token_bytes(24)).decode(),
@@ -107,6 +126,7 @@ def _made_up(data: Path) -> Seed:
             "consumer_secret": f"cs_{secrets.token_hex(20)}",
         },
         nordlys_keys={"secret": secrets.token_hex(16), "access_token": f"shpat_{secrets.token_hex(16)}"},
+        account_keys={shop_id: f"sk_test_sandbox_{secrets.token_hex(12)}" for shop_id in (luna, nordlys)},
     )
     draft = data / f"{_FILE}.new"
     draft.unlink(missing_ok=True)
@@ -131,7 +151,7 @@ def _luna(places: Places, seed: Seed) -> dict[str, Any]:
         "country": "FR",
         "currency": "EUR",
         "locale": "fr",
-        "timezone": "Europe/Paris",
+        "timezone": ZONES[LUNA].key,
         "contact": "bonjour@boutique-luna.test",
     }
 
@@ -145,18 +165,18 @@ def _nordlys(places: Places, seed: Seed) -> dict[str, Any]:
         "country": "NO",
         "currency": "NOK",
         "locale": "en",
-        "timezone": "Europe/Oslo",
+        "timezone": ZONES[NORDLYS].key,
         "contact": "hello@nordlys.test",
     }
 
 
-def _shop(shop_id: str, facts: dict[str, Any]) -> None:
+def _shop(shop_id: str, facts: dict[str, Any], account_key: str) -> None:
     """A test shop with its sandbox account, in one transaction, unless it is there."""
     with transaction(shop_id) as session:
         if session.get(Shop, shop_id) is not None:
             return
         made = onboarding.add_shop(session, shop_id, mode="test", idle_seconds=IDLE_SECONDS, **facts)
-        account = {"url": house().config.sandbox_url, "api_key": f"sk_test_sandbox_{secrets.token_hex(12)}"}
+        account = {"url": house().config.sandbox_url, "api_key": account_key}
         onboarding.add_account(session, made, "sandbox", account)
 
 

@@ -14,8 +14,9 @@ from plugin_backend.core import i18n
 from plugin_backend.core.render.words import Words
 from plugin_backend.demo.expecting import Unexpected, expect
 from plugin_backend.demo.places import Places
+from plugin_backend.demo.seed import ZONES
 from plugin_backend.demo.visitor import Page, Visitor, plain
-from plugin_backend.domain import probing
+from plugin_backend.domain import probing, schedules
 from plugin_backend.sdk.http import HttpClient, Request, raise_for_status
 
 Found = TypeVar("Found")
@@ -77,7 +78,7 @@ class Stage:
     # The mailbox and the gateway
 
     def mails(self, to: str) -> list[Json]:
-        """Every mail to an address, the oldest first."""
+        """Every mail to an address, or ("") to anybody, the oldest first."""
         found: list[Json] = self.ask(self.places.url("mailbox", f"/api/messages?to={to}"))
         return sorted(found, key=lambda mail: str(mail["received_at"]))
 
@@ -105,6 +106,10 @@ class Stage:
         self._shops = {link.words: link.url for link in page.links if "/shops/" in link.url}
         return self._shops
 
+    def session(self) -> tuple[str, ...]:
+        """The cookies by which the dashboard knows the operator."""
+        return self._operator.cookies()
+
     def shop_id(self, shop: str) -> str:
         return self._shops[shop].rstrip("/").rpartition("/")[2]
 
@@ -131,7 +136,10 @@ class Stage:
         before = self._shop_time(shop)
         goal = before
         for _ in range(times):
-            goal += _STEPS[step]
+            span = _STEPS[step]
+            goal = (
+                goal + span if isinstance(span, timedelta) else schedules.by_calendar(goal, span, ZONES[shop])
+            )
             self._operator.send(self.look(shop, "").form("/clock", step=step))
         self.until(
             lambda: self._shop_time(shop) >= goal - _GRACE, f"the clock of {shop} moves by {step}", 60.0

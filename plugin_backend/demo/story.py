@@ -6,12 +6,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from plugin_backend.demo.stage import Json, Stage
-from plugin_backend.demo.steps import books, instalments, others, subscription
+from plugin_backend.demo.steps import books, instalments, leaks, others, subscription
 from plugin_backend.launcher.errors import StopAsked
 from plugin_backend.sdk.errors import RepriseError
 
 Step = tuple[str, Callable[[Stage], Json]]
-STEPS: tuple[Step, ...] = (*instalments.STEPS, *others.STEPS, *subscription.STEPS, *books.STEPS)
+STEPS: tuple[Step, ...] = (
+    *instalments.STEPS,
+    *others.STEPS,
+    *subscription.STEPS,
+    *books.STEPS,
+    *leaks.STEPS,
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,6 +107,10 @@ class Visitor:
         self._remember(url, answer.headers.get("set-cookie", ""))
         return answer
 
+    def cookies(self) -> tuple[str, ...]:
+        """The values of all that he was given."""
+        return tuple(self._cookies.values())
+
     def _cookies_for(self, url: str) -> Iterator[str]:
         parts = urlsplit(url)
         for (netloc, path, name), value in self._cookies.items():

@@ -111,12 +111,50 @@ CHECKS: dict[str, str] = {
     "a delivery was kept twice": """
         SELECT max(id) FROM deliveries GROUP BY source, identity HAVING count(*) > 1""",
     "a delivery waits for nothing": "SELECT id FROM deliveries WHERE state = 'received' AND due_at IS NULL",
+    "what a gateway said is still there although it was read": """
+        SELECT id FROM deliveries WHERE dropped IS NOT NULL AND state IN ('read', 'ignored')""",
+    "what a gateway said is there for all to read": """
+        SELECT d.id FROM deliveries d JOIN gateway_accounts a ON a.shop_id = d.shop_id AND a.id = d.source
+        WHERE d.body IS NOT NULL""",
+    "a shop has a gateway account and no intake": """
+        SELECT a.id FROM gateway_accounts a WHERE NOT EXISTS (
+            SELECT 1 FROM vault_keys k WHERE k.shop_id = a.shop_id AND k.kind = 'intake' AND k.state = 'active'
+              AND k.public IS NOT NULL)""",
     "something to tell waits for nothing": "SELECT id FROM outbox WHERE state = 'queued' AND due_at IS NULL",
     "a message waits without a place in the outbox": """
         SELECT m.id FROM messages m WHERE m.state = 'queued' AND NOT EXISTS (
             SELECT 1 FROM outbox o WHERE o.shop_id = m.shop_id AND o.what = m.id AND o.state IN ('queued', 'parked'))""",
     "an account under probe has no timer": """
         SELECT id FROM gateway_accounts WHERE state IN ('probing', 'waiting') AND due_at IS NULL""",
+    "a card was charged and the vault's log does not say that it was opened": """
+        SELECT a.id FROM attempts a WHERE a.state = 'succeeded' AND NOT EXISTS (
+            SELECT FROM vault_audit v WHERE v.shop_id = a.shop_id AND v.use_id = a.id
+              AND v.purpose = 'charge' AND v.verb = 'open' AND v.result = 'ok')
+          AND NOT EXISTS (SELECT FROM moves m WHERE m.shop_id = a.shop_id AND m.row_id = a.id
+              AND m.before = '' AND m.reason = 'known again from the gateway')""",
+    "the vault's log does not end where its head says": """
+        SELECT h.id FROM vault_heads h LEFT JOIN vault_audit v ON v.shop_id = h.shop_id AND v.seq = (
+            SELECT max(n.seq) FROM vault_audit n WHERE n.shop_id = h.shop_id)
+        WHERE (h.seq, h.hash) IS DISTINCT FROM (v.seq, v.hash)""",
+    "a destroyed key has its bytes, or another has none": """
+        SELECT id FROM vault_keys WHERE (state = 'destroyed') <> (wrapped IS NULL)""",
+    "a shredded erasure left a sealed token": """
+        SELECT e.id FROM erasures e JOIN payment_methods m ON m.shop_id = e.shop_id AND m.customer_id = e.customer_id
+        WHERE e.state = 'shredded' AND e.method_id IN ('', m.id) AND m.sealed IS NOT NULL""",
+    "a shredded erasure left no tombstone": """
+        SELECT e.id FROM erasures e WHERE e.state = 'shredded' AND NOT EXISTS (
+            SELECT 1 FROM tombstones t WHERE t.shop_id = e.shop_id AND substr(t.id, 5) = substr(e.id, 5))""",
+    "an erasure waits for nothing": "SELECT id FROM erasures WHERE state <> 'shredded' AND due_at IS NULL",
+    "a frozen customer has a running plan, or an open offer": """
+        SELECT p.id FROM plans p JOIN customers c ON c.shop_id = p.shop_id AND c.id = p.customer_id
+        WHERE c.frozen_at IS NOT NULL AND p.state IN ('pending', 'active', 'paused')
+        UNION ALL
+        SELECT o.id FROM offers o JOIN customers c ON c.shop_id = o.shop_id AND c.id = o.customer_id
+        WHERE c.frozen_at IS NOT NULL AND o.state IN ('open', 'accepting')""",
+    "a token that is kept has no timer": """
+        SELECT m.id FROM payment_methods m WHERE m.sealed IS NOT NULL AND m.due_at IS NULL AND NOT EXISTS (
+            SELECT 1 FROM erasures e WHERE e.shop_id = m.shop_id AND e.customer_id = m.customer_id
+              AND e.method_id IN ('', m.id))""",
     "a row that waits for nothing is still taken": """
         SELECT id FROM collections WHERE taken AND due_at IS NULL
         UNION ALL SELECT id FROM attempts WHERE taken AND due_at IS NULL
@@ -136,6 +174,7 @@ _TABLES = {
     "out": "outbox",
     "account": "gateway_accounts",
     "key": "vault_keys",
+    "erasure": "erasures",
     "case": "cases",
 }
 

@@ -20,6 +20,7 @@ from plugin_backend.core.house import house
 from plugin_backend.core.ids import new_id
 from plugin_backend.core.seal import Place, hash_key
 from plugin_backend.domain import dunning, moves, schedules, vault
+from plugin_backend.domain.vault.uses import SETTINGS
 from plugin_backend.sdk import clock
 from plugin_backend.sdk.connector import Connector, settings_of
 from plugin_backend.sdk.errors import RepriseError
@@ -215,12 +216,13 @@ def set_retries(shop: Shop, retry_days: tuple[int, ...], visa_retries: int) -> N
 
 def travel(session: Session, shop: Shop, span: timedelta | relativedelta) -> datetime:
     """Send a test shop's clock ahead; the clock process moves it from due moment to due moment. One that is on its way
-    goes that much further than it was going: a month is counted from there. ``NotATestShop`` for a live one, whose
-    time is everybody's."""
+    goes that much further than it was going: a month is counted from there. A span of the calendar ends after that day's
+    payments. ``NotATestShop`` for a live one, whose time is everybody's."""
     if not shop.test:
         raise NotATestShop(f"{shop.id} is a live shop")
     now = clock.real_now() + shop.clock_offset
-    goal = max(now, shop.travel_to or now) + span
+    start = max(now, shop.travel_to or now)
+    goal = start + span if isinstance(span, timedelta) else schedules.by_calendar(start, span, shop.zone)
     shop.travel_to = goal
     session.flush()
     return goal
@@ -254,7 +256,9 @@ def connect(session: Session, shop: Shop, settings: Mapping[str, str]) -> Connec
 
 def add_account(session: Session, shop: Shop, gateway: str, settings: Mapping[str, str]) -> GatewayAccount:
     """Keep a gateway account's settings, sealed, and open the door for its callbacks; it becomes the active one. In test
-    mode it is probed at once; a live one is not, since that would move money."""
+    mode it is probed at once; a live one is not, since that would move money. What it will say is dropped at the shop's
+    intake, which is made with the first account."""
+    vault.furnish(session, shop.id)
     for other in session.scalars(select(GatewayAccount).where(GatewayAccount.shop_id == shop.id)):
         other.active = False
     row = GatewayAccount(shop_id=shop.id, id=new_id(GatewayAccount.prefix), gateway=gateway, mode=shop.mode)
@@ -347,10 +351,11 @@ def door_of(row: Connection | GatewayAccount) -> Connector | Gateway:
     return registry.gateways()[row.gateway](_door_settings(row), http)
 
 
-def door_at(session: Session, shop_id: str, row_id: str) -> Connector | Gateway | None:
-    """The adapter behind a webhook path, able to judge and nothing else; None where the row is gone."""
-    row = session.get(Connection, (shop_id, row_id)) or session.get(GatewayAccount, (shop_id, row_id))
-    return None if row is None else door_of(row)
+def source(session: Session, shop_id: str, row_id: str) -> Connection | GatewayAccount | None:
+    """Where a delivery came from, by the id that its path leads to; None where that is gone."""
+    if row_id.startswith(f"{Connection.prefix}_"):
+        return session.get(Connection, (shop_id, row_id))
+    return session.get(GatewayAccount, (shop_id, row_id))
 
 
 def _seal_settings(session: Session, row: Any, settings: Mapping[str, str], adapter: Any) -> None:
@@ -371,7 +376,7 @@ def _door_settings(row: Any) -> dict[str, str]:
 
 def _place(row: Connection | GatewayAccount) -> Place:
     account = row.id if isinstance(row, GatewayAccount) else ""
-    return Place(row.shop_id, "", row.id, "settings", account)
+    return Place(row.shop_id, "", row.id, SETTINGS, account)
 
 
 def check_settings(adapter: type[Connector] | type[Gateway], settings: Mapping[str, str]) -> dict[str, str]:

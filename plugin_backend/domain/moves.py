@@ -57,6 +57,12 @@ def move(session: Session, row: Any, state: str, reason: str = "") -> None:
     states.check(row.noun, before, state)
     row.state = state
     row.reason = reason
+    note(session, row, before, reason)
+
+
+def note(session: Session, row: Any, before: str, reason: str) -> None:
+    """Keep the step that brought the row from ``before`` to where it stands. On its own only for a row whose state came
+    with a backup that is newer than its history."""
     session.add(
         Move(
             id=new_id(Move.prefix),
@@ -64,7 +70,7 @@ def move(session: Session, row: Any, state: str, reason: str = "") -> None:
             noun=row.noun,
             row_id=row.id,
             before=before,
-            after=state,
+            after=row.state,
             reason=reason,
         )
     )

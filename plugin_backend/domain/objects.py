@@ -18,6 +18,7 @@ from plugin_backend.domain.books import Json, common, moment
 from plugin_backend.domain.carts import Cart
 from plugin_backend.domain.cases import Case
 from plugin_backend.domain.customers import Customer
+from plugin_backend.domain.erasing import Erasure
 from plugin_backend.domain.inbox import DeliveryRow
 from plugin_backend.domain.merchants import GatewayAccount, Shop
 from plugin_backend.domain.messages import Message
@@ -294,6 +295,20 @@ def _cases(session: Session, shop: Shop, rows: list[Any]) -> list[Json]:
     return [common(row) | {"kind": row.kind, "subject": row.subject, "facts": row.facts} for row in rows]
 
 
+def _erasures(session: Session, shop: Shop, rows: list[Any]) -> list[Json]:
+    return [
+        common(row)
+        | {
+            "customer": row.customer_id,
+            "payment_method": row.method_id or None,
+            "cause": row.cause,
+            "asked_by": row.asked_by,
+            "tries": row.tries,
+        }
+        for row in rows
+    ]
+
+
 def _reconciliations(session: Session, shop: Shop, rows: list[Any]) -> list[Json]:
     accounts = select(GatewayAccount.id, GatewayAccount.gateway).where(GatewayAccount.shop_id == shop.id)
     gateways = dict(session.execute(accounts).all())
@@ -322,7 +337,8 @@ def _more(session: Session, row: Any) -> Json:
     match row:
         case DeliveryRow():
             body = None if row.body is None else row.body.decode("utf-8", "replace")
-            return {"headers": row.headers, "query": row.query, "body": body}
+            sealed = row.dropped is not None
+            return {"headers": row.headers, "query": row.query, "body": body, "sealed": sealed}
         case Offer():
             sent = row.state != "not_sent"
             return {"link": messages.secret_path("o", row.shop_id, row.id) if sent else None}
@@ -368,5 +384,6 @@ NOUNS: dict[str, tuple[type[Any], Writer]] = {
     "disputes": (Dispute, books.disputes),
     "cases": (Case, _cases),
     "reconciliations": (Reconciliation, _reconciliations),
+    "erasures": (Erasure, _erasures),
 }
 """What can be listed and shown: the table of each noun, and how its rows are written."""

@@ -62,6 +62,13 @@ def tonight(moment: datetime, zone: ZoneInfo) -> datetime:
     return here if here > moment else _at_hour(local + timedelta(days=1), zone, QUIET_HOUR)
 
 
+def by_calendar(moment: datetime, span: relativedelta, zone: ZoneInfo) -> datetime:
+    """``span`` later by the shop's calendar, and not before that day's payments were taken: who was there at dawn a month
+    before a payment sees it when he looks a month later."""
+    there = (moment.astimezone(zone) + span).astimezone(ZoneInfo("UTC"))
+    return max(there, _at_hour(there.astimezone(zone), zone, HUMANE_HOUR + 1))
+
+
 def _at_hour(local: datetime, zone: ZoneInfo, hour: int = HUMANE_HOUR) -> datetime:
     # Combining in the zone is safe on both nights of the year: 04:00 and 09:00 exist once on each day everywhere.
     return datetime.combine(local.date(), time(hour), tzinfo=zone).astimezone(ZoneInfo("UTC"))

@@ -228,6 +228,13 @@ ACCOUNT = {
     ("failed", "not_probed"): "to be probed again",
 }
 
+ERASURE = {
+    (START, "asked"): "nothing new begins",
+    ("asked", "in_doubt"): "a gateway did not answer",
+    ("asked", "shredded"): "the tokens are useless, and their keys destroyed",
+    ("in_doubt", "shredded"): "the tokens are useless, or a day went by without an answer",
+}
+
 CASE = {(START, "open"): "a person must decide", ("open", "resolved"): "decided"}
 
 MACHINES = {
@@ -244,6 +251,7 @@ MACHINES = {
     "out": OUT,
     "account": ACCOUNT,
     "key": KEY,
+    "erasure": ERASURE,
     "case": CASE,
 }
 

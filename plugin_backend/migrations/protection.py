@@ -5,7 +5,10 @@ from alembic import op
 from plugin_backend.core.db import LINEAGE
 
 APPEND_ONLY = frozenset(
-    {"moves", "journals", "postings", "mandates", "consents", "credit_notes", "reconciliations"}
+    {
+        *("moves", "journals", "postings", "mandates", "consents", "credit_notes", "reconciliations"),
+        *("vault_audit", "vault_seals", "tombstones"),
+    }
 )
 # Read before a shop is known, or about no shop: no row-level security.
 SHARED = frozenset(
@@ -156,6 +159,33 @@ def keep_refunds_and_credits() -> None:
         op.execute(f"""
             CREATE CONSTRAINT TRIGGER {table}_keep_the_sum AFTER {event} ON {table}
             DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION check_schedule()""")
+
+
+def chain_the_vaults_log() -> None:
+    """Each row of a shop's log is numbered and hashed with the one before it, whoever writes it; a minute after the first
+    that is not sealed the log is to be. The shop's head is locked until the transaction ends. What is hashed: each part
+    with its length in bytes before it, so that no two rows read the same."""
+    op.execute("""
+        CREATE FUNCTION chain_vault_audit() RETURNS trigger LANGUAGE plpgsql AS $$
+        DECLARE told bytea;
+        BEGIN
+            SELECT convert_to(string_agg(octet_length(part) || ':' || part, '' ORDER BY place), 'UTF8') INTO told
+            FROM unnest(ARRAY[
+                NEW.shop_id, NEW.id, to_char(NEW.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+                NEW.verb, NEW.purpose, NEW.use_id, NEW.row_id, NEW.field, NEW.key_id, NEW.process, NEW.result
+            ]) WITH ORDINALITY AS parts (part, place);
+            INSERT INTO vault_heads AS head
+                (shop_id, id, created_at, seq, prev_hash, hash, seals, taken, due_at)
+            VALUES (NEW.shop_id, replace(NEW.shop_id, 'shop_', 'vlh_'), NEW.created_at, 1, '', sha256(told), 0, false,
+                NEW.created_at + '1 minute' + (SELECT clock_offset FROM shops WHERE id = NEW.shop_id))
+            ON CONFLICT (shop_id, id) DO UPDATE SET seq = head.seq + 1, prev_hash = head.hash,
+                hash = sha256(head.hash || told), due_at = coalesce(head.due_at, EXCLUDED.due_at)
+            RETURNING head.seq, head.prev_hash, head.hash INTO NEW.seq, NEW.prev_hash, NEW.hash;
+            RETURN NEW;
+        END $$""")
+    op.execute("""
+        CREATE TRIGGER vault_audit_chained BEFORE INSERT ON vault_audit
+        FOR EACH ROW EXECUTE FUNCTION chain_vault_audit()""")
 
 
 _SUMS = """

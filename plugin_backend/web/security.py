@@ -39,6 +39,11 @@ def _fields() -> Iterator[tuple[str, str]]:
     for name, values in (*request.args.lists(), *request.form.lists()):
         yield "(name)", name
         yield from ((name, value) for value in values)
+    for name, file in request.files.items(multi=True):
+        yield "(name)", name
+        yield "(file name)", file.filename or ""
+        yield name, file.stream.read().decode("latin-1")
+        file.stream.seek(0)
     if request.is_json:
         yield from _inside(request.get_json(silent=True), "(body)")
 

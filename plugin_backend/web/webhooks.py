@@ -11,7 +11,6 @@ import re
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,13 +19,14 @@ import structlog
 from flask import Flask
 from psycopg.errors import error_from_result
 from psycopg.pq import ExecStatus
+from sqlalchemy.orm import Session
 
 from plugin_backend.core import registry
 from plugin_backend.core.db import APP_ROLE, DatabaseError, connect_args, transaction
 from plugin_backend.core.house import House
 from plugin_backend.core.ids import new_id
-from plugin_backend.core.log import mask_cards
-from plugin_backend.domain import inbox, merchants
+from plugin_backend.core.seal import Keys, SealError
+from plugin_backend.domain import inbox, merchants, vault
 from plugin_backend.domain.inbox import DeliveryRow
 from plugin_backend.sdk import clock
 from plugin_backend.sdk.errors import BadSignature
@@ -47,11 +47,13 @@ Start = Callable[..., Any]
 
 @dataclass(frozen=True, slots=True)
 class Entrance:
-    """Who stands behind a path: a connection or a gateway account, and the adapter that judges its deliveries."""
+    """Who stands behind a path: a connection or a gateway account, and the adapter that judges its deliveries. ``slot``
+    is where a gateway's are dropped."""
 
     shop_id: str
     row_id: str
     adapter: Any
+    slot: vault.Slot | None
     until: float
 
 
@@ -63,7 +65,7 @@ class HookDoor:
         self._behind = behind
         self._house: House = app.extensions["reprise"]
         self._entrances: dict[str, Entrance] = {}
-        self._keeper = Keeper(self._house.config.database_url, self._house.closing)
+        self._keeper = Keeper(self._house)
 
     def __call__(self, environ: dict[str, Any], start: Start) -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "")
@@ -82,8 +84,9 @@ class HookDoor:
         try:
             entrance = self._entrance(path)
             return self._judge(delivery, entrance)
-        except (psycopg.Error, DatabaseError) as error:
-            # The one case in which a delivery is not kept: the sender is told to come again.
+        except (psycopg.Error, DatabaseError, SealError) as error:
+            # The one case in which a delivery is not kept, or could not be kept as it should: the sender is told to
+            # come again.
             log.error("delivery_not_kept", error=type(error).__name__)
             return "503 Service Unavailable", "please send it again"
 
@@ -125,10 +128,15 @@ class HookDoor:
             if door is None:
                 return None
             with transaction(door.shop_id) as session:
-                adapter = merchants.door_at(session, door.shop_id, door.row_id)
-        if adapter is None:
-            return None
-        return Entrance(door.shop_id, door.row_id, adapter, time.monotonic() + _REMEMBER)
+                return _entrance_of(session, door)
+
+
+def _entrance_of(session: Session, door: merchants.Door) -> Entrance | None:
+    source = merchants.source(session, door.shop_id, door.row_id)
+    if source is None:
+        return None
+    slot = vault.slot(session, door.shop_id) if isinstance(source, merchants.GatewayAccount) else None
+    return Entrance(door.shop_id, door.row_id, merchants.door_of(source), slot, time.monotonic() + _REMEMBER)
 
 
 class Keeper:
@@ -138,15 +146,15 @@ class Keeper:
     There are as many connections as there were ever requests at once, which the server's threads bound. They belong to
     no thread, since the server ends idle ones."""
 
-    def __init__(self, url: str, closing: ExitStack) -> None:
-        self._url = url
+    def __init__(self, house: House) -> None:
+        self._url, self._keys = house.config.database_url, house.keys
         self._idle: deque[psycopg.Connection[Any]] = deque()
-        closing.callback(self._close)
+        house.closing.callback(self._close)
 
     def keep(self, entrance: Entrance, delivery: Delivery) -> None:
         """Returns when the delivery is on disk, whether it was new or known. Tried once more on a fresh connection,
         since one that idled may be dead."""
-        row = _row(entrance, delivery)
+        row = _row(self._keys, entrance, inbox.to_keep(delivery))
         idle = self._last_used()
         try:
             self._insert(idle or self._connect(), row)
@@ -155,8 +163,9 @@ class Keeper:
                 raise
             self._insert(self._connect(), row)
 
-    def _insert(self, connection: "psycopg.Connection[Any]", row: list[bytes]) -> None:
-        result = connection.pgconn.exec_prepared(_KEEP, row, inbox.KEEP_FORMATS)
+    def _insert(self, connection: "psycopg.Connection[Any]", row: list[bytes | None]) -> None:
+        # The annotation of psycopg's forgets that None is NULL.
+        result = connection.pgconn.exec_prepared(_KEEP, row, inbox.KEEP_FORMATS)  # type: ignore[arg-type]
         if result.status == ExecStatus.COMMAND_OK:
             self._idle.append(connection)
             return
@@ -184,19 +193,27 @@ class Keeper:
             connection.close()
 
 
-def _row(entrance: Entrance, delivery: Delivery) -> list[bytes]:
+def _row(keys: Keys, entrance: Entrance, delivery: Delivery) -> list[bytes | None]:
     """What ``inbox.KEEP`` wants, in its order."""
-    headers, body, digest = inbox.kept_form(delivery)
+    shop_id, source, row_id = entrance.shop_id, entrance.row_id, new_id(DeliveryRow.prefix)
+    identity = entrance.adapter.identify(delivery)
+    if entrance.slot is None:
+        kept = inbox.kept_form(delivery)
+    else:
+        kept = inbox.dropped_form(delivery, entrance.slot, inbox.place_of(shop_id, source, row_id))
+        # A hash of what is hidden would tell it to who can guess it.
+        identity = keys.link("delivery", shop_id, source, identity)
     return [
-        entrance.shop_id.encode(),
-        new_id(DeliveryRow.prefix).encode(),
+        shop_id.encode(),
+        row_id.encode(),
         delivery.received_at.isoformat().encode(),
-        entrance.row_id.encode(),
-        _text(entrance.adapter.identify(delivery), 500),
-        headers.encode(),
-        _text(mask_cards(delivery.query), 2000),
-        body,
-        digest.encode(),
+        source.encode(),
+        _text(identity, 500),
+        kept.headers.encode(),
+        _text(kept.query, 2000),
+        kept.body,
+        kept.dropped,
+        kept.sha256.encode(),
     ]
 
 

@@ -1,12 +1,13 @@
 """Collections fall due and are charged; unclear attempts are asked about. Prepare, ask, record: each in batches, the asks
 at the same time."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import structlog
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
 
 from plugin_backend.core import due
 from plugin_backend.core.db import assert_no_transaction, transaction
@@ -50,6 +51,8 @@ def _ask_all(shop: Shop, prepared: list[billing.Prepared]) -> None:
 def _record(shop: Shop, outcomes: Mapping[str, sdk.Outcome | sdk.Closed], *, of_sends: bool = False) -> None:
     """Enter a group of outcomes. One that cannot be entered must not cost the others theirs: they are entered one by
     one, and it stays open, to be asked about again and shown to a person."""
+    if not outcomes:
+        return
     try:
         with transaction(shop.id) as session:
             billing.record_all(session, shop, outcomes, of_sends=of_sends)
@@ -71,7 +74,6 @@ def _record(shop: Shop, outcomes: Mapping[str, sdk.Outcome | sdk.Closed], *, of_
 class Question:
     """What to ask about an attempt, and whom. Nothing is asked where the gateway could not tell (``findable``)."""
 
-    attempt_id: str
     reference: str
     gateway_id: str
     gateway: sdk.Gateway
@@ -87,30 +89,43 @@ def reconcile(shop: Shop) -> int:
     """Ask about attempts that are pending, in doubt, wait for their customer, or were left by a worker that died."""
     with transaction(shop.id) as session:
         ids = due.take(session, Attempt, shop.id, limit=BATCH)
-    questions = {found.attempt_id: found for id in ids if (found := _question(shop, id)) is not None}
+    questions = _questions(shop, ids)
+    unknown: dict[str, Answer] = {}
     for told in asking.answers({id: partial(_ask, question) for id, question in questions.items()}):
-        for attempt_id, answer in told.items():
-            _answer(shop, questions[attempt_id], answer)
+        # Whom the gateway does not know, or whom it cannot be asked about, may be sent once more.
+        known = {
+            id: answer
+            for id, answer in told.items()
+            if not isinstance(answer, sdk.Absent) and questions[id].findable
+        }
+        _record(shop, known)
+        unknown |= {id: answer for id, answer in told.items() if id not in known}
+    _send_again(shop, questions, unknown)
     return len(ids)
 
 
-def _question(shop: Shop, attempt_id: str) -> Question | None:
+def _questions(shop: Shop, ids: Sequence[str]) -> dict[str, Question]:
     with transaction(shop.id) as session:
-        attempt = billing.note_question(session, shop, attempt_id)
-        if attempt is None:
-            return None
-        plan = session.get_one(Plan, (shop.id, attempt.plan_id))
-        account = session.get_one(GatewayAccount, (shop.id, attempt.account_id))
-        gateway = merchants.gateway_of(session, shop, account, vault.Use("gateway_call", attempt_id))
-        return Question(
-            attempt_id,
-            attempt.reference,
-            attempt.gateway_id,
-            gateway,
-            close=gateway.capabilities.close and billing.must_close(session, plan, attempt),
-            findable=gateway.capabilities.finds(attempt.gateway_id),
-            fence=attempt.asked,
-        )
+        attempts = billing.note_questions(session, shop, ids)
+        gateways: dict[str, sdk.Gateway] = {}
+        for account_id in {attempt.account_id for attempt in attempts}:
+            account = session.get_one(GatewayAccount, (shop.id, account_id))
+            gateways[account_id] = merchants.gateway_of(
+                session, shop, account, vault.Use("gateway_call", account_id)
+            )
+        return {attempt.id: _question(session, attempt, gateways[attempt.account_id]) for attempt in attempts}
+
+
+def _question(session: Session, attempt: Attempt, gateway: sdk.Gateway) -> Question:
+    plan = session.get_one(Plan, (attempt.shop_id, attempt.plan_id))
+    return Question(
+        attempt.reference,
+        attempt.gateway_id,
+        gateway,
+        close=gateway.capabilities.close and billing.must_close(session, plan, attempt),
+        findable=gateway.capabilities.finds(attempt.gateway_id),
+        fence=attempt.asked,
+    )
 
 
 def _ask(question: Question) -> Answer:
@@ -122,18 +137,18 @@ def _ask(question: Question) -> Answer:
     return sdk.InDoubt("it cannot be looked up")
 
 
-def _answer(shop: Shop, question: Question, answer: Answer) -> None:
-    """Enter what was found. What the gateway does not know, or cannot be asked about, is asked for once more in the same
-    words where that is safe; else silence must prove itself."""
-    capabilities = question.gateway.capabilities
-    if isinstance(answer, sdk.Absent) or not question.findable:
-        with transaction(shop.id) as session:
-            replay = billing.prepare_replay(session, shop, question.attempt_id, question.gateway)
-        if replay is not None:
-            _ask_all(shop, [replay])
-            return
-    if isinstance(answer, sdk.Absent):
-        with transaction(shop.id) as session:
-            billing.absent(session, shop, question.attempt_id, capabilities, fence=question.fence)
+def _send_again(shop: Shop, questions: Mapping[str, Question], unknown: Mapping[str, Answer]) -> None:
+    """What the gateway does not know, or cannot be asked about, is asked for once more in the same words where that is
+    safe; else silence must prove itself."""
+    if not unknown:
         return
-    _record(shop, {question.attempt_id: answer})
+    looks = {id: billing.Look(questions[id].gateway, questions[id].fence) for id in unknown}
+    with transaction(shop.id) as session:
+        replays = billing.prepare_replays(session, shop, looks)
+    _ask_all(shop, replays)
+    left = {id: answer for id, answer in unknown.items() if id not in {one.attempt_id for one in replays}}
+    silent = {id: looks[id] for id, answer in left.items() if isinstance(answer, sdk.Absent)}
+    if silent:
+        with transaction(shop.id) as session:
+            billing.absent(session, shop, silent)
+    _record(shop, {id: answer for id, answer in left.items() if not isinstance(answer, sdk.Absent)})

@@ -1,6 +1,7 @@
 """What we booked is compared with what gateways list: nightly, when a person asks, and before quarantine is lifted."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import structlog
@@ -11,7 +12,8 @@ from plugin_backend.domain import quarantine, reconciliation
 from plugin_backend.domain.merchants import Listing, Shop
 from plugin_backend.domain.reconciliation import Comparison, Finding, Origin, Reconciliation, Run, Settled
 from plugin_backend.sdk.errors import NoAnswer, RepriseError
-from plugin_backend.sdk.gateway import Captured
+from plugin_backend.sdk.gateway import Absent, Captured, Declined, InDoubt, NotExecuted, Outcome
+from plugin_backend.worker import asking
 
 log = structlog.get_logger(__name__)
 
@@ -44,8 +46,43 @@ def compare_account(shop: Shop, account_id: str, days: int = reconciliation.DAYS
     with transaction(shop.id) as session:
         comparison = reconciliation.compare(session, run, listed)
     counts, found = _settle(shop, run, comparison)
+    if run.clears and not _lost_are_known(shop, run):
+        with transaction(shop.id) as session:
+            return reconciliation.fail(session, shop, run, "it cannot be asked about what may be lost")
     with transaction(shop.id) as session:
         return reconciliation.finish(session, shop, run, counts, found)
+
+
+def _lost_are_known(shop: Shop, run: Run) -> bool:
+    """Ask about the tries that a restored database may have lost, and write down those that the gateway knows; a refused
+    one may have been tried again. False where it did not answer."""
+    if not run.gateway.capabilities.finds(""):
+        return True
+    with transaction(shop.id) as session:
+        asked = reconciliation.untold(session, run)
+    while asked:
+        refused, heard = set(), 0
+        for told in asking.answers({name: partial(_find, run, name) for name in asked}):
+            heard += len(told)
+            for name, outcome in told.items():
+                if isinstance(outcome, InDoubt):
+                    return False
+                if not isinstance(outcome, Absent | NotExecuted):
+                    with transaction(shop.id) as session:
+                        at = run.began
+                        reconciliation.bring_back(session, shop, run.account_id, asked[name], outcome, at)
+                if isinstance(outcome, Declined):
+                    refused.add(asked[name].collection_id)
+        if heard < len(asked):
+            return False
+        with transaction(shop.id) as session:
+            asked = reconciliation.untold(session, run, refused) if refused else {}
+    return True
+
+
+def _find(run: Run, reference: str) -> Outcome | Absent:
+    assert_no_transaction()
+    return run.gateway.find(reference)
 
 
 def _listed(run: Run) -> list[Captured]:

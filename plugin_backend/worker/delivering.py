@@ -151,7 +151,10 @@ def _letter(session: Session, shop: Shop, row: Out) -> mail.Letter | Dropped:
 
 
 def _no_longer_wanted(session: Session, shop: Shop, message: Message) -> str:
-    """The last look before a mail leaves: the stop list, the offer, and the time it was good for."""
+    """The last look before a mail leaves: the customer, the stop list, the offer, and the time it was good for."""
+    customer = session.get_one(Customer, (shop.id, message.customer_id))
+    if customer.frozen_at is not None:
+        return "being_forgotten"
     if message.not_after is not None and clock.now() >= message.not_after:
         return "too late"
     if not message.marketing:
@@ -166,7 +169,6 @@ def _no_longer_wanted(session: Session, shop: Shop, message: Message) -> str:
         return "bought meanwhile"
     if offer is not None and offer.cause == "declined":
         return ""
-    customer = session.get_one(Customer, (shop.id, message.customer_id))
     before = cart is not None and carts.bought_before(session, cart)
     return consent.why_not(session, shop.id, customer.id, customer.email, bought_before=before)
 

@@ -13,14 +13,23 @@ from sqlalchemy.orm import Session
 from plugin_backend.core import due
 from plugin_backend.core.db import Base, transaction
 from plugin_backend.core.house import house
-from plugin_backend.domain import cases, inbox, letters, merchants, offers
+from plugin_backend.domain import cases, erasing, inbox, letters, merchants, offers, vault
 from plugin_backend.domain.carts import Cart
 from plugin_backend.domain.inbox import DeliveryRow
 from plugin_backend.domain.merchants import Connection, Shop
 from plugin_backend.domain.offers import Offer
-from plugin_backend.domain.vault import retiring
+from plugin_backend.domain.vault import PaymentMethod, retiring
 from plugin_backend.sdk import clock
-from plugin_backend.worker import charging, comparing, delivering, presenting, probing, reading, refunding
+from plugin_backend.worker import (
+    charging,
+    comparing,
+    delivering,
+    presenting,
+    probing,
+    reading,
+    refunding,
+)
+from plugin_backend.worker.erasing import erase
 
 log = structlog.get_logger(__name__)
 
@@ -111,6 +120,11 @@ def expire_offers(shop: Shop) -> int:
     return each(shop, Offer, lambda session, shop, offer: offers.expire(session, offer))
 
 
+def sweep(shop: Shop) -> int:
+    """Cards whose use is over are to be forgotten."""
+    return each(shop, PaymentMethod, erasing.sweep)
+
+
 def tidy(shop: Shop) -> int:
     """The daily housekeeping of a shop."""
 
@@ -126,6 +140,17 @@ def tidy(shop: Shop) -> int:
     return done
 
 
+def seal(shop: Shop) -> int:
+    """The vault's log is sealed as it stands. Where it stands is told to our own log too: whoever rewrites the one does
+    not have the other."""
+    with transaction(shop.id) as session:
+        mark = vault.seal_log(session, shop.id)
+    if mark is None:
+        return 0
+    log.info("vault_log_sealed", seq=mark.seq, hash=mark.hash.hex())
+    return 1
+
+
 DRAINS: dict[str, Callable[[Shop], int]] = {
     "read": read,
     "offer": make_offers,
@@ -137,5 +162,8 @@ DRAINS: dict[str, Callable[[Shop], int]] = {
     "reconcile": charging.reconcile,
     "refund": refunding.refund,
     "probe": probing.probe,
+    "sweep": sweep,
+    "erase": erase,
     "tidy": tidy,
+    "seal": seal,
 }

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import structlog
 from sqlalchemy.orm import Session
 
 from plugin_backend.core import delays, due
@@ -11,7 +12,9 @@ from plugin_backend.domain import (
     billing,
     carts,
     cases,
+    customers,
     dunning,
+    erasing,
     merchants,
     messages,
     offers,
@@ -30,6 +33,8 @@ from plugin_backend.sdk import connector as shop_sdk
 from plugin_backend.sdk import gateway as sdk
 from plugin_backend.sdk.errors import RepriseError
 from plugin_backend.worker import charging
+
+log = structlog.get_logger(__name__)
 
 
 def present(shop: Shop) -> int:
@@ -79,6 +84,9 @@ def _card_ask(session: Session, shop: Shop, setup: Setup) -> CardAsk | None:
     offer = session.get_one(Offer, (shop.id, setup.offer_id))
     cart = session.get_one(Cart, (shop.id, offer.cart_id))
     customer = offers.of_customer(session, shop.id, offer)
+    if setup.state == "begun" and customers.frozen(session, shop.id, customer.id):
+        setups.finish(session, setup, "failed", "being_forgotten")
+        return None
     account = session.get_one(GatewayAccount, (shop.id, setup.account_id))
     connection, use = merchants.connection_of(session, shop.id), vault.Use("shop_call", setup.id)
     connector = merchants.connector_of(session, shop, connection, use)
@@ -163,11 +171,16 @@ def _look_for_card(shop: Shop, ask: CardAsk) -> None:
         found = ask.gateway.complete_setup(ask.setup_id, ask.gateway_id)
     except RepriseError:
         found = sdk.SetupPending()
+    unwanted = False
     with transaction(shop.id) as session:
         setup = session.get_one(Setup, (shop.id, ask.setup_id), with_for_update=True)
         if setup.state != "waiting":
             return
         match found:
+            case sdk.CardStored() if _is_frozen(session, shop, setup):
+                # What is not kept here must not stay at the gateway either.
+                setups.finish(session, setup, "failed", "being_forgotten")
+                unwanted = True
             case sdk.CardStored():
                 _card_stored(session, shop, setup, found)
             case sdk.SetupFailed(reason=reason):
@@ -175,6 +188,22 @@ def _look_for_card(shop: Shop, ask: CardAsk) -> None:
             case sdk.SetupPending():
                 if not setups.wait(session, setup):
                     _no_card(session, shop, setup, "expired", "left")
+    if unwanted and isinstance(found, sdk.CardStored):
+        _detach(ask, found.token)
+
+
+def _is_frozen(session: Session, shop: Shop, setup: Setup) -> bool:
+    """Is the customer being forgotten? Asked under the offer's lock, as where he is frozen."""
+    offer = session.get_one(Offer, (shop.id, setup.offer_id), with_for_update=True)
+    return offer.customer_id is not None and customers.frozen(session, shop.id, offer.customer_id)
+
+
+def _detach(ask: CardAsk, token: str) -> None:
+    assert_no_transaction()
+    try:
+        erasing.detach(ask.gateway, token)
+    except RepriseError as error:
+        log.warning("not_detached", setup=ask.setup_id, error=str(error))
 
 
 def _card_stored(session: Session, shop: Shop, setup: Setup, card: sdk.CardStored) -> None:

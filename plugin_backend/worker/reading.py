@@ -10,6 +10,7 @@ from plugin_backend.domain import (
     cases,
     consent,
     customers,
+    erasing,
     inbox,
     merchants,
     moves,
@@ -28,18 +29,17 @@ from plugin_backend.sdk.errors import Unreadable
 
 def read_one(session: Session, shop: Shop, row: DeliveryRow) -> None:
     """Take in one delivery. Doing it again changes nothing."""
-    source = session.get(Connection, (shop.id, row.source)) or session.get(
-        GatewayAccount, (shop.id, row.source)
-    )
+    source = merchants.source(session, shop.id, row.source)
     if source is None:
         _finish(session, row, "ignored", "its connection is gone")
         return
-    # Reading needs no key, so it is done with the same small part of the settings that judging had.
-    adapter, delivery = merchants.door_of(source), inbox.as_delivery(row)
-    row.topic = adapter.topic(delivery).replace("\0", "")[:200]
+    # Reading asks nobody, so it is done with the same small part of the settings that judging had.
+    adapter, delivery = merchants.door_of(source), inbox.as_delivery(session, row)
+    topic = adapter.topic(delivery).replace("\0", "")[:200]
     try:
         events: list[Any] = list(adapter.parse(delivery))
     except Unreadable as error:
+        row.topic = topic
         _finish(session, row, "unreadable", str(error)[:500])
         return
     for event in events:
@@ -47,6 +47,8 @@ def read_one(session: Session, shop: Shop, row: DeliveryRow) -> None:
             _from_shop(session, shop, event, row)
         else:
             _from_gateway(session, shop, source, event, row)
+    # Set now and not before: what was changed is written before whatever is asked of the database next.
+    row.topic = topic
     row.effect = [type(event).__name__ for event in events]
     _finish(session, row, "read" if events else "ignored", "" if events else "of no interest")
 
@@ -54,6 +56,9 @@ def read_one(session: Session, shop: Shop, row: DeliveryRow) -> None:
 def _finish(session: Session, row: DeliveryRow, state: str, reason: str) -> None:
     moves.move(session, row, state, reason)
     row.rest(None)
+    if state != "unreadable":
+        # What a gateway said has served. What could not be read waits for a reader that can.
+        row.dropped = None
 
 
 def _from_shop(session: Session, shop: Shop, event: shop_sdk.ShopEvent, row: DeliveryRow) -> None:
@@ -78,7 +83,7 @@ def _from_shop(session: Session, shop: Shop, event: shop_sdk.ShopEvent, row: Del
                 shopside.order_stopped(session, shop.id, event.order_key, "refunded in the shop")
             billing.refunded_in_shop(session, shop.id, event)
         case shop_sdk.CustomerRedacted():
-            _redacted(session, shop, event)
+            _redacted(session, shop, event, row)
         case shop_sdk.CustomerDataRequested():
             cases.open_case(session, shop.id, "data_requested", row.id, customer=event.platform_id)
         case shop_sdk.ShopDisconnected():
@@ -97,13 +102,22 @@ def _order_placed(session: Session, shop: Shop, event: shop_sdk.OrderPlaced, row
             carts.settle(session, shop, cart)
 
 
-def _redacted(session: Session, shop: Shop, event: shop_sdk.CustomerRedacted) -> None:
-    """A customer is to be forgotten: he gets no more mail from now on, and a person sees the rest done in time."""
+def _redacted(session: Session, shop: Shop, event: shop_sdk.CustomerRedacted, row: DeliveryRow) -> None:
+    """A customer is to be forgotten: he gets no more mail from now on, and is forgotten at once where that may be; else a
+    person sees it done in time."""
     email = customers.address(event.email)
-    if email:
-        consent.suppress(session, shop.id, email, "redacted")
-        inbox.forget(session, shop.id, tuple({email, event.email.strip()}))
-    cases.open_case(session, shop.id, "customer_redacted", event.platform_id or shop.id)
+    if not email:
+        cases.open_case(session, shop.id, "customer_redacted", row.id, customer=event.platform_id)
+        return
+    consent.suppress(session, shop.id, email, "redacted")
+    inbox.forget(session, shop.id, (email,))
+    customer = customers.find(session, shop.id, email)
+    if customer is None:
+        return
+    try:
+        erasing.begin(session, shop, customer.id, cause=erasing.PLATFORM, asked_by=row.id)
+    except erasing.NotNow as error:
+        cases.open_case(session, shop.id, "customer_redacted", customer.id, reason=error.why)
 
 
 def _from_gateway(

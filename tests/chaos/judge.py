@@ -10,7 +10,7 @@ import psycopg
 
 from plugin_backend.core.db import transaction
 from plugin_backend.demo.gateway.ledger import read_entries
-from plugin_backend.domain import invariants
+from plugin_backend.domain import invariants, vault
 from plugin_backend.sdk.money import Money
 
 _SHOWN = 5
@@ -101,11 +101,13 @@ def _compare(verdict: Verdict, collection: str, theirs: list[Capture], ours: dic
 
 
 def broken_invariants(shops: list[str]) -> list[str]:
-    """What the product's own invariants say, in an application's context."""
+    """What the product's own invariants say, and where the vault's log is broken, in an application's context."""
     found = []
     for shop in shops:
         with transaction(shop) as session:
             found += [f"{shop}: {sentence}" for sentence in invariants.broken(session)]
+        if broken := vault.prove_log(shop).broken:
+            found.append(f"{shop}: the vault's log: {broken}")
     return found
 
 

@@ -382,8 +382,7 @@ def test_an_old_silence_proves_nothing_once_somebody_else_has_asked(
     assert (before.state, before.absent_at is not None) == ("in_doubt", True)
     with house.of(paying_shop) as session:
         session.get_one(Attempt, (paying_shop.id, before.id)).absent_at -= timedelta(minutes=15)
-        capabilities = prepared.gateway.capabilities
-        billing.absent(session, paying_shop, before.id, capabilities, fence=before.asked - 1)
+        billing.absent(session, paying_shop, {before.id: billing.Look(prepared.gateway, before.asked - 1)})
     assert story.attempts(house, paying_shop)[-1].state == "in_doubt"
 
 

@@ -5,7 +5,7 @@ import time
 
 from sqlalchemy import select
 
-from plugin_backend.domain import billing
+from plugin_backend.domain import billing, inbox
 from plugin_backend.domain.inbox import DeliveryRow
 from plugin_backend.domain.merchants import GatewayAccount, Shop
 from tests import story
@@ -16,10 +16,10 @@ from tests.house import TestHouse
 def callbacks(house: TestHouse, shop: Shop) -> list[str]:
     """What the gateway has told of charges by now, read or not."""
     with house.of(shop) as session:
-        bodies = session.scalars(
-            select(DeliveryRow.body).join(GatewayAccount, GatewayAccount.id == DeliveryRow.source)
+        rows = session.scalars(
+            select(DeliveryRow).join(GatewayAccount, GatewayAccount.id == DeliveryRow.source)
         )
-        told = [str(json.loads(body or b"{}").get("type")) for body in bodies]
+        told = [row.topic or json.loads(inbox.as_delivery(session, row).body)["type"] for row in rows]
     return [kind for kind in told if kind.startswith("charge.")]
 
 

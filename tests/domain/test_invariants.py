@@ -17,7 +17,8 @@ from tests import plan_story
 from tests.house import TestHouse
 
 # What breaks each. ``:shop`` is the shop, ``:paid`` its collection that was paid, ``:refused`` the one that was refused,
-# ``:open`` the one whose attempt is pending, ``:ended`` the plan that was cancelled, ``:kept`` the open offer.
+# ``:open`` the one whose attempt is pending, ``:ended`` the plan that was cancelled, ``:kept`` the open offer, ``:forgotten`` a
+# customer who was forgotten.
 BREAKS: dict[str, list[str]] = {
     "a journal does not sum to zero": [
         "UPDATE postings SET amount = amount + 1 WHERE shop_id = :shop AND account = 'gateway'"
@@ -110,12 +111,40 @@ BREAKS: dict[str, list[str]] = {
     "a delivery waits for nothing": [
         "UPDATE deliveries SET state = 'received', due_at = NULL WHERE shop_id = :shop"
     ],
+    "what a gateway said is still there although it was read": [
+        "UPDATE deliveries SET dropped = 'x', state = 'read', due_at = NULL WHERE shop_id = :shop"
+    ],
+    "what a gateway said is there for all to read": [
+        "UPDATE deliveries d SET body = 'x', source = a.id FROM gateway_accounts a WHERE d.shop_id = :shop"
+        " AND a.shop_id = :shop"
+    ],
+    "a shop has a gateway account and no intake": [
+        "UPDATE vault_keys SET public = NULL WHERE shop_id = :shop"
+    ],
     "something to tell waits for nothing": [
         "UPDATE outbox SET due_at = NULL WHERE shop_id = :shop AND state = 'queued'"
     ],
     "a message waits without a place in the outbox": [
         "DELETE FROM outbox WHERE shop_id = :shop AND kind = 'mail'"
     ],
+    "a card was charged and the vault's log does not say that it was opened": [
+        "DELETE FROM vault_audit WHERE shop_id = :shop AND purpose = 'charge'"
+    ],
+    "the vault's log does not end where its head says": [
+        "DELETE FROM vault_audit WHERE shop_id = :shop AND seq > 3"
+    ],
+    "a destroyed key has its bytes, or another has none": [
+        "UPDATE vault_keys SET wrapped = '\\x00' WHERE shop_id = :shop AND state = 'destroyed'"
+    ],
+    "a shredded erasure left a sealed token": [
+        "UPDATE payment_methods SET sealed = '\\x00' WHERE customer_id = :forgotten"
+    ],
+    "a shredded erasure left no tombstone": ["DELETE FROM tombstones WHERE shop_id = :shop"],
+    "an erasure waits for nothing": ["UPDATE erasures SET state = 'asked' WHERE shop_id = :shop"],
+    "a frozen customer has a running plan, or an open offer": [
+        "UPDATE plans SET state = 'active' WHERE customer_id = :forgotten"
+    ],
+    "a token that is kept has no timer": ["UPDATE payment_methods SET due_at = NULL WHERE shop_id = :shop"],
     "a row that waits for nothing is still taken": [
         "UPDATE collections SET taken = true WHERE shop_id = :shop AND due_at IS NULL"
     ],
@@ -164,12 +193,14 @@ def _live(house: TestHouse, shop: Shop) -> dict[str, str]:
         disputed = plan_story.accepted_plan(session, shop, Money(10000, "EUR"), "max@example.test")
         plan_story.charged(session, shop, disputed.id, 1)
         plan_story.disputed(session, shop, disputed.id)
+        forgotten = plan_story.forgotten(session, shop)
         kept = plan_story.open_offer(session, shop, Money(5000, "EUR"), "leo@example.test")
         basket = shop_sdk.CartChanged("order:1", Money(100, "EUR"), clock.now())
         carts.cart_changed(session, shop, basket, clock.now())
         cases.open_case(session, shop.id, "data_requested", shop.id)
         plan_story.compared(session, shop)
-        return {"paid": paid, "refused": refused, "open": pending, "ended": ended.id, "kept": kept.id}
+        rows = {"paid": paid, "refused": refused, "open": pending, "ended": ended.id, "kept": kept.id}
+        return {**rows, "forgotten": forgotten}
 
 
 def reported(engine: Engine, facts: dict[str, str], statements: list[str]) -> list[str]:

@@ -12,6 +12,7 @@ from plugin_backend.sdk import gateway as sdk
 from plugin_backend.worker import jobs
 from tests import story
 from tests.contract.gateway_process import SandboxProcess
+from tests.domain.test_declines import give_another_card
 from tests.domain.test_reconciliation import charge_behind_our_back
 from tests.house import TestHouse
 from tests.letterbox import Letterbox
@@ -58,7 +59,9 @@ def test_nothing_new_is_charged_or_given_back_in_quarantine(
     assert story.captured(house, paying_shop, gateway) == [3334]
 
 
-def lose(house: TestHouse, shop: Shop, number: int = 2) -> billing.Prepared:
+def lose(
+    house: TestHouse, shop: Shop, number: int = 2, expected: type[sdk.Outcome] = sdk.Succeeded
+) -> billing.Prepared:
     """A payment is charged, and the database forgets it: as where a backup is restored that is older."""
     row = story.collections(house, shop)[number - 1]
     with house.of(shop) as session:
@@ -66,7 +69,7 @@ def lose(house: TestHouse, shop: Shop, number: int = 2) -> billing.Prepared:
         assert lost is not None
         session.rollback()
     with house.worker.app_context(), house.in_time(shop):
-        assert isinstance(billing.ask(lost), sdk.Succeeded)
+        assert isinstance(billing.ask(lost), expected)
     return lost
 
 
@@ -119,6 +122,44 @@ def test_a_lost_payment_ends_the_older_attempt_that_was_still_open(
     states = [a.state for a in story.attempts(house, paying_shop)]
     assert sorted(states) == ["not_executed", "succeeded", "succeeded"]
     assert story.states(house, paying_shop)[1] == "paid"
+
+
+def test_a_lost_payment_that_waits_for_its_bank_is_known_again_and_no_second_one_is_begun(
+    house: TestHouse, paying_shop: Shop, gateway: SandboxProcess
+) -> None:
+    """The list names captures only: it is asked for by its reference."""
+    story.begin_plan(house, paying_shop, gateway)
+    give_another_card(house, paying_shop, gateway, "pending")
+    due = story.collections(house, paying_shop)[1].scheduled_at
+    house.travel(paying_shop, seconds=(due - house.now(paying_shop)).total_seconds() - 60)
+    lost = lose(house, paying_shop, expected=sdk.Pending)
+    fail_over(house, paying_shop)
+    look(house, paying_shop)
+    house.travel(paying_shop, minutes=30)
+
+    assert not held(house, paying_shop)
+    second = story.attempts(house, paying_shop)[1]
+    assert (second.reference, second.state) == (lost.request.reference, "pending")
+    house.travel(paying_shop, days=2)
+    assert story.states(house, paying_shop)[1] == "paid"
+    assert story.captured(house, paying_shop, gateway) == [3334, 3333]
+
+
+def test_quarantine_is_not_lifted_while_the_gateway_cannot_be_asked_what_is_lost(
+    house: TestHouse, paying_shop: Shop, gateway: SandboxProcess
+) -> None:
+    story.begin_plan(house, paying_shop, gateway)
+    due = story.collections(house, paying_shop)[1].scheduled_at
+    house.travel(paying_shop, seconds=(due - house.now(paying_shop)).total_seconds() - 60)
+    fail_over(house, paying_shop)
+    gateway.faults(rates={"look_up_error": 1.0})
+    look(house, paying_shop)
+    house.travel(paying_shop, minutes=30)
+    assert held(house, paying_shop)
+    gateway.faults()
+    house.travel(paying_shop, hours=2)
+    assert not held(house, paying_shop)
+    assert story.captured(house, paying_shop, gateway) == [3334, 3333]
 
 
 def test_every_lost_payment_of_a_subscription_is_known_again_also_of_a_row_that_was_not_there_yet(

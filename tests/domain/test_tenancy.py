@@ -8,11 +8,13 @@ import psycopg
 import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
-from sqlalchemy import select
+from sqlalchemy import select, text
 
+from plugin_backend.domain import vault
 from plugin_backend.domain.merchants import Shop
 from plugin_backend.domain.plans import Plan
 from plugin_backend.migrations.protection import APPEND_ONLY, SHARED
+from plugin_backend.sdk import clock
 from plugin_backend.sdk.money import Money
 from plugin_backend.worker import jobs
 from tests import plan_story
@@ -86,6 +88,10 @@ def busy(house: TestHouse) -> Shop:
         plan_story.charged(session, shop, plan.id, 1)
         plan_story.credited(session, shop, plan.id, Money(1000, "EUR"))
         plan_story.compared(session, shop)
+    with house.of(shop) as session:
+        session.execute(text("UPDATE vault_heads SET due_at = :at"), {"at": clock.now()})
+        assert vault.seal_log(session, shop.id) is not None
+        plan_story.forgotten(session, shop)
     house.woo(shop, "product.updated", b"{}")
     return shop
 

@@ -4,7 +4,9 @@ import json
 import secrets
 import tarfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import psycopg
@@ -15,10 +17,13 @@ from sqlalchemy import select
 
 from plugin_backend.app import create_app
 from plugin_backend.core.config import Config
-from plugin_backend.domain import invariants, merchants, quarantine
+from plugin_backend.core.seal import SealError
+from plugin_backend.domain import customers, erasing, invariants, merchants, quarantine, vault
 from plugin_backend.domain.cases import Case
+from plugin_backend.domain.vault import PaymentMethod, VaultKey
 from plugin_backend.launcher import backup
 from plugin_backend.launcher.backup import BackupError
+from plugin_backend.sdk import clock
 from tests import story
 from tests.conftest import close
 from tests.contract.gateway_process import SandboxProcess
@@ -103,6 +108,9 @@ def test_what_was_charged_after_the_backup_is_never_charged_again(
         assert story.states(there, paying_shop) == ["paid", "paid", "paid"]
         assert story.plan_of(there, paying_shop).id == plan.id
         assert story.captured(there, paying_shop, gateway) == [3334, 3333, 3333]
+        with there.worker.app_context():
+            proof = vault.prove_log(paying_shop.id)
+        assert proof.broken == "" and proof.seals > 1 and proof.unsealed == 0
     finally:
         there.close()
         for app in (there.web, there.worker):
@@ -141,7 +149,9 @@ def test_a_backup_is_private_whole_and_never_overwrites_unasked(
     made = backup.dump(source, place, overwrite=False)
 
     assert place.stat().st_mode & 0o777 == 0o600
-    assert [path.name for path in tmp_path.iterdir()] == ["r.backup"]
+    keys = tmp_path / "r.backup.keys"
+    assert keys.stat().st_mode & 0o777 == 0o600
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["r.backup", "r.backup.keys"]
     with tarfile.open(place) as tar:
         assert tar.getnames() == ["database.dump", "manifest.json"]
         manifest = tar.extractfile("manifest.json")
@@ -205,3 +215,146 @@ def test_a_figure_that_differs_is_told(house: TestHouse, source: str, tmp_path: 
     made = backup.dump(source, place, overwrite=False)
     checks = backup.compared(made, {**made, "rows": {**made["rows"], "shops": -1}})
     assert [check.what for check in checks if not check.ok] == ["rows of shops"]
+
+
+@contextmanager
+def restored(house: TestHouse, settings: Config, postgres_url: str, target: str) -> Iterator[TestHouse]:
+    there = restored_house(house, settings, postgres_url, target)
+    try:
+        yield there
+    finally:
+        there.close()
+        for app in (there.web, there.worker):
+            close(app)
+
+
+def said(done: backup.Restored, what: str) -> str:
+    return next(check.said for check in done.checks if check.what == what)
+
+
+FORGOTTEN = "forgotten since the backup, and forgotten again"
+
+
+def erase(house: TestHouse, shop: merchants.Shop, *, cancel: bool) -> None:
+    with house.of(shop) as session:
+        customer = customers.find(session, shop.id, story.EMAIL)
+        assert customer is not None
+        erasing.begin(
+            session, shop, customer.id, cause=erasing.BY_HAND, asked_by="a test", cancel_plans=cancel
+        )
+    house.rest(shop)
+
+
+def assert_forgotten(there: TestHouse, shop: merchants.Shop, record: bytes) -> None:
+    """Nothing of the customer is here, and the token that an old backup holds does not open with the keys that are."""
+    with there.of(shop) as session:
+        method = session.scalars(select(PaymentMethod)).one()
+        assert method.sealed is None
+        assert customers.find(session, shop.id, story.EMAIL) is None
+        assert session.scalars(select(VaultKey.wrapped).where(VaultKey.kind == "customer")).all() == [None]
+        method.sealed = record
+        with pytest.raises(SealError):
+            vault.open_method(session, method, vault.Use("charge", "att_1"))
+        session.rollback()
+    with there.of(shop) as session:
+        assert invariants.broken(session) == []
+
+
+@pytest.mark.parametrize("keys_of", ["after", "before, with the ones after beside them"])
+def test_a_backup_from_before_an_erasure_does_not_bring_the_token_back(
+    house: TestHouse,
+    paying_shop: merchants.Shop,
+    gateway: SandboxProcess,
+    settings: Config,
+    postgres_url: str,
+    source: str,
+    target: str,
+    tmp_path: Path,
+    keys_of: str,
+) -> None:
+    story.begin_plan(house, paying_shop, gateway)
+    with house.of(paying_shop) as session:
+        record = session.scalars(select(PaymentMethod.sealed)).one()
+    assert record is not None
+    old, newest = tmp_path / "old.backup", tmp_path / "new.backup"
+    backup.dump(source, old, overwrite=False)
+    erase(house, paying_shop, cancel=True)
+    backup.dump(source, newest, overwrite=False)
+    newest.unlink()
+    keys = backup.beside(newest if keys_of == "after" else old)
+
+    done = backup.restore(target, old, replace=False, verify=True, key_place=keys)
+
+    assert [check for check in done.checks if not check.ok] == []
+    assert said(done, FORGOTTEN) == "1 customers or cards: their tokens do not open"
+    with restored(house, settings, postgres_url, target) as there:
+        assert_forgotten(there, paying_shop, record)
+        assert story.plan_of(there, paying_shop).state == "cancelled"
+        there.travel(paying_shop, days=60)
+        assert story.states(there, paying_shop) == ["paid", "void", "void"]
+        assert story.captured(there, paying_shop, gateway) == [3334]
+        with there.of(paying_shop) as session:
+            kinds = set(session.scalars(select(Case.kind)))
+            assert kinds <= {"quarantine", "order_by_hand", "refund_due"}
+            assert invariants.broken(session) == []
+
+
+def test_without_the_keys_nothing_is_restored_and_older_ones_are_told_of(
+    house: TestHouse,
+    paying_shop: merchants.Shop,
+    gateway: SandboxProcess,
+    source: str,
+    target: str,
+    tmp_path: Path,
+) -> None:
+    before, after = tmp_path / "before.backup", tmp_path / "after.backup"
+    backup.dump(source, before, overwrite=False)
+    story.begin_plan(house, paying_shop, gateway)
+    backup.dump(source, after, overwrite=False)
+    backup.beside(after).unlink()
+    with pytest.raises(BackupError, match=r"after\.backup\.keys cannot be read"):
+        backup.restore(target, after, replace=False, verify=True)
+    assert tables(target) == 0
+
+    done = backup.restore(target, after, replace=False, verify=True, key_place=backup.beside(before))
+
+    assert [check.what for check in done.checks if not check.ok] == ["every token has its key"]
+    assert said(done, "every token has its key") == "1 tokens have none and do not open"
+
+
+def test_neither_file_holds_both_a_token_and_its_key(
+    house: TestHouse,
+    paying_shop: merchants.Shop,
+    gateway: SandboxProcess,
+    source: str,
+    target: str,
+    tmp_path: Path,
+) -> None:
+    story.begin_plan(house, paying_shop, gateway)
+    backup.dump(source, tmp_path / "r.backup", overwrite=False)
+    with house.of(paying_shop) as session:
+        wrapped = session.scalars(select(VaultKey.wrapped).where(VaultKey.kind == "customer")).one()
+        sealed = session.scalars(select(PaymentMethod.sealed)).one()
+    assert wrapped is not None
+    assert sealed is not None
+    keys = backup.beside(tmp_path / "r.backup").read_bytes()
+    assert wrapped.hex().encode() in keys
+    assert sealed.hex().encode() not in keys
+    backup.restore(target, tmp_path / "r.backup", replace=False, verify=False)
+    with psycopg.connect(target, autocommit=True) as connection:
+        (found,) = connection.execute(
+            "SELECT count(*) FROM vault_keys WHERE wrapped = %s", [wrapped]
+        ).fetchall()
+    assert found == (1,)
+
+
+def test_backups_of_keys_are_kept_for_a_month(house: TestHouse, source: str, tmp_path: Path) -> None:
+    place, notes = tmp_path / "old.backup", tmp_path / "notes.keys"
+    backup.dump(source, place, overwrite=False)
+    notes.write_text("of somebody else's")
+    newest = tmp_path / "new.backup.keys"
+    now = clock.real_now()
+
+    assert backup.remove_old(newest, backup.KEPT, now + timedelta(days=29)) == []
+    assert backup.remove_old(newest, backup.KEPT, now + timedelta(days=31)) == [backup.beside(place)]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["notes.keys", "old.backup"]

@@ -25,6 +25,7 @@ from plugin_backend.core.views import (
     DetailView,
     Difference,
     Ending,
+    ErasureView,
     Fact,
     FailedMail,
     HomeView,
@@ -366,6 +367,20 @@ PAGES: list[tuple[str, str, dict[str, Any]]] = [
                 CREDIT, most=Money(0, "EUR"), options=(), steps=(), taken_off=None, given_back=None
             ),
         },
+    ),
+    *(
+        (
+            f"erase {problem or 'asked'}",
+            "dashboard/erase.html",
+            {
+                "dashboard": DASHBOARD,
+                "view": ErasureView(
+                    "ana@x.example", "/s/1/c/1/erase", "/s/1/plans", runs=True, problem=problem
+                ),
+                "csrf": "c",
+            },
+        )
+        for problem in ("", "plan_running")
     ),
     (
         "home",

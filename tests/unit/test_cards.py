@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from plugin_backend.core import log
 from plugin_backend.core.ids import new_id
 from plugin_backend.core.log import find_cards, looks_like_card, mask_cards, scrub
-from plugin_backend.domain.inbox import kept_form
+from plugin_backend.domain.inbox import Kept, kept_form, to_keep
 from plugin_backend.sdk.http import Delivery
 
 # The test numbers that the card schemes and gateways publish.
@@ -61,9 +61,16 @@ def spaced(number: str, gap: str = " ") -> str:
     return gap.join(number[at : at + 4] for at in range(0, len(number), 4))
 
 
+def form(headers: dict[str, str], body: bytes, query: str = "") -> Kept:
+    """What is kept of such a delivery."""
+    return kept_form(to_keep(Delivery(headers, body, datetime(2026, 11, 22, tzinfo=UTC), query=query)))
+
+
 def kept(body: bytes | Any) -> bytes:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return kept_form(Delivery({}, raw, datetime(2026, 11, 22, tzinfo=UTC)))[1]
+    shown = form({}, raw).body
+    assert shown is not None
+    return shown
 
 
 def kept_json(body: Any) -> Any:
@@ -165,9 +172,41 @@ def test_what_stands_behind_an_id_is_not_exempt() -> None:
     assert kept_json([{"token": "t"}, number]) == [{"token": "t"}, "*" * 16]
 
 
-def test_numbers_are_left_as_they_are() -> None:
-    raw = b'{"id": 4242424242424242, "total": 4000056655665556, "note": "4242 4242 4242 4242"}'
-    assert kept(raw) == b'{"id": 4242424242424242, "total": 4000056655665556, "note": "**** **** **** ****"}'
+def test_a_number_is_masked_like_a_string_but_for_ids() -> None:
+    raw = b'{"id": 4242424242424242, "total": 4000056655665556, "ids":[4242424242424242], "note": 12.50, "n": -3}'
+    assert kept(raw) == raw.replace(b"4000056655665556", b'"****************"')
+    assert kept_json([4242424242424242, {"4242424242424242": 1}]) == ["*" * 16, {"*" * 16: 1}]
+
+
+@pytest.mark.parametrize("number", CARDS)
+@pytest.mark.parametrize("gap", ["\u00a0", "\u202f", "\u2009", "\u2013", "\u2011", " - ", "  "])
+def test_blanks_and_dashes_of_any_kind_are_no_disguise(number: str, gap: str) -> None:
+    text = f"\u00e9 {spaced(number, gap)}!"
+    assert find_cards(mask_cards(text)) == []
+    assert mask_cards(text) != text
+    for raw in (json.dumps({"n": text}), json.dumps({"n": text}, ensure_ascii=False), text):
+        assert number[-4:] not in kept(raw.encode()).decode()
+
+
+@pytest.mark.parametrize("zero", "\uff10\u0660\u06f0\u0966\U0001d7ce")
+def test_digits_of_any_script_are_no_disguise(zero: str) -> None:
+    written = "".join(chr(ord(zero) + int(digit)) for digit in CARDS[0])
+    text = f"{written} 12/28"
+    assert mask_cards(text) == "*" * 16 + " 12/28"
+    for raw in (json.dumps({"n": text}, ensure_ascii=False), text):
+        assert written[-4:] not in kept(raw.encode()).decode()
+    if zero in "\uff10\u0660\u06f0":
+        assert kept_json({"n": text}) == {"n": "*" * 16 + " 12/28"}
+
+
+@pytest.mark.parametrize(
+    "written", ["4242+4242+4242+4242", "4242%204242%204242%204242", "%34242424242424242"]
+)
+def test_a_number_as_a_form_writes_it_is_no_disguise(written: str) -> None:
+    shown = form({}, f"a=1&card={written}".encode(), f"x={written}")
+    for text in (shown.query, (shown.body or b"").decode()):
+        assert "4242" not in text
+    assert form({}, b"", "a=1+2&b=%20").query == "a=1+2&b=%20"
 
 
 @pytest.mark.parametrize(
@@ -228,14 +267,14 @@ def test_headers_are_kept_as_json_that_the_database_takes() -> None:
         "cookie": "session=secret",
         "x-forwarded-for": "192.0.2.1",
     }
-    shown, _, digest = kept_form(Delivery(given_headers, b"x", datetime(2026, 11, 22, tzinfo=UTC)))
-    assert json.loads(shown) == {"x-odd": "ab", "x-written": "\\u0000 and \\", "x-latin": "caf\xe9"}
-    assert digest == "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881"
+    shown = form(given_headers, b"x")
+    assert json.loads(shown.headers) == {"x-odd": "ab", "x-written": "\\u0000 and \\", "x-latin": "caf\xe9"}
+    assert shown.sha256 == "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881"
 
 
 def test_a_card_number_in_a_header_or_query_is_not_kept_either() -> None:
-    shown, _, _ = kept_form(Delivery({"x-note": "4242424242424242"}, b"", datetime(2026, 11, 22, tzinfo=UTC)))
-    assert "4242424242424242" not in shown
+    shown = form({"x-note": "4242424242424242"}, b"", "a=4242424242424242")
+    assert "4242424242424242" not in shown.headers + shown.query
 
 
 SECRETS = [
@@ -254,14 +293,27 @@ SECRETS = [
     "/p/abcdefghijklmnopqrstuvwxyz234567/cancel",
     "https://reprise.test/u/abcdefghijklmnopqrstuvwxyz234567",
     "/hooks/abcdefghijklmnopqrstuvwxyz234567",
+    "/login/1795381267-abcdefghijklmnopqrstuvwxyz_-234567",
+    "Authorization: Digest hunter2hunter2",
+    "Set-Cookie: reprise=hunter2hunter2; Path=/",
+    "cookie='hunter2hunter2'",
+    '{"api_key": "hunter2hunter2"}',
+    "{'password': 'hunter2hunter2'}",
+    "token=hunter2hunter2",
+    "postgresql://reprise:hunter2hunter2@db/reprise",
+    "shpca_0123456789abcdef",
 ]
+
+
+def longest(secret: str) -> str:
+    return max(secret.replace("/cancel", "").replace("/", " ").replace("Bearer", "").split(), key=len)
 
 
 @pytest.mark.parametrize("secret", SECRETS)
 def test_a_secret_is_scrubbed_from_whatever_is_logged(
     secret: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    hidden = max(secret.replace("/cancel", "").replace("/", " ").replace("Bearer", "").split(), key=len)
+    hidden = "hunter2" if "hunter2" in secret else longest(secret)
     assert hidden not in scrub(f"before {secret} after")
     log.configure("INFO")
     try:
@@ -279,3 +331,17 @@ def test_a_secret_is_scrubbed_from_whatever_is_logged(
 def test_what_is_no_secret_stays_in_the_log() -> None:
     text = "offer off_01jd0000000000000000000000 of shop_01jd for 33.34 EUR at 2026-11-22T10:00:00Z: tok pm_"
     assert scrub(text) == text
+
+
+def test_what_stands_under_a_secrets_name_is_not_logged(capsys: pytest.CaptureFixture[str]) -> None:
+    log.configure("INFO")
+    structlog.get_logger("test").error("x", password="plain", facts={"Token": "plain", "key": "shown"})
+    said = capsys.readouterr().err
+    log.configure("ERROR")
+    assert "plain" not in said
+    assert "shown" in said
+
+
+def test_the_values_of_a_row_that_the_database_refuses_are_not_logged() -> None:
+    said = 'duplicate key\nDETAIL:  Key (name)=(Ana Ruiz) already exists.\nCONTEXT:  COPY users, line 1: "Ana"\nmore'
+    assert scrub(said) == "duplicate key\nDETAIL: ...\nCONTEXT: ...\nmore"

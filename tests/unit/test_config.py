@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from plugin_backend.core.config import Config, ConfigError, load
+from plugin_backend.core.seal import Choice, roots
 
 GOOD = {
     "DATABASE_URL": "postgresql://reprise:pw-1@localhost/reprise",
@@ -114,3 +115,44 @@ def test_settings_cannot_be_changed_afterwards() -> None:
 def test_proxies_are_addresses_or_networks() -> None:
     config = load({**GOOD, "REPRISE_TRUSTED_PROXIES": "10.0.0.0/8,2001:db8::/32,127.0.0.1"})
     assert config.trusted_proxies == ("10.0.0.0/8", "2001:db8::/32", "127.0.0.1")
+
+
+def test_root_keys_are_in_a_file_unless_it_is_said_where_else() -> None:
+    assert load(GOOD, root=True).root == load(GOOD).root == Choice()
+    assert load({**GOOD, "REPRISE_ROOT": "file"}, root=True).root.kinds == ("file",)
+
+
+def test_what_a_kind_of_root_keys_needs_is_read_and_not_shown(tmp_path: Path) -> None:
+    pin = tmp_path / "pin"
+    pin.write_text("4711-pin\n")
+    given = {
+        "REPRISE_ROOT": "env, pkcs11",
+        "REPRISE_ROOT_KEY": "k-1",
+        "REPRISE_PKCS11_MODULE": "/usr/lib/token.so",
+        "REPRISE_PKCS11_TOKEN": "reprise",
+        "REPRISE_PKCS11_PIN_FILE": str(pin),
+        "REPRISE_PKCS11_KEY": "root",
+    }
+    config = load({**GOOD, **given}, root=True)
+    assert config.root.kinds == ("env", "pkcs11")
+    assert (config.root.settings["REPRISE_PKCS11_PIN"], config.root.settings["REPRISE_ROOT_KEY"]) == (
+        "4711-pin",
+        "k-1",
+    )
+    assert "4711-pin" not in repr(config)
+    assert "k-1" not in repr(config)
+    assert load({**GOOD, **given}).root == Choice()
+
+
+def test_all_that_root_keys_need_is_named_with_everything_else_that_is_missing() -> None:
+    for kinds, wanted in (("env", ["env"]), ("env,pkcs11", ["env", "pkcs11"])):
+        with pytest.raises(ConfigError) as caught:
+            load({"REPRISE_ROOT": kinds, "REPRISE_ROOT_KEY": ""}, root=True)
+        for name in (*GOOD, *(name for kind in wanted for name in roots.KINDS[kind].needs)):
+            assert name in str(caught.value)
+
+
+@pytest.mark.parametrize("kinds", ["", "hsm", "file,", "file;env", "FILE"])
+def test_root_keys_in_a_place_that_nobody_knows_are_refused(kinds: str) -> None:
+    with pytest.raises(ConfigError, match="REPRISE_ROOT: must be one of file, env, pkcs11"):
+        load({**GOOD, "REPRISE_ROOT": kinds}, root=True)

@@ -5,6 +5,7 @@ from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
+from dateutil.relativedelta import relativedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -74,6 +75,16 @@ def test_a_payment_due_when_clocks_change_is_due_once_at_nine(zone: ZoneInfo, ni
         anchor = at(f"{(changed - timedelta(days=back)).date()}T{hour}", zone)
         due = schedules.nth_period(anchor, "day", forward, 1, zone).astimezone(zone)
         assert (due.date().isoformat(), due.hour, due.minute) == (night, 9, 0)
+
+
+@given(st.datetimes(datetime(2020, 1, 1), datetime(2060, 1, 1)), st.sampled_from(ZONES))
+def test_who_goes_on_by_the_calendar_sees_the_payments_of_the_day_he_comes_to(
+    moment: datetime, zone: ZoneInfo
+) -> None:
+    start = moment.replace(tzinfo=UTC)
+    for unit, span in (("day", relativedelta(days=1)), ("month", relativedelta(months=1))):
+        due = schedules.nth_period(start, unit, 1, 1, zone)
+        assert due < schedules.by_calendar(start, span, zone) < due + timedelta(hours=24)
 
 
 @given(

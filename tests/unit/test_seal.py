@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plugin_backend.core.seal import (
+    Choice,
     Key,
     Keys,
     Place,
@@ -162,9 +163,9 @@ def test_key_files_are_made_once_for_their_owner_only(tmp_path: Path) -> None:
 def test_a_web_process_does_not_even_read_the_root_key(tmp_path: Path) -> None:
     make_keys(tmp_path)
     (tmp_path / "root.key").unlink()
-    assert load_keys(tmp_path, root=False).roots is None
+    assert load_keys(tmp_path, None).roots is None
     with pytest.raises(SealError, match=r"root\.key is missing or damaged"):
-        load_keys(tmp_path, root=True)
+        load_keys(tmp_path, Choice()).root().held()
 
 
 @pytest.mark.parametrize("mode", [0o604, 0o640, 0o606, 0o660, 0o644, 0o601, 0o777])
@@ -172,7 +173,7 @@ def test_a_key_file_that_others_may_touch_is_refused(tmp_path: Path, mode: int) 
     make_keys(tmp_path)
     (tmp_path / "door.key").chmod(mode)
     with pytest.raises(SealError, match=r"door\.key may be read by others: chmod 600"):
-        load_keys(tmp_path, root=False)
+        load_keys(tmp_path, None)
 
 
 @pytest.mark.parametrize(
@@ -183,7 +184,7 @@ def test_a_damaged_key_file_is_refused_without_showing_it(tmp_path: Path, conten
     make_keys(tmp_path)
     (tmp_path / "door.key").write_bytes(content)
     with pytest.raises(SealError) as caught:
-        load_keys(tmp_path, root=False)
+        load_keys(tmp_path, None)
     assert str(caught.value) == "door.key is missing or damaged in REPRISE_KEYS"
 
 

@@ -28,6 +28,7 @@ FINAL = {
     "out": {"sent", "dropped"},
     "account": set(),
     "key": {"destroyed"},
+    "erasure": {"shredded"},
     "case": {"resolved"},
 }
 

@@ -25,6 +25,7 @@ NOUNS: Mapping[str, str] = {
     "collection": N_("Collection"),
     "delivery": N_("Webhook received"),
     "dispute": N_("Dispute"),
+    "erasure": N_("Erasure"),
     "message": N_("Message"),
     "offer": N_("Offer"),
     "plan": N_("Plan"),
@@ -85,6 +86,11 @@ LISTS: Mapping[str, ListWords] = {
         N_("What we booked, compared with what the gateway lists: every night, and when you ask."),
         N_("Nothing was compared yet."),
     ),
+    "erasures": ListWords(
+        N_("Erasures"),
+        N_("Customers who are forgotten, and cards whose use is over."),
+        N_("Nobody was forgotten yet."),
+    ),
 }
 
 LABELS: Mapping[str, str] = {
@@ -94,6 +100,7 @@ LABELS: Mapping[str, str] = {
     "accepted_at": N_("Accepted"),
     "amount": N_("Amount"),
     "at": N_("When"),
+    "asked_by": N_("Asked by"),
     "attempts": N_("Attempts"),
     "captured": N_("Captured"),
     "both": N_("On both sides"),
@@ -150,6 +157,7 @@ LABELS: Mapping[str, str] = {
     "ours_only": N_("Only with us"),
     "paid": N_("Paid"),
     "paid_at": N_("Paid on"),
+    "payment_method": N_("Payment method"),
     "plan": N_("Plan"),
     "platform": N_("Platform"),
     "price": N_("Price"),
@@ -163,7 +171,7 @@ LABELS: Mapping[str, str] = {
     "scheduled_at": N_("Agreed for"),
     "sent_at": N_("Sent"),
     "settled": N_("Settled before"),
-    "sha256": N_("SHA-256 of the body"),
+    "sha256": N_("SHA-256 of what was kept"),
     "shop": N_("Shop"),
     "since": N_("From"),
     "source": N_("Source"),
@@ -211,6 +219,7 @@ ACTIONS: Mapping[str, str] = {
     "cancel": N_("Cancel the plan"),
     "charged": N_("It was charged"),
     "credit": N_("Refund or lower"),
+    "erase": N_("Forget the customer"),
     "keep": N_("Keep as it is"),
     "lift": N_("Lift the quarantine"),
     "not_charged": N_("It was not charged"),
@@ -230,6 +239,7 @@ NOTICES: Mapping[str, str] = {
     "clock_moved": N_("The clock of the shop was moved."),
     "credited": N_("The credit was noted. What goes back to the card is on its way."),
     "done": N_("Done."),
+    "erasing": N_("The customer is being forgotten."),
     "reconciling": N_("The accounts are being compared."),
     "replayed": N_("The webhook will be read again."),
 }

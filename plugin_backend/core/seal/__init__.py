@@ -15,10 +15,10 @@ from pathlib import Path
 from cryptography.hazmat.primitives.hashes import SHA512
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from plugin_backend.core.seal import records, roots
+from plugin_backend.core.seal import drops, records, roots
 from plugin_backend.core.seal.records import Key, Place, SealError
 from plugin_backend.core.seal.ring import Ring
-from plugin_backend.core.seal.roots import RootProvider
+from plugin_backend.core.seal.roots import Choice, RootProvider
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,24 +62,21 @@ def hash_key(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
-def make_keys(folder: Path) -> None:
-    """Make the two key files, owner-only, where they are missing; an existing one is never touched."""
+def make_keys(folder: Path, *, root: bool = True) -> None:
+    """Make the key files, owner-only, where they are missing; an existing one is never touched. Not ``root``: only the
+    one of the door."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    for name in ("door.key", "root.key"):
+    for name in ("door.key", "root.key") if root else ("door.key",):
         roots.make_file(folder / name)
 
 
-def add_root(folder: Path) -> str:
-    """One more root key, in the last line of ``root.key``; its id. Nothing is sealed under it before it is activated."""
-    return roots.add_to_file(folder / "root.key")
-
-
-def load_keys(folder: Path, *, root: bool) -> Keys:
-    """The keys of this process. ``SealError`` with the file's name where one is missing, damaged, or open to others."""
+def load_keys(folder: Path, root: Choice | None) -> Keys:
+    """The keys of this process; ``root`` is None where it must not open tokens. ``SealError`` with the file's name where
+    ``door.key`` is missing, damaged, or open to others; a root key is looked for when it is first asked for."""
     door = roots.read_keys(folder / "door.key")
     if len(door) != 1:
         raise SealError("door.key is missing or damaged in REPRISE_KEYS")
-    return Keys(door[0], roots.LocalFile(folder / "root.key") if root else None)
+    return Keys(door[0], roots.provider(root, folder) if root else None)
 
 
 def masked(settings: Mapping[str, str], secret: set[str]) -> dict[str, str]:
@@ -88,15 +85,18 @@ def masked(settings: Mapping[str, str], secret: set[str]) -> dict[str, str]:
 
 
 __all__ = [
+    "Choice",
     "Key",
     "Keys",
     "Place",
     "Ring",
+    "RootProvider",
     "SealError",
-    "add_root",
+    "drops",
     "hash_key",
     "load_keys",
     "make_keys",
     "masked",
     "records",
+    "roots",
 ]

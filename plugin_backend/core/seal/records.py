@@ -83,7 +83,7 @@ def seal(key: Key, place: Place, plaintext: bytes) -> bytes:
 def sealed_with(key: Key, place: Place, plaintext: bytes, *, salt: bytes, nonce: bytes) -> bytes:
     """The record that ``seal`` makes of these random bytes. For test vectors: no salt may serve twice."""
     head = _HEAD.pack(_MAGIC, _FORMAT, _ALGORITHM, key.id, key.version)
-    context = _context(place)
+    context = context_of(place)
     derived = _derive(key, salt, context)
     ciphertext = AESGCM(derived[:32]).encrypt(nonce, plaintext, head + context)
     return b"".join((head, salt, derived[32:], nonce, ciphertext))
@@ -104,7 +104,7 @@ def open_with(key: Key, place: Place, record: bytes) -> bytearray:
     key, for this place, and is as it was."""
     if head_of(record) != (key.id, key.version):
         raise SealError(why="another_key")
-    context = _context(place)
+    context = context_of(place)
     derived = _derive(key, record[_SALT:_COMMITMENT], context)
     if not hmac.compare_digest(derived[32:], record[_COMMITMENT:_NONCE]):
         raise SealError(why="commitment")
@@ -118,10 +118,11 @@ def open_with(key: Key, place: Place, record: bytes) -> bytearray:
     return plaintext
 
 
-def _derive(key: Key, salt: bytes, context: bytes) -> bytes:
-    return HKDF(SHA512(), 64, salt, b"cv1" + context).derive(key.secret)
+def _derive(key: Key, salt: bytes, bound: bytes) -> bytes:
+    return HKDF(SHA512(), 64, salt, b"cv1" + bound).derive(key.secret)
 
 
-def _context(place: Place) -> bytes:
+def context_of(place: Place) -> bytes:
+    """The place as bytes that no other place has: each part with its length before it."""
     parts = [part.encode() for part in place]
     return b"".join(len(part).to_bytes(4, "big") + part for part in parts)

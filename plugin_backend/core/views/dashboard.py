@@ -171,6 +171,18 @@ class CreditView:
 
 
 @dataclass(frozen=True, slots=True)
+class ErasureView:
+    """What forgetting a customer means, before it is done. ``runs`` True: a plan of his runs; ``problem`` is why it could not
+    be done, as a code of ours, "" before it was tried."""
+
+    email: str
+    url: str
+    back_url: str
+    runs: bool = False
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class HomeView:
     """The answers of the first page. Each tuple has at most one amount per currency: currencies are never summed.
     ``cases`` are those that wait for a person, ``accounts`` the shop's at gateways."""

@@ -35,6 +35,7 @@ from plugin_backend.domain.billing.refunding import (
 )
 from plugin_backend.domain.billing.refunds import (
     HELD,
+    UNSETTLED,
     Refund,
     give_back,
     give_back_again,
@@ -42,12 +43,13 @@ from plugin_backend.domain.billing.refunds import (
     refund_by_reference,
 )
 from plugin_backend.domain.billing.resolving import (
+    Look,
     absent,
     charge_changed,
     evidence,
     must_close,
-    note_question,
-    prepare_replay,
+    note_questions,
+    prepare_replays,
     stop,
 )
 from plugin_backend.domain.billing.strays import Stray, keep_stray
@@ -55,10 +57,12 @@ from plugin_backend.domain.billing.strays import Stray, keep_stray
 __all__ = [
     "HELD",
     "OPEN",
+    "UNSETTLED",
     "Attempt",
     "CreditNote",
     "Dispute",
     "Initiator",
+    "Look",
     "PlanChanged",
     "Prepared",
     "Refund",
@@ -82,12 +86,12 @@ __all__ = [
     "give_back_stray",
     "keep_stray",
     "must_close",
-    "note_question",
+    "note_questions",
     "prepare",
     "prepare_all",
     "prepare_refund",
     "prepare_refund_again",
-    "prepare_replay",
+    "prepare_replays",
     "record",
     "record_all",
     "record_refund",

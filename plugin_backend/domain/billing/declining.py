@@ -61,8 +61,7 @@ def _stop(session: Session, shop: Shop, plan: Plan, row: Collection, why: str, n
 def confirmed(session: Session, attempt: Attempt, outcome: sdk.Succeeded) -> None:
     """A payment that its customer made himself renews the card's consent: later ones refer to it."""
     if attempt.initiator == "customer" and outcome.network_transaction_id:
-        use = vault.Use("charge", attempt.id)
-        vault.renew(session, _method(session, attempt), outcome.network_transaction_id, use)
+        vault.renew(session, _method(session, attempt), outcome.network_transaction_id, attempt)
 
 
 def change_card(session: Session, plan: Plan, method: PaymentMethod) -> None:

@@ -6,7 +6,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from plugin_backend.core import delays
-from plugin_backend.domain import merchants, moves, plans, vault
+from plugin_backend.core.seal import SealError
+from plugin_backend.domain import cases, merchants, moves, plans, vault
 from plugin_backend.domain.billing import guards
 from plugin_backend.domain.billing.attempts import (
     Attempt,
@@ -17,6 +18,7 @@ from plugin_backend.domain.billing.attempts import (
     request_of,
 )
 from plugin_backend.domain.billing.guards import Facts
+from plugin_backend.domain.billing.recording import record
 from plugin_backend.domain.merchants import Shop
 from plugin_backend.domain.plans import Collection, Plan
 from plugin_backend.sdk import clock
@@ -49,7 +51,8 @@ def prepare_all(
         known.spent.note(known.methods[plan.method_id], row.money, known.now)
         begun.append((plan, _begin(session, shop, plan, row, known, initiator, back)))
     vault.warm(session, shop.id, (known.methods[plan.method_id].sealed for plan, _ in begun))
-    return [_prepared(session, shop, plan, attempt, known, gateways) for plan, attempt in begun]
+    prepared = [_prepared(session, shop, plan, attempt, known, gateways) for plan, attempt in begun]
+    return [one for one in prepared if one is not None]
 
 
 def _locked(session: Session, shop_id: str, ids: Sequence[str]) -> tuple[dict[str, Plan], list[Collection]]:
@@ -117,12 +120,18 @@ def _prepared(
     attempt: Attempt,
     known: Facts,
     gateways: dict[str, sdk.Gateway],
-) -> Prepared:
+) -> Prepared | None:
+    """What to ask, or None where the card does not open: that is shown to a person, and costs no other its charge."""
     if plan.account_id not in gateways:
         gateways[plan.account_id] = merchants.gateway_of(
             session, shop, known.accounts[plan.account_id], vault.Use("gateway_call", attempt.id)
         )
-    card = vault.open_method(session, known.methods[plan.method_id], vault.Use("charge", attempt.id))
+    try:
+        card = vault.open_method(session, known.methods[plan.method_id], vault.to_charge(attempt))
+    except SealError:
+        record(session, shop, attempt.id, sdk.NotExecuted("the card does not open"))
+        cases.open_case(session, shop.id, "work_failed", attempt.collection_id, error=SealError.__name__)
+        return None
     request = request_of(plan, attempt, card)
     attempt.request_hash = hash_of(request)
     return Prepared(shop.id, attempt.id, request, gateways[plan.account_id])

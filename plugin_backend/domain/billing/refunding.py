@@ -11,14 +11,24 @@ from sqlalchemy.orm import Session
 
 from plugin_backend.core import delays
 from plugin_backend.core.db import assert_no_transaction
-from plugin_backend.domain import cases, ledger, letters, merchants, moves, outbox, plans, probing, quarantine
+from plugin_backend.domain import (
+    cases,
+    ledger,
+    letters,
+    merchants,
+    moves,
+    outbox,
+    plans,
+    probing,
+    quarantine,
+    vault,
+)
 from plugin_backend.domain.billing.attempts import Attempt, ask_again
 from plugin_backend.domain.billing.disputes import disputed
 from plugin_backend.domain.billing.refunds import UNSETTLED, Refund, begin, follow, refund_by_reference
 from plugin_backend.domain.billing.resolving import REPLAYS
 from plugin_backend.domain.billing.strays import Stray
 from plugin_backend.domain.merchants import GatewayAccount, Shop
-from plugin_backend.domain.vault import Use
 from plugin_backend.sdk import clock
 from plugin_backend.sdk import gateway as sdk
 
@@ -118,7 +128,8 @@ def _ask(session: Session, shop: Shop, row: Refund, captured: Attempt | Stray, *
         deadline=time.monotonic() + delays.DELAYS.lease.total_seconds() / 2,
     )
     account = session.get_one(GatewayAccount, (shop.id, captured.account_id))
-    gateway = merchants.gateway_of(session, shop, account, Use("refund", row.id))
+    use = vault.to_refund(row) if send else vault.Use("gateway_call", row.id)
+    gateway = merchants.gateway_of(session, shop, account, use)
     return RefundAsk(row.id, request, gateway, row.gateway_id, send, again, row.asked)
 
 
@@ -141,7 +152,8 @@ def refund_evidence(session: Session, shop: Shop, account: GatewayAccount, event
     row, attempt = _locked(session, shop, found.id)
     if row.state == "due" or attempt.account_id != account.id:
         return
-    capabilities = merchants.gateway_of(session, shop, account, Use("refund", row.id)).capabilities
+    use = vault.Use("gateway_call", row.id)
+    capabilities = merchants.gateway_of(session, shop, account, use).capabilities
     if event.outcome is None or capabilities.finds(row.gateway_id):
         row.due_at = clock.now()
     else:

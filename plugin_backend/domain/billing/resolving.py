@@ -1,12 +1,15 @@
 """Unclear attempts: what evidence, silence and the end of a plan mean for them."""
 
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from plugin_backend.core import delays
+from plugin_backend.core.seal import SealError
 from plugin_backend.domain import (
     cases,
     letters,
@@ -24,7 +27,7 @@ from plugin_backend.domain.billing.attempts import (
     hash_of,
     request_of,
 )
-from plugin_backend.domain.billing.recording import record
+from plugin_backend.domain.billing.recording import record, record_all
 from plugin_backend.domain.merchants import GatewayAccount, Shop
 from plugin_backend.domain.plans import Plan
 from plugin_backend.domain.vault import PaymentMethod
@@ -35,40 +38,66 @@ from plugin_backend.sdk import gateway as sdk
 REPLAYS = 3
 
 
-def absent(
-    session: Session, shop: Shop, attempt_id: str, capabilities: sdk.GatewayCapabilities, *, fence: int
-) -> None:
-    """The gateway knew nothing of an attempt when it had been asked about ``fence`` times. That proves something only when
-    the last send is long enough ago, and only when it is said twice, ten minutes apart; then the attempt was not
-    executed. Where somebody has asked since, what was true before proves nothing."""
-    attempt = session.get_one(Attempt, (shop.id, attempt_id))
-    plans.locked(session, shop.id, attempt.plan_id)
-    attempt = session.get_one(Attempt, (shop.id, attempt_id), with_for_update=True, populate_existing=True)
-    if attempt.state not in OPEN or attempt.asked != fence:
-        return
-    now = clock.now()
-    old = now - attempt.last_sent_at >= delays.DELAYS.lease + capabilities.absent_after
-    believable = old and capabilities.look_up != "none"
-    if believable and attempt.absent_at and now - attempt.absent_at >= delays.DELAYS.absent_twice:
-        record(session, shop, attempt_id, sdk.NotExecuted("absent at the gateway, twice"))
-        return
-    record(session, shop, attempt_id, sdk.InDoubt("absent for now"))
-    if believable and attempt.absent_at is None:
-        attempt.absent_at = now
-    if attempt.absent_at is not None:
-        attempt.rest(min(attempt.due_at or now, attempt.absent_at + delays.DELAYS.absent_twice))
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One look at an attempt: at which gateway, when it had been asked about ``fence`` times."""
+
+    gateway: sdk.Gateway
+    fence: int
 
 
-def note_question(session: Session, shop: Shop, attempt_id: str) -> Attempt | None:
-    """Count one look at an unclear attempt; None where it is settled. On the seventh day a person must look too."""
-    attempt = session.get_one(Attempt, (shop.id, attempt_id), with_for_update=True, populate_existing=True)
-    if attempt.state not in OPEN:
-        attempt.rest(None)
-        return None
-    attempt.asked += 1
-    if attempt.state in ("sent", "in_doubt"):
-        _tell_somebody(session, attempt, clock.now() - attempt.first_sent_at)
-    return attempt
+def absent(session: Session, shop: Shop, looks: Mapping[str, Look]) -> None:
+    """The gateway knew nothing of these attempts, by their ids. That proves something only when the last send is long
+    enough ago, and only when it is said twice, ten minutes apart; then the attempt was not executed. Where somebody has
+    asked since, what was true before proves nothing."""
+    outcomes: dict[str, sdk.Outcome] = {}
+    first, now = [], clock.now()
+    for _, attempt in _locked(session, shop, looks):
+        look = looks[attempt.id]
+        if attempt.state not in OPEN or attempt.asked != look.fence:
+            continue
+        capabilities = look.gateway.capabilities
+        old = now - attempt.last_sent_at >= delays.DELAYS.lease + capabilities.absent_after
+        believable = old and capabilities.look_up != "none"
+        if believable and attempt.absent_at and now - attempt.absent_at >= delays.DELAYS.absent_twice:
+            outcomes[attempt.id] = sdk.NotExecuted("absent at the gateway, twice")
+            continue
+        outcomes[attempt.id] = sdk.InDoubt("absent for now")
+        first.append((attempt, believable))
+    record_all(session, shop, outcomes)
+    for attempt, believable in first:
+        if believable and attempt.absent_at is None:
+            attempt.absent_at = now
+        if attempt.absent_at is not None:
+            attempt.rest(min(attempt.due_at or now, attempt.absent_at + delays.DELAYS.absent_twice))
+
+
+def _locked(session: Session, shop: Shop, ids: Iterable[str]) -> list[tuple[Plan, Attempt]]:
+    """Attempts under their plans' locks and their own, in the order of their ids."""
+    mine = Attempt.shop_id == shop.id, Attempt.id.in_(list(ids))
+    found = plans.lock_all(session, shop.id, set(session.scalars(select(Attempt.plan_id).where(*mine))))
+    plan_of = {plan.id: plan for plan in found}
+    return [(plan_of[attempt.plan_id], attempt) for attempt in _lock(session, mine)]
+
+
+def _lock(session: Session, which: tuple[ColumnElement[bool], ...]) -> list[Attempt]:
+    found = select(Attempt).where(*which).order_by(Attempt.id).with_for_update()
+    return list(session.scalars(found.execution_options(populate_existing=True)))
+
+
+def note_questions(session: Session, shop: Shop, ids: Iterable[str]) -> list[Attempt]:
+    """Count one look at each unclear attempt; those that are settled are left out. On the seventh day a person must look
+    too."""
+    found = []
+    for attempt in _lock(session, (Attempt.shop_id == shop.id, Attempt.id.in_(list(ids)))):
+        if attempt.state not in OPEN:
+            attempt.rest(None)
+            continue
+        attempt.asked += 1
+        if attempt.state in ("sent", "in_doubt"):
+            _tell_somebody(session, attempt, clock.now() - attempt.first_sent_at)
+        found.append(attempt)
+    return found
 
 
 def _tell_somebody(session: Session, attempt: Attempt, age: timedelta) -> None:
@@ -77,29 +106,44 @@ def _tell_somebody(session: Session, attempt: Attempt, age: timedelta) -> None:
             cases.open_case(session, attempt.shop_id, kind, attempt.id, collection=attempt.collection_id)
 
 
-def prepare_replay(session: Session, shop: Shop, attempt_id: str, gateway: sdk.Gateway) -> Prepared | None:
-    """Write down that an attempt the gateway does not know is sent once more, in the same words under the same key; None
-    where that could charge twice, or charge what is no longer wanted: past the safe part of the gateway's window, when
-    the card or anything else in the request has changed, or when the plan must not be charged now. The transaction must
-    be committed before it is asked."""
-    attempt = session.get_one(Attempt, (shop.id, attempt_id))
-    plan = plans.locked(session, shop.id, attempt.plan_id)
-    attempt = session.get_one(Attempt, (shop.id, attempt_id), with_for_update=True, populate_existing=True)
+def prepare_replays(session: Session, shop: Shop, looks: Mapping[str, Look]) -> list[Prepared]:
+    """Write down that attempts which their gateways do not know, by their ids, are sent once more, in the same words under
+    the same key; without those where that could charge twice, or charge what is no longer wanted: past the safe part of
+    the gateway's window, when somebody has asked since, when the card or anything else in the request has changed or
+    the card does not open, or when the plan must not be charged now. The transaction must be committed before they are asked."""
+    found = _locked(session, shop, looks)
+    methods = select(PaymentMethod).where(
+        PaymentMethod.shop_id == shop.id, PaymentMethod.id.in_({attempt.method_id for _, attempt in found})
+    )
+    vault.warm(session, shop.id, (method.sealed for method in session.scalars(methods)))
+    replays = (_prepare_replay(session, shop, plan, attempt, looks[attempt.id]) for plan, attempt in found)
+    return [prepared for prepared in replays if prepared is not None]
+
+
+def _prepare_replay(
+    session: Session, shop: Shop, plan: Plan, attempt: Attempt, look: Look
+) -> Prepared | None:
     now = clock.now()
+    gateway = look.gateway
     window = gateway.capabilities.idempotency_window
     often = attempt.asked > REPLAYS and gateway.capabilities.look_up != "none"
-    if attempt.state not in ("sent", "in_doubt") or window is None or often:
+    if attempt.state not in ("sent", "in_doubt") or attempt.asked != look.fence or window is None or often:
         return None
     if now - attempt.first_sent_at >= delays.REPLAY_SHARE * window:
         return None
     if guards.hold_replay(session, shop, plan, attempt, now):
         return None
     method = session.get_one(PaymentMethod, (shop.id, attempt.method_id))
-    request = request_of(plan, attempt, vault.open_method(session, method, vault.Use("charge", attempt.id)))
+    # A callback may have made the row due in our hands: what is charged must be held.
+    attempt.due_at, attempt.taken = now + delays.DELAYS.lease, True
+    try:
+        card = vault.open_method(session, method, vault.to_charge(attempt, fence=look.fence))
+    except SealError:
+        return None
+    request = request_of(plan, attempt, card)
     if hash_of(request) != attempt.request_hash:
         return None
     attempt.last_sent_at, attempt.absent_at = now, None
-    attempt.due_at, attempt.taken = now + delays.DELAYS.lease, True
     return Prepared(shop.id, attempt.id, request, gateway)
 
 

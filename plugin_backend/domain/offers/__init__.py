@@ -165,6 +165,8 @@ def _why_not(session: Session, shop: Shop, cart: Cart, customer: Customer | None
         return f"not_lawful: {offer.verdict['reason']}"
     if _another_open(session, customer):
         return "another_offer_open"
+    if customer.frozen_at is not None:
+        return "being_forgotten"
     if offer.cause == "declined":
         # A service mail about the customer's own failed payment, not advertising: only the stop list holds it back.
         word = "unsubscribed" if consent.suppressed(session, shop.id, customer.email) else ""
@@ -179,7 +181,7 @@ def _why_not(session: Session, shop: Shop, cart: Cart, customer: Customer | None
 def _another_open(session: Session, customer: Customer) -> bool:
     # The customer's row is locked, so that two baskets of his that fall due at once wait for one another; the unique
     # index is behind it.
-    session.get_one(Customer, (customer.shop_id, customer.id), with_for_update=True)
+    session.get_one(Customer, (customer.shop_id, customer.id), with_for_update=True, populate_existing=True)
     found = select(Offer.id).where(
         Offer.shop_id == customer.shop_id, Offer.customer_id == customer.id, Offer.state.in_(OPEN_STATES)
     )

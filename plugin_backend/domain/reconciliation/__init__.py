@@ -6,7 +6,7 @@ again changes nothing.
 """
 
 from plugin_backend.domain.reconciliation.comparing import Comparison, Finding, compare
-from plugin_backend.domain.reconciliation.lost import Origin, origins
+from plugin_backend.domain.reconciliation.lost import Origin, bring_back, origins, untold
 from plugin_backend.domain.reconciliation.runs import (
     DAYS,
     Reconciliation,
@@ -28,6 +28,7 @@ __all__ = [
     "Run",
     "Settled",
     "begin",
+    "bring_back",
     "compare",
     "fail",
     "finish",
@@ -35,4 +36,5 @@ __all__ = [
     "origins",
     "reconcile_now",
     "settle",
+    "untold",
 ]

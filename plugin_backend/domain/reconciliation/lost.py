@@ -5,19 +5,22 @@ number. What was captured after the backup can therefore be told from what is no
 subscription whose row is not there yet.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from plugin_backend.domain import billing, moves, plans
 from plugin_backend.domain.billing import OPEN, Attempt
 from plugin_backend.domain.billing.guards import CHARGEABLE
 from plugin_backend.domain.merchants import Shop
-from plugin_backend.domain.plans import Collection, Plan
+from plugin_backend.domain.plans import Collection as Payment
+from plugin_backend.domain.plans import Plan
 from plugin_backend.domain.reconciliation.comparing import Finding
 from plugin_backend.domain.reconciliation.runs import Run
+from plugin_backend.sdk import clock
 from plugin_backend.sdk import gateway as sdk
 
 # How many tries of one payment may have been lost. More than a card scheme allows within the life of a backup.
@@ -38,21 +41,8 @@ def origins(session: Session, run: Run, findings: Sequence[Finding]) -> dict[str
     unknown = {f.moved.reference for f in findings if f.moved and f.moved.kind == "charge" and not f.ours}
     if not unknown:
         return {}
-    shop_id, found = run.shop_id, {}
-    tried = (
-        select(Attempt.collection_id, func.max(Attempt.number).label("last"))
-        .where(Attempt.shop_id == shop_id)
-        .group_by(Attempt.collection_id)
-        .subquery()
-    )
-    unpaid = (
-        select(Collection.id, func.coalesce(tried.c.last, 0))
-        .join(Plan, (Plan.shop_id == Collection.shop_id) & (Plan.id == Collection.plan_id))
-        .outerjoin(tried, tried.c.collection_id == Collection.id)
-        .where(Collection.shop_id == shop_id, Plan.account_id == run.account_id)
-        .where(Collection.state.not_in(("paid", "refunded", "void")))
-    )
-    for collection_id, last in session.execute(unpaid):
+    found = {}
+    for collection_id, last in session.execute(_unpaid(run.shop_id, run.account_id)):
         for number in range(last + 1, last + _TRIES + 1):
             reference = billing.reference_of(collection_id, number)
             if reference in unknown:
@@ -60,17 +50,51 @@ def origins(session: Session, run: Run, findings: Sequence[Finding]) -> dict[str
     return found
 
 
-def bring_back(session: Session, shop: Shop, account_id: str, moved: sdk.Captured, origin: Origin) -> str:
-    """Write the lost attempt down again, and record that it was captured: its id; "" where its collection can no longer
-    be paid. An attempt before it had ended, or this one would not have begun."""
-    plan = plans.locked(
-        session, shop.id, session.get_one(Collection, (shop.id, origin.collection_id)).plan_id
+def _unpaid(shop_id: str, account_id: str) -> Select[str, int]:
+    """The account's payments that may still be paid, each with the number of its last try."""
+    tried = (
+        select(Attempt.collection_id, func.max(Attempt.number).label("last"))
+        .where(Attempt.shop_id == shop_id)
+        .group_by(Attempt.collection_id)
+        .subquery()
     )
+    return (
+        select(Payment.id, func.coalesce(tried.c.last, 0))
+        .join(Plan, (Plan.shop_id == Payment.shop_id) & (Plan.id == Payment.plan_id))
+        .outerjoin(tried, tried.c.collection_id == Payment.id)
+        .where(Payment.shop_id == shop_id, Plan.account_id == account_id)
+        .where(Payment.state.not_in(("paid", "refunded", "void")))
+    )
+
+
+def untold(session: Session, run: Run, of: Collection[str] | None = None) -> dict[str, Origin]:
+    """The next try of each payment whose day has come, by its reference: a list names captures only, and a try that still
+    waits for its bank or its customer may be lost, too. ``of``: of these payments only."""
+    unpaid = _unpaid(run.shop_id, run.account_id).where(
+        Payment.state.in_(CHARGEABLE), Payment.scheduled_at <= clock.now()
+    )
+    if of is not None:
+        unpaid = unpaid.where(Payment.id.in_(of))
+    found = [Origin(collection_id, last + 1) for collection_id, last in session.execute(unpaid)]
+    return {billing.reference_of(it.collection_id, it.number): it for it in found}
+
+
+def bring_back(
+    session: Session,
+    shop: Shop,
+    account_id: str,
+    origin: Origin,
+    outcome: sdk.Outcome,
+    at: datetime,
+) -> str:
+    """Write the lost attempt down again, sent ``at``, and record its outcome: its id; "" where its collection can no
+    longer be paid. An attempt before it had ended, or this one would not have begun."""
+    plan = plans.locked(session, shop.id, session.get_one(Payment, (shop.id, origin.collection_id)).plan_id)
     for attempt in billing.attempts_of(session, shop.id, origin.collection_id):
         if attempt.state in OPEN:
             billing.record(session, shop, attempt.id, sdk.NotExecuted("a later attempt was made"))
     row = session.get_one(
-        Collection, (shop.id, origin.collection_id), with_for_update=True, populate_existing=True
+        Payment, (shop.id, origin.collection_id), with_for_update=True, populate_existing=True
     )
     if row.state == "exhausted":
         moves.move(session, row, "due", "a later attempt was made")
@@ -83,17 +107,17 @@ def bring_back(session: Session, shop: Shop, account_id: str, moved: sdk.Capture
         account_id=account_id,
         method_id=plan.method_id,
         number=origin.number,
-        reference=moved.reference,
+        reference=billing.reference_of(row.id, origin.number),
         amount=row.amount,
         currency=row.currency,
         initiator="customer" if plan.state == "pending" else "merchant",
-        first_sent_at=moved.at,
-        last_sent_at=moved.at,
+        first_sent_at=at,
+        last_sent_at=at,
         asked=0,
     )
-    moves.begin(session, attempt, "sent", "known again from the gateway's list")
-    moves.move(session, row, "in_flight", "known again from the gateway's list")
+    moves.begin(session, attempt, "sent", "known again from the gateway")
+    moves.move(session, row, "in_flight", "known again from the gateway")
     row.rest(None)
     session.flush()
-    billing.record(session, shop, attempt.id, sdk.Succeeded(moved.gateway_id, moved.amount))
+    billing.record(session, shop, attempt.id, outcome)
     return attempt.id

@@ -89,7 +89,7 @@ def begin(session: Session, shop: Shop, account_id: str, days: int = DAYS) -> Ru
         until=until,
         list_from=min(since, earliest or since) - _APART,
         # Who charged before us may have sent his last request just before we noticed; it must have had time to be listed.
-        clears=held and now >= noticed + delays.DELAYS.lease + lag,
+        clears=held and now >= noticed + delays.DELAYS.lease + _silence(gateway),
     )
 
 
@@ -139,12 +139,20 @@ def finish(
     if run.clears:
         quarantine.lift(session, account, "captures are known")
     if quarantine.holds(session, shop.id, account.id):
-        lag = run.gateway.capabilities.list_lag or timedelta(0)
-        _timer(session, account).rest(quarantine.notice(session, account) + delays.DELAYS.lease + lag)
+        until = quarantine.notice(session, account) + delays.DELAYS.lease + _silence(run.gateway)
+        _timer(session, account).rest(until)
     else:
         _timer(session, account).rest(schedules.tonight(clock.now(), shop.zone))
     session.flush()
     return kept
+
+
+def _silence(gateway: sdk.Gateway) -> timedelta:
+    """How long after the last send the gateway may still not know of it, in its list or when it is asked."""
+    promised = gateway.capabilities
+    return max(
+        promised.list_lag or timedelta(0), promised.absent_after if promised.finds("") else timedelta(0)
+    )
 
 
 def _locked(session: Session, run: Run) -> GatewayAccount:

@@ -36,7 +36,9 @@ def settle(session: Session, shop: Shop, run: Run, finding: Finding, origin: Ori
     if finding.moved is None:
         return _not_listed(session, shop, finding)
     if origin is not None:
-        attempt_id = bring_back(session, shop, run.account_id, finding.moved, origin)
+        moved = finding.moved
+        captured = sdk.Succeeded(moved.gateway_id, moved.amount)
+        attempt_id = bring_back(session, shop, run.account_id, origin, captured, moved.at)
         if attempt_id:
             return Settled("theirs_only", _told(finding.moved, attempt_id, "brought_back"))
     if not finding.ours or finding.twice:

@@ -3,9 +3,10 @@ has destroyed every token of that customer, wherever a copy of the record lies."
 
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import datetime
 
-from sqlalchemy import Index, LargeBinary, UniqueConstraint, select
+from sqlalchemy import Index, LargeBinary, UniqueConstraint, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -13,11 +14,11 @@ from plugin_backend.core import ids
 from plugin_backend.core.db import REFUSALS, Base
 from plugin_backend.core.due import Row
 from plugin_backend.core.house import house
-from plugin_backend.core.seal import Key, Place, Ring, SealError, records
+from plugin_backend.core.seal import Key, Place, Ring, SealError, drops, records
 from plugin_backend.domain import moves
 from plugin_backend.sdk import clock
 
-SHOP, CUSTOMER, INDEX, CARD = "shop", "customer", "index", "card"
+SHOP, CUSTOMER, INDEX, CARD, AUDIT, INTAKE = "shop", "customer", "index", "card", "audit", "intake"
 # A key in one of these states opens what was sealed under it.
 OPENING = ("active", "decrypt_only")
 # What wraps a key: another one, or the root key of this id.
@@ -42,9 +43,10 @@ class VaultRoot(Base):
 
 
 class VaultKey(moves.Stateful, Row, Base):
-    """One version of a key. ``kind`` says whose: the shop's, a customer's (``owner_id``), the shop's for blind indexes, or
-    the shop's for knowing a card again. ``parent`` is the id of the key that wraps it, ``wrapped`` None once it is
-    destroyed, and ``retired_at`` when a newer one took its place."""
+    """One version of a key. ``kind`` says whose: the shop's, a customer's (``owner_id``), or the shop's for blind indexes,
+    for knowing a card again, for sealing its log, or for its intake. ``parent`` is the id of the key that wraps it,
+    ``wrapped`` None once it is destroyed, and ``retired_at`` when a newer one took its place. ``public`` is the public
+    half of an intake's pair, sealed for the door."""
 
     __tablename__ = "vault_keys"
     prefix = "key"
@@ -56,6 +58,7 @@ class VaultKey(moves.Stateful, Row, Base):
     parent: Mapped[str]
     wrapped: Mapped[bytes | None] = mapped_column(LargeBinary)
     retired_at: Mapped[datetime | None]
+    public: Mapped[bytes | None] = mapped_column(LargeBinary)
 
     __table_args__ = (
         UniqueConstraint("shop_id", "kind", "owner_id", "version"),
@@ -74,6 +77,11 @@ class VaultKey(moves.Stateful, Row, Base):
     def place(self) -> Place:
         """Where its wrapped bytes belong."""
         return Place(self.shop_id, self.owner_id, self.id, f"{self.kind} key")
+
+    @property
+    def public_place(self) -> Place:
+        """Where its public half belongs."""
+        return Place(self.shop_id, "", self.id, "public key")
 
 
 def active(session: Session, shop_id: str, kind: str, owner_id: str = "") -> Key:
@@ -108,16 +116,25 @@ def by_id(session: Session, shop_id: str, key_id: bytes) -> Key:
 
 
 def warm(session: Session, shop_id: str, sealed: Iterable[bytes | None]) -> None:
-    """Have the keys of these records at hand: one look at the database for all that are not."""
-    wanted = {records.head_of(record).key_id for record in sealed if record is not None}
+    """Have the keys of these records at hand: one look at the database for all that are not. What is damaged is passed
+    over, to be refused when it is opened."""
+    wanted = {named_by(record) for record in sealed} - {None}
     ring = _ring(session)
-    missing = [ids.named(VaultKey.prefix, key_id) for key_id in wanted if ring.get(key_id) is None]
+    missing = [key_id for key_id in wanted if key_id and ring.get(ids.raw(key_id)) is None]
     if not missing:
         return
     found = select(VaultKey).where(VaultKey.shop_id == shop_id, VaultKey.id.in_(missing))
     for row in session.scalars(found):
-        if row.state in OPENING:
+        with suppress(SealError):
             _opened(session, row)
+
+
+def named_by(record: bytes | None) -> str | None:
+    """Id of the key that a record asks for; None where it is no record."""
+    try:
+        return ids.named(VaultKey.prefix, records.head_of(record or b"").key_id)
+    except SealError:
+        return None
 
 
 def wrap(parent: Parent, place: Place, secret: bytes) -> bytes:
@@ -127,13 +144,16 @@ def wrap(parent: Parent, place: Place, secret: bytes) -> bytes:
     return house().keys.root().wrap(parent, secret, place)
 
 
-def new_key(session: Session, shop_id: str, kind: str, owner_id: str, version: int, state: str) -> VaultKey:
-    """A new key of this version, wrapped under the active one above it."""
+def new_key(session: Session, shop_id: str, kind: str, owner_id: str, state: str) -> VaultKey:
+    """The next version of a key, wrapped under the active one above it; an intake's with the public half of its pair."""
     parent: Parent = active_root(session) if kind == SHOP else active(session, shop_id, SHOP)
     row = VaultKey(shop_id=shop_id, id=ids.new_id(VaultKey.prefix), kind=kind, owner_id=owner_id)
-    row.version = version
+    row.version = _versions(session, row) + 1
     row.parent = ids.named(VaultKey.prefix, parent.id) if isinstance(parent, Key) else parent
-    row.wrapped = wrap(parent, row.place, os.urandom(32))
+    secret = os.urandom(32)
+    row.wrapped = wrap(parent, row.place, secret)
+    if kind == INTAKE:
+        row.public = house().keys.seal_for_door(row.public_place, drops.public_of(secret))
     moves.begin(session, row, state)
     return row
 
@@ -153,15 +173,24 @@ def _active_row(session: Session, shop_id: str, kind: str, owner_id: str) -> Vau
 
 
 def _first(session: Session, shop_id: str, kind: str, owner_id: str) -> VaultKey:
-    """The first key of its kind. Of two who make one at once, one is made and both have it."""
+    """The first key of its owner's, or the first since all before it were destroyed. Of two who make one at once, one is
+    made and both have it."""
     try:
         with session.begin_nested():
-            return new_key(session, shop_id, kind, owner_id, 1, "active")
+            return new_key(session, shop_id, kind, owner_id, "active")
     except IntegrityError:
         found = _active_row(session, shop_id, kind, owner_id)
         if found is None:
             raise SealError(why="no_active_key") from None
         return found
+
+
+def _versions(session: Session, row: VaultKey) -> int:
+    """How many versions of this key there were so far."""
+    before = select(func.max(VaultKey.version)).where(
+        VaultKey.shop_id == row.shop_id, VaultKey.kind == row.kind, VaultKey.owner_id == row.owner_id
+    )
+    return session.scalar(before) or 0
 
 
 def active_root(session: Session) -> str:
@@ -178,6 +207,12 @@ def active_root(session: Session) -> str:
     except IntegrityError:
         return session.scalars(select(VaultRoot.id).where(VaultRoot.state == "active")).one()
     return row.id
+
+
+def needed_roots(session: Session) -> list[str]:
+    """Ids of the root keys without which some of the data does not open, oldest first."""
+    needed = select(VaultRoot.id).where(VaultRoot.state.in_(OPENING)).order_by(VaultRoot.created_at)
+    return list(session.scalars(needed))
 
 
 def unwrapped(session: Session, row: VaultKey) -> Key:

@@ -4,7 +4,7 @@ import hashlib
 import hmac
 import json
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import (
     ColumnElement,
@@ -20,28 +20,33 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from plugin_backend.core import ids
 from plugin_backend.core.db import Base
-from plugin_backend.core.due import Row
+from plugin_backend.core.due import Due, Row, due_index
 from plugin_backend.core.ids import new_id
-from plugin_backend.core.seal import Key, Place, SealError
-from plugin_backend.domain.vault import keys, opening
-from plugin_backend.domain.vault.opening import Use
+from plugin_backend.core.seal import Key, Place
+from plugin_backend.domain.vault import keys, opening, uses
 from plugin_backend.domain.vault.sealed import Sealed
+from plugin_backend.domain.vault.uses import Use
 from plugin_backend.sdk import clock
 from plugin_backend.sdk.gateway import CardStored, CardUpdated
 
+# How long a token is kept after its last use: the 14 days in which a customer may withdraw, and time to settle. The same
+# for a card that was stored and is used by no plan.
+KEPT = timedelta(days=30)
 
-class PaymentMethod(Sealed, Row, Base):
+
+class PaymentMethod(Sealed, Due, Row, Base):
     """A card as a customer knows it (brand, last four, expiry), and the sealed token behind it. ``fingerprint`` is the
     same for the same card of an account, however often it was stored; where the gateway gives no mark of it, it is the
     row's own id. It is marked under a key that is never changed: refusals are counted by it, and a stopped card is known
     by it, for years. ``stopped_at`` is when the card was refused for good: it is never charged again, for any plan.
     ``token_mark`` finds the row of a token that a gateway names: a keyed hash, under the key that ``marked_by`` names, so that
-    it says nothing to whoever has the table only. ``sealed`` is None once the token is forgotten."""
+    it says nothing to whoever has the table only. ``sealed`` is None once the token is forgotten. Its timer is when somebody looks whether its use is over."""
 
     __tablename__ = "payment_methods"
     prefix = "pm"
     sealed_column = "sealed"
     sealed_under = keys.CUSTOMER
+    bell = "sweep"
 
     customer_id: Mapped[str]
     account_id: Mapped[str]
@@ -60,6 +65,7 @@ class PaymentMethod(Sealed, Row, Base):
     stopped_for: Mapped[str] = mapped_column(default="")
 
     __table_args__ = (
+        due_index("payment_methods"),
         Index("ix_payment_methods_customer", "shop_id", "customer_id"),
         Index("ix_payment_methods_card", "shop_id", "fingerprint"),
         UniqueConstraint("shop_id", "token_mark", "customer_id"),
@@ -95,6 +101,8 @@ def keep(
         token_mark=token_mark(index, account_id, card.token),
         marked_by=ids.named(keys.VaultKey.prefix, index.id),
         stopped_for="",
+        due_at=clock.now() + KEPT,
+        taken=False,
     )
     found = _marked_before(session, row, older, card.token)
     if found is None:
@@ -114,9 +122,9 @@ def _describe(session: Session, row: PaymentMethod, card: CardStored) -> None:
     _seal(session, row, Opened(card.token, card.gateway_customer, card.network_transaction_id))
 
 
-def renew(session: Session, row: PaymentMethod, network_transaction_id: str, use: Use) -> None:
-    """The customer has just confirmed a payment with this card: later ones refer to that payment."""
-    opened = open_method(session, row, use)
+def renew(session: Session, row: PaymentMethod, network_transaction_id: str, attempt: uses.Charge) -> None:
+    """The customer has just confirmed a payment with this card, the attempt's: later ones refer to that payment."""
+    opened = open_method(session, row, uses.to_renew(attempt))
     _seal(session, row, Opened(opened.token, opened.gateway_customer, network_transaction_id))
 
 
@@ -161,16 +169,15 @@ def expires_before(method: PaymentMethod, moment: datetime) -> bool:
 
 
 def open_method(session: Session, row: PaymentMethod, use: Use) -> Opened:
-    """The token; ``SealError`` for a row that was moved to another shop, customer or account."""
-    if row.sealed is None:
-        raise SealError(why="forgotten")
+    """The token, for a use that warrants it; ``SealError`` for a row that was moved to another shop, customer or account,
+    or whose token is forgotten."""
     secret = json.loads(opening.unseal(session, place_of(row), row.sealed, use))
     return Opened(secret["t"], secret["c"], secret["n"])
 
 
 def place_of(row: PaymentMethod) -> Place:
     """Where its sealed token belongs."""
-    return Place(row.shop_id, row.customer_id, row.id, "token", row.account_id)
+    return Place(row.shop_id, row.customer_id, row.id, uses.TOKEN, row.account_id)
 
 
 def plain(opened: Opened) -> bytes:

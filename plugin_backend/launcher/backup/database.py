@@ -40,12 +40,12 @@ def database_of(data: Path | None, default: Path) -> Iterator[str]:
     which nothing runs is started for as long as it is needed."""
     if data is None and os.environ.get("DATABASE_URL"):
         settings = config.load()
-        yield _admin(settings.database_admin_url, settings.database_url)
+        yield as_superuser(settings.database_admin_url, settings.database_url)
         return
     folder = data or default
     running = load_runtime(folder)
     if running is not None:
-        yield _admin(os.environ.get("DATABASE_ADMIN_URL", ""), running.environment["DATABASE_URL"])
+        yield as_superuser(os.environ.get("DATABASE_ADMIN_URL", ""), running.environment["DATABASE_URL"])
         return
     with held(folder) as lock, Supervisor(folder / "logs", hold=lock) as supervisor:
         server = Postgres(folder)
@@ -53,7 +53,7 @@ def database_of(data: Path | None, default: Path) -> Iterator[str]:
         yield make_conninfo(server.admin_url, dbname="reprise")
 
 
-def _admin(named: str, url: str) -> str:
+def as_superuser(named: str, url: str) -> str:
     """As DATABASE_ADMIN_URL says; where it says nothing, as the superuser of a server of ours, who is known by his
     socket. Whether that works shows when it is tried."""
     plain = url.replace("postgresql+psycopg://", "postgresql://", 1)

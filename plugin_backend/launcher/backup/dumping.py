@@ -1,12 +1,13 @@
-"""Making a backup: figures and dump of one and the same snapshot."""
+"""Making a backup: figures, data and keys of one and the same snapshot, the keys in a file of their own."""
 
 import subprocess
 import tempfile
 from pathlib import Path
 
-from plugin_backend.launcher.backup.archive import BackupError, Draft, Manifest, writing
+from plugin_backend.launcher.backup import keys
+from plugin_backend.launcher.backup.archive import DATA, KEYS, BackupError, Draft, Manifest, writing
 from plugin_backend.launcher.backup.database import Database, connected, major_of, tool_environment
-from plugin_backend.launcher.backup.measuring import figures, tables
+from plugin_backend.launcher.backup.measuring import KEY_TABLES, figures, tables
 from plugin_backend.launcher.postgres import find_client
 
 _CHUNK = 1 << 20
@@ -16,15 +17,22 @@ _SERVER = """
     FROM pg_control_system()"""
 
 
-def dump(conninfo: str, place: Path, *, overwrite: bool) -> Manifest:
-    """Back the database up into one file; what is in it. Nobody has to stop for it."""
-    with connected(conninfo) as connection, writing(place, overwrite=overwrite) as draft:
+def dump(conninfo: str, place: Path, *, overwrite: bool, key_place: Path | None = None) -> Manifest:
+    """Back the database up into a file, and its keys into another (``FILE.keys``); what is in the first. Nobody has to
+    stop for it."""
+    with (
+        connected(conninfo) as connection,
+        writing(place, DATA, overwrite=overwrite) as draft,
+        writing(key_place or keys.beside(place), KEYS, overwrite=overwrite) as key_draft,
+    ):
         connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         if "alembic_version" not in tables(connection):
             raise BackupError("the database is not migrated: there is nothing to back up")
         ((snapshot,),) = connection.execute("SELECT pg_export_snapshot()").fetchall()
-        manifest = _described(connection) | figures(connection)
+        described = _described(connection)
+        manifest = described | figures(connection)
         _dump(conninfo, major_of(connection), snapshot, draft)
+        key_draft.finish(described | keys.dump(connection, key_draft))
         return draft.finish(manifest)
 
 
@@ -47,6 +55,7 @@ def _dump(conninfo: str, major: int, snapshot: str, draft: Draft) -> None:
         "--format=custom",
         f"--snapshot={snapshot}",
         "--no-password",
+        *(f"--exclude-table-data=public.{table}" for table in KEY_TABLES),
     ]
     with tempfile.TemporaryFile() as said:
         tool = subprocess.Popen(

@@ -18,7 +18,9 @@ from sqlalchemy.orm import Session
 from plugin_backend import migrations
 from plugin_backend.core.db import APP_ROLE, CLOCK_ROLE, DatabaseError, first_line
 from plugin_backend.domain import invariants
-from plugin_backend.launcher.backup.archive import BackupError, Manifest, reading
+from plugin_backend.launcher.backup import keys
+from plugin_backend.launcher.backup.archive import DATA, KEYS, BackupError, Manifest, reading
+from plugin_backend.launcher.backup.checks import Check
 from plugin_backend.launcher.backup.database import Database, connected, major_of, tool_environment
 from plugin_backend.launcher.backup.dumping import first_words
 from plugin_backend.launcher.backup.measuring import Figures, figures, tables
@@ -29,15 +31,6 @@ _OTHERS = """
     SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
     AND backend_type = 'client backend'"""
 _OWNER = "SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = current_database()"
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing that was compared, or looked at, after a restore."""
-
-    what: str
-    ok: bool
-    said: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,19 +48,42 @@ class Restored:
         return {"ok": self.ok, "backup": self.manifest, "checks": [asdict(check) for check in self.checks]}
 
 
-def restore(conninfo: str, place: Path, *, replace: bool, verify: bool) -> Restored:
-    """Bring a backup back. ``BackupError`` before anything was changed where it is not whole, was made by a newer
-    reprise or PostgreSQL, or where the database is in use or holds something and may not be replaced."""
-    with reading(place) as (manifest, dump), connected(conninfo) as connection:
-        _must_fit(manifest, connection)
+def restore(
+    conninfo: str, place: Path, *, replace: bool, verify: bool, key_place: Path | None = None
+) -> Restored:
+    """Bring a backup back, with its keys (``FILE.keys``) or newer ones, and forget again whoever was forgotten since.
+    ``BackupError`` before anything was changed where a file is not whole, was made by a newer reprise or PostgreSQL, or
+    where the database is in use or holds something and may not be replaced."""
+    key_place = key_place or keys.beside(place)
+    with (
+        reading(place, DATA) as (manifest, dump),
+        reading(key_place, KEYS) as (key_manifest, key_dump),
+        contextlib.ExitStack() as stack,
+        connected(conninfo) as connection,
+    ):
+        others = [stack.enter_context(reading(file, KEYS)) for file in keys.others(place, key_place)]
+        for made in (manifest, key_manifest, *(made for made, _ in others)):
+            _must_fit(made, connection)
         _must_be_free(connection, replace=replace)
         owner = _prepare_roles(connection)
         _restore(conninfo, major_of(connection), owner, dump, replace=replace)
-        checks = compared(manifest, figures(connection)) if verify else []
-    _migrate(conninfo, owner)
+        checks = compared(manifest, figures(connection))
+        _migrate(conninfo, owner)
+        checks += keys.load(connection, key_manifest, key_dump, [other for _, other in others])
+    checks += _forgotten_again(conninfo)
     if verify:
         checks += _sound(conninfo)
-    return Restored(manifest, tuple(checks))
+    return Restored(manifest, tuple(checks) if verify else ())
+
+
+def _forgotten_again(conninfo: str) -> list[Check]:
+    """What the backup may have brought back of those who were forgotten since, as the role that the product works as."""
+    engine = _engine(conninfo, APP_ROLE)
+    try:
+        with Session(engine) as session:
+            return keys.forget_again(session)
+    finally:
+        engine.dispose()
 
 
 def _must_fit(manifest: Manifest, connection: Database) -> None:

@@ -7,6 +7,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from plugin_backend.migrations.protection import (
     SHARED,
     begin_history,
+    chain_the_vaults_log,
     clock_rights,
     keep_refunds_and_credits,
     keep_the_books,
@@ -34,6 +35,7 @@ TABLES = [
     "deliveries",
     "disputes",
     "doors",
+    "erasures",
     "gateway_accounts",
     "installation",
     "journals",
@@ -56,10 +58,14 @@ TABLES = [
     "strays",
     "suppressions",
     "templates",
+    "tombstones",
     "users",
+    "vault_audit",
+    "vault_heads",
     "vault_holders",
     "vault_keys",
     "vault_roots",
+    "vault_seals",
 ]
 TIMERS = [
     "attempts",
@@ -67,13 +73,16 @@ TIMERS = [
     "collections",
     "connections",
     "deliveries",
+    "erasures",
     "gateway_accounts",
     "listings",
     "offers",
     "outbox",
+    "payment_methods",
     "plans",
     "refunds",
     "setups",
+    "vault_heads",
 ]
 
 
@@ -89,6 +98,7 @@ def upgrade() -> None:
     keep_the_books()
     keep_to_what_was_agreed()
     keep_refunds_and_credits()
+    chain_the_vaults_log()
     make_balances()
     begin_history()
 
@@ -198,11 +208,18 @@ def make_tables() -> None:
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("locale", sa.Text(), nullable=False),
         sa.Column("country", sa.Text(), nullable=False),
+        sa.Column("frozen_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("shop_id", sa.Text(), nullable=False),
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("shop_id", "id", name="pk_customers"),
-        sa.UniqueConstraint("shop_id", "email", name="uq_customers_shop_id_email"),
+    )
+    op.create_index(
+        "uq_customers_email",
+        "customers",
+        ["shop_id", "email"],
+        unique=True,
+        postgresql_where="email <> ''",
     )
     op.create_table(
         "deliveries",
@@ -212,6 +229,7 @@ def make_tables() -> None:
         sa.Column("headers", JSONB(), nullable=False),
         sa.Column("query", sa.Text(), nullable=False),
         sa.Column("body", sa.LargeBinary(), nullable=True),
+        sa.Column("dropped", sa.LargeBinary(), nullable=True),
         sa.Column("sha256", sa.Text(), nullable=False),
         sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("effect", JSONB(), nullable=False),
@@ -531,6 +549,8 @@ def make_tables() -> None:
         sa.Column("marked_by", sa.Text(), nullable=False),
         sa.Column("stopped_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("stopped_for", sa.Text(), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("taken", sa.Boolean(), nullable=False),
         sa.Column("shop_id", sa.Text(), nullable=False),
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
@@ -543,6 +563,13 @@ def make_tables() -> None:
         sa.UniqueConstraint(
             "shop_id", "token_mark", "customer_id", name="uq_payment_methods_shop_id_token_mark_customer_id"
         ),
+    )
+    op.create_index(
+        "ix_payment_methods_due",
+        "payment_methods",
+        ["shop_id", "due_at"],
+        unique=False,
+        postgresql_where="due_at IS NOT NULL",
     )
     op.create_index("ix_payment_methods_card", "payment_methods", ["shop_id", "fingerprint"], unique=False)
     op.create_index(
@@ -916,6 +943,7 @@ def make_tables() -> None:
         sa.Column("parent", sa.Text(), nullable=False),
         sa.Column("wrapped", sa.LargeBinary(), nullable=True),
         sa.Column("retired_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("public", sa.LargeBinary(), nullable=True),
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("shop_id", sa.Text(), nullable=False),
@@ -934,6 +962,103 @@ def make_tables() -> None:
         postgresql_where="state = 'active'",
     )
     op.create_index("ix_vault_keys_parent", "vault_keys", ["shop_id", "parent"], unique=False)
+    op.create_table(
+        "vault_audit",
+        sa.Column("seq", sa.BigInteger(), nullable=False),
+        sa.Column("verb", sa.Text(), nullable=False),
+        sa.Column("purpose", sa.Text(), nullable=False),
+        sa.Column("use_id", sa.Text(), nullable=False),
+        sa.Column("row_id", sa.Text(), nullable=False),
+        sa.Column("field", sa.Text(), nullable=False),
+        sa.Column("key_id", sa.Text(), nullable=False),
+        sa.Column("process", sa.Text(), nullable=False),
+        sa.Column("result", sa.Text(), nullable=False),
+        sa.Column("prev_hash", sa.LargeBinary(), nullable=False),
+        sa.Column("hash", sa.LargeBinary(), nullable=False),
+        sa.Column("shop_id", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("shop_id", "id", name="pk_vault_audit"),
+        sa.UniqueConstraint("shop_id", "seq", name="uq_vault_audit_shop_id_seq"),
+    )
+    op.create_index("ix_vault_audit_use", "vault_audit", ["shop_id", "use_id"], unique=False)
+    op.create_table(
+        "vault_heads",
+        sa.Column("seq", sa.BigInteger(), nullable=False),
+        sa.Column("prev_hash", sa.LargeBinary(), nullable=False),
+        sa.Column("hash", sa.LargeBinary(), nullable=False),
+        sa.Column("seals", sa.BigInteger(), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("taken", sa.Boolean(), nullable=False),
+        sa.Column("shop_id", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("shop_id", "id", name="pk_vault_heads"),
+    )
+    op.create_index(
+        "ix_vault_heads_due",
+        "vault_heads",
+        ["shop_id", "due_at"],
+        unique=False,
+        postgresql_where="due_at IS NOT NULL",
+    )
+    op.create_table(
+        "vault_seals",
+        sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.Column("seq", sa.BigInteger(), nullable=False),
+        sa.Column("hash", sa.LargeBinary(), nullable=False),
+        sa.Column("key_id", sa.Text(), nullable=False),
+        sa.Column("mac", sa.LargeBinary(), nullable=False),
+        sa.Column("shop_id", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("shop_id", "id", name="pk_vault_seals"),
+        sa.UniqueConstraint("shop_id", "number", name="uq_vault_seals_shop_id_number"),
+    )
+    op.create_table(
+        "erasures",
+        sa.Column("customer_id", sa.Text(), nullable=False),
+        sa.Column("method_id", sa.Text(), nullable=False),
+        sa.Column("cause", sa.Text(), nullable=False),
+        sa.Column("asked_by", sa.Text(), nullable=False),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("taken", sa.Boolean(), nullable=False),
+        sa.Column("shop_id", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["shop_id", "customer_id"],
+            ["customers.shop_id", "customers.id"],
+            name="fk_erasures_shop_id_customer_id",
+        ),
+        sa.PrimaryKeyConstraint("shop_id", "id", name="pk_erasures"),
+        sa.UniqueConstraint(
+            "shop_id", "customer_id", "method_id", name="uq_erasures_shop_id_customer_id_method_id"
+        ),
+    )
+    op.create_index(
+        "ix_erasures_due",
+        "erasures",
+        ["shop_id", "due_at"],
+        unique=False,
+        postgresql_where="due_at IS NOT NULL",
+    )
+    op.create_table(
+        "tombstones",
+        sa.Column("customer_id", sa.Text(), nullable=False),
+        sa.Column("whole", sa.Boolean(), nullable=False),
+        sa.Column("methods", ARRAY(sa.Text()), nullable=False),
+        sa.Column("keys", ARRAY(sa.Text()), nullable=False),
+        sa.Column("cause", sa.Text(), nullable=False),
+        sa.Column("asked_by", sa.Text(), nullable=False),
+        sa.Column("shop_id", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("shop_id", "id", name="pk_tombstones"),
+    )
 
 
 def downgrade() -> None:

@@ -7,6 +7,7 @@ from plugin_backend.web.dashboard import (
     actions,
     crediting,
     details,
+    forgetting,
     frame,
     home,
     lists,
@@ -20,7 +21,7 @@ dashboard = Blueprint("dashboard", __name__)
 dashboard.before_request(visitors.refuse_foreign_forms)
 dashboard.after_request(frame.remember_language)
 dashboard.register_blueprint(session.entrance)
-for room in (session, home, lists, details, crediting, actions, running, settings):
+for room in (session, home, lists, details, crediting, forgetting, actions, running, settings):
     room.pages.before_request(visitors.require)
     dashboard.register_blueprint(room.pages)
 

@@ -39,7 +39,7 @@ pages = Blueprint("actions", __name__)
 
 STEPS: dict[str, timedelta | relativedelta] = {
     "hour": timedelta(hours=1),
-    "day": timedelta(days=1),
+    "day": relativedelta(days=1),
     "month": relativedelta(months=1),
 }
 # What may be decided of a case, beside marking it as settled.
@@ -81,7 +81,7 @@ def replay(shop_id: str, row_id: str) -> Response:
     shop = frame.shop_at(shop_id)
     with transaction(shop.id) as session, merchants.shop_time(shop):
         row = _locked(session, DeliveryRow, shop, row_id)
-        if row.body is None:
+        if row.body is None and row.dropped is None:
             raise Conflict("its body was purged")
         inbox.replay(session, row, clock.now())
     return _done(shop, f"deliveries/{row_id}", "replayed", rings=("read",))

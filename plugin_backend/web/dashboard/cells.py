@@ -38,7 +38,7 @@ def cell(shop_id: str, noun: str, shown: Json, name: str) -> Cell:
         case {"amount": int(amount), "currency": str(currency)}:
             return Money(amount, currency)
         case {"email": str(email)}:
-            return email
+            return email or None
         case list() | tuple():
             return ", ".join(value) if all(isinstance(item, str) for item in value) else len(value)
         case str() if value:

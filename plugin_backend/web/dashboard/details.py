@@ -115,6 +115,14 @@ FACTS: dict[str, tuple[tuple[str, str], ...]] = {
         ("due_at", "due_at"),
     ),
     "disputes": (("amount", "amount"), ("plan", "plan"), ("gateway_id", "gateway_id")),
+    "erasures": (
+        ("customer", "customer"),
+        ("payment_method", "payment_method"),
+        ("cause", "cause"),
+        ("asked_by", "asked_by"),
+        ("tries", "tries"),
+        ("due_at", "due_at"),
+    ),
     "cases": (("kind", "question"), ("subject", "about")),
     "reconciliations": (
         ("gateway", "gateway"),
@@ -235,16 +243,20 @@ def _actions(shop: Shop, noun: str, shown: Json) -> list[Action]:
     parked = [out for out in shown["outbox"] if out["state"] == "parked"]
     again = [Action("retry", f"{here}/outbox/{out['id']}/retry") for out in parked]
     match noun:
-        case "deliveries" if shown["body"] is not None:
+        case "deliveries" if shown["body"] is not None or shown["sealed"]:
             return [Action("replay", f"{here}/deliveries/{shown['id']}/replay")]
         case "plans":
             verbs = actions.plan_verbs(shown)
             credit = Action("credit", f"{here}/plans/{shown['id']}/credit", leads=True)
-            return [*again, credit, *(_button(verb, f"{here}/plans/{shown['id']}/{verb}") for verb in verbs)]
+            buttons = [_button(verb, f"{here}/plans/{shown['id']}/{verb}") for verb in verbs]
+            return [*again, credit, *buttons, *_forget(here, shown["customer"])]
+        case "carts":
+            return [*again, *_forget(here, shown["customer"])]
         case "cases" if shown["state"] == "open":
             decisions = actions.decisions(shown["kind"])
             return [
                 *_same_here(here, shown),
+                *_asked_to_forget(here, shown),
                 *(_button(word, f"{here}/cases/{shown['id']}/resolve/{word}") for word in decisions),
             ]
         case _:
@@ -263,6 +275,20 @@ def _same_here(here: str, case: Json) -> list[Action]:
         wanted["everything"] = "1"
     plan = facts.get("plan") or case["subject"]
     return [Action("same_here", f"{here}/plans/{plan}/credit?{urlencode(wanted)}", leads=True)]
+
+
+def _forget(here: str, customer: Json | None) -> list[Action]:
+    """The way to forgetting a customer who is not forgotten yet."""
+    if customer is None or not customer["email"]:
+        return []
+    return [Action("erase", f"{here}/customers/{customer['id']}/erase", leads=True)]
+
+
+def _asked_to_forget(here: str, case: Json) -> list[Action]:
+    """A platform passed on a customer's wish that could not be done by itself."""
+    if case["kind"] != "customer_redacted" or "reason" not in case["facts"]:
+        return []
+    return [Action("erase", f"{here}/customers/{case['subject']}/erase", leads=True)]
 
 
 def _button(verb: str, url: str) -> Action:

@@ -122,6 +122,14 @@ COLUMNS: dict[str, tuple[tuple[str, str], ...]] = {
         ("counts.theirs_only", "theirs_only"),
         ("counts.differs", "differs"),
     ),
+    "erasures": (
+        ("created_at", "created_at"),
+        ("customer", "customer"),
+        ("cause", "cause"),
+        ("state", "state"),
+        ("reason", "reason"),
+        ("due_at", "due_at"),
+    ),
     "outbox": (
         ("created_at", "created_at"),
         ("kind", "kind"),
