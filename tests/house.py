@@ -35,7 +35,7 @@ def command(settings: Config, *words: str, **more: str) -> subprocess.CompletedP
     """``reprise`` with these words, in a process of its own, as an operator runs it; ``more`` is added to its
     environment."""
     run = [sys.executable, "-m", "plugin_backend.cli", *words]
-    given = environment(settings) | more
+    given = {**environment(settings), **more}
     return subprocess.run(run, env=given, capture_output=True, text=True, timeout=60, check=False)
 
 

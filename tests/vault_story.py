@@ -61,5 +61,10 @@ def key_row(house: TestHouse, shop: Shop, key_id: str) -> VaultKey:
         return session.get_one(VaultKey, (shop.id, key_id))
 
 
+def new_root(house: TestHouse) -> str:
+    """Id of a root key that nothing stands on yet."""
+    return house.worker.extensions["reprise"].keys.root().add()
+
+
 def later() -> Any:
     return clock.real_now() + MONTH

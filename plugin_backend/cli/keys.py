@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from plugin_backend.cli.context import at_work, data_option, json_option, tell
 from plugin_backend.core import config, seal
 from plugin_backend.core.db import transaction
-from plugin_backend.core.seal import roots
+from plugin_backend.core.house import house
 from plugin_backend.domain import merchants
 from plugin_backend.domain.vault import keys as vault_keys
 from plugin_backend.domain.vault import rewrapping, rotation, status
@@ -44,12 +44,18 @@ def make(folder: Path) -> None:
 
 
 @keys.command()
-@dir_option
-def add(folder: Path) -> None:
-    """Make a new root key beside those that are there, in root.key or where REPRISE_ROOT says. It is used when it is
-    announced and activated."""
-    held = roots.provider(config.load_root(), folder)
-    click.echo(f"{held.add()} is in {held.where}: give it to every worker, then announce it")
+@data_option
+@json_option
+def add(data: Path | None, as_json: bool) -> None:
+    """Make a new root key where root keys are, beside the others. Nothing stands on it before it is activated."""
+    with at_work(data):
+        provider = house().keys.root()
+        made = {"id": provider.add(), "where": provider.where}
+    tell(
+        made,
+        as_json=as_json,
+        lines=lambda it: [f"{it['id']} is in {it['where']}: give it to every worker, then announce it"],
+    )
 
 
 @keys.command("status")

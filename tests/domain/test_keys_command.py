@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import event, select, text
 
 from plugin_backend.core.db import db, transaction
-from plugin_backend.core.seal import Ring, add_root
+from plugin_backend.core.seal import Ring
 from plugin_backend.domain.merchants import Shop
 from plugin_backend.domain.vault import VaultRoot, holders, retiring, rotation
 from plugin_backend.worker.holding import reporting
@@ -73,7 +73,7 @@ def test_a_root_key_is_not_activated_while_a_living_process_does_not_hold_it(
     house: TestHouse, shop: Shop
 ) -> None:
     with reporting(house.worker):
-        new = add_root(house.settings.keys)
+        new = story.new_root(house)
         with house.worker.app_context():
             with transaction(None) as session:
                 assert rotation.announce_root(session).id == new
@@ -97,7 +97,7 @@ def test_a_root_key_is_not_activated_while_a_living_process_does_not_hold_it(
 
 def test_a_process_that_reports_again_holds_what_it_was_given_since(house: TestHouse) -> None:
     with reporting(house.worker), house.worker.app_context():
-        new = add_root(house.settings.keys)
+        new = story.new_root(house)
         with transaction(None) as session:
             (holder,) = holders.living(session)
             assert new not in holder.roots

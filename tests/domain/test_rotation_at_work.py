@@ -18,7 +18,7 @@ from sqlalchemy import func, select
 
 from plugin_backend.core import ids
 from plugin_backend.core.db import db, transaction
-from plugin_backend.core.seal import Key, add_root, records
+from plugin_backend.core.seal import Key, records
 from plugin_backend.domain import merchants, moves, vault
 from plugin_backend.domain.merchants import Shop
 from plugin_backend.domain.vault import (
@@ -96,7 +96,7 @@ def _one(shop: Shop, name: str, token: str) -> None:
 
 def rotate_root(house: TestHouse) -> str:
     """A new root key for every shop of this house's database; its id."""
-    add_root(house.settings.keys)
+    story.new_root(house)
     with house.worker.app_context():
         with transaction(None) as session:
             new = rotation.announce_root(session).id

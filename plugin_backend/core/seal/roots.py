@@ -281,10 +281,12 @@ def add_to_file(path: Path) -> str:
     as it was, or as it will be."""
     kept, secret = read_keys(path), os.urandom(32)
     new = path.with_name(f"{path.name}.new")
+    # Left by one who was killed: it was nobody's key yet.
+    new.unlink(missing_ok=True)
     handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "wb") as file:
         file.writelines(base64.b64encode(key) + b"\n" for key in (*kept, secret))
         file.flush()
         os.fsync(file.fileno())
     new.replace(path)
-    return ids.named(_PREFIX, _root(secret).id)
+    return named(_root(secret).id)

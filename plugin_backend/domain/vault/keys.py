@@ -18,8 +18,7 @@ from plugin_backend.core.seal import Key, Place, Ring, SealError, drops, records
 from plugin_backend.domain import moves
 from plugin_backend.sdk import clock
 
-SHOP, CUSTOMER, INDEX, CARD = "shop", "customer", "index", "card"
-AUDIT, INTAKE = "audit", "intake"
+SHOP, CUSTOMER, INDEX, CARD, AUDIT, INTAKE = "shop", "customer", "index", "card", "audit", "intake"
 # A key in one of these states opens what was sealed under it.
 OPENING = ("active", "decrypt_only")
 # What wraps a key: another one, or the root key of this id.
@@ -58,8 +57,8 @@ class VaultKey(moves.Stateful, Row, Base):
     version: Mapped[int]
     parent: Mapped[str]
     wrapped: Mapped[bytes | None] = mapped_column(LargeBinary)
-    public: Mapped[bytes | None] = mapped_column(LargeBinary)
     retired_at: Mapped[datetime | None]
+    public: Mapped[bytes | None] = mapped_column(LargeBinary)
 
     __table_args__ = (
         UniqueConstraint("shop_id", "kind", "owner_id", "version"),
@@ -119,8 +118,8 @@ def by_id(session: Session, shop_id: str, key_id: bytes) -> Key:
 def warm(session: Session, shop_id: str, sealed: Iterable[bytes | None]) -> None:
     """Have the keys of these records at hand: one look at the database for all that are not. What is damaged is passed
     over, to be refused when it is opened."""
-    ring = _ring(session)
     wanted = {named_by(record) for record in sealed} - {None}
+    ring = _ring(session)
     missing = [key_id for key_id in wanted if key_id and ring.get(ids.raw(key_id)) is None]
     if not missing:
         return
@@ -145,11 +144,11 @@ def wrap(parent: Parent, place: Place, secret: bytes) -> bytes:
     return house().keys.root().wrap(parent, secret, place)
 
 
-def new_key(session: Session, shop_id: str, kind: str, owner_id: str, version: int, state: str) -> VaultKey:
-    """A new key of this version, wrapped under the active one above it; an intake's with the public half of its pair."""
+def new_key(session: Session, shop_id: str, kind: str, owner_id: str, state: str) -> VaultKey:
+    """The next version of a key, wrapped under the active one above it; an intake's with the public half of its pair."""
     parent: Parent = active_root(session) if kind == SHOP else active(session, shop_id, SHOP)
     row = VaultKey(shop_id=shop_id, id=ids.new_id(VaultKey.prefix), kind=kind, owner_id=owner_id)
-    row.version = version
+    row.version = _versions(session, row) + 1
     row.parent = ids.named(VaultKey.prefix, parent.id) if isinstance(parent, Key) else parent
     secret = os.urandom(32)
     row.wrapped = wrap(parent, row.place, secret)
@@ -178,8 +177,7 @@ def _first(session: Session, shop_id: str, kind: str, owner_id: str) -> VaultKey
     made and both have it."""
     try:
         with session.begin_nested():
-            version = _versions(session, shop_id, kind, owner_id) + 1
-            return new_key(session, shop_id, kind, owner_id, version, "active")
+            return new_key(session, shop_id, kind, owner_id, "active")
     except IntegrityError:
         found = _active_row(session, shop_id, kind, owner_id)
         if found is None:
@@ -187,10 +185,10 @@ def _first(session: Session, shop_id: str, kind: str, owner_id: str) -> VaultKey
         return found
 
 
-def _versions(session: Session, shop_id: str, kind: str, owner_id: str) -> int:
+def _versions(session: Session, row: VaultKey) -> int:
     """How many versions of this key there were so far."""
     before = select(func.max(VaultKey.version)).where(
-        VaultKey.shop_id == shop_id, VaultKey.kind == kind, VaultKey.owner_id == owner_id
+        VaultKey.shop_id == row.shop_id, VaultKey.kind == row.kind, VaultKey.owner_id == row.owner_id
     )
     return session.scalar(before) or 0
 

@@ -44,9 +44,9 @@ class PaymentMethod(Sealed, Due, Row, Base):
 
     __tablename__ = "payment_methods"
     prefix = "pm"
-    bell = "sweep"
     sealed_column = "sealed"
     sealed_under = keys.CUSTOMER
+    bell = "sweep"
 
     customer_id: Mapped[str]
     account_id: Mapped[str]

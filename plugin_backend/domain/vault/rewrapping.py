@@ -165,7 +165,7 @@ def _records(own: VaultKey, model: type[Any]) -> Step:
 
 
 def _marks(shop_id: str) -> Step:
-    """A forgotten token cannot be marked again: its row stays on the key that marked it."""
+    """A forgotten token has no mark, and needs none."""
 
     def old(session: Session) -> list[ColumnElement[bool]] | None:
         older = _older(session, shop_id, INDEX)

@@ -40,7 +40,7 @@ def announce(session: Session, shop_id: str, kind: str, owner_id: str = "") -> V
     waiting = _in(rows, "pre_active")
     if waiting is not None:
         return waiting
-    return keys.new_key(session, shop_id, kind, owner_id, rows[-1].version + 1, "pre_active")
+    return keys.new_key(session, shop_id, kind, owner_id, "pre_active")
 
 
 def activate(session: Session, shop_id: str, kind: str, owner_id: str = "") -> VaultKey | None:

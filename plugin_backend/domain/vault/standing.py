@@ -58,7 +58,9 @@ def _wrapped_by(session: Session, shop_id: str, parent: str) -> int:
 
 def _records(session: Session, row: VaultKey) -> int:
     if row.kind == INDEX:
-        return _count(session, PaymentMethod.shop_id == row.shop_id, PaymentMethod.marked_by == row.id)
+        # A forgotten token has no mark.
+        kept = PaymentMethod.sealed.is_not(None)
+        return _count(session, PaymentMethod.shop_id == row.shop_id, PaymentMethod.marked_by == row.id, kept)
     if row.kind == CARD:
         marked = PaymentMethod.fingerprint != PaymentMethod.id
         return _count(session, PaymentMethod.shop_id == row.shop_id, marked)
