@@ -6,12 +6,21 @@ from plugin_backend.core.db import Base
 from plugin_backend.domain.vault import keys, sealed
 from plugin_backend.worker import jobs
 
-# Bytes that no shop's or customer's key seals: wrapped keys themselves, what the door opens, what was received.
+# Bytes that no shop's or customer's key seals: wrapped keys themselves, what the door opens, what was received or dropped
+# into an intake, and hashes.
 OTHERS = {
     "vault_keys.wrapped",
     "connections.door_settings",
     "gateway_accounts.door_settings",
     "deliveries.body",
+    "deliveries.dropped",
+    "vault_keys.public",
+    "vault_audit.hash",
+    "vault_audit.prev_hash",
+    "vault_heads.hash",
+    "vault_heads.prev_hash",
+    "vault_seals.hash",
+    "vault_seals.mac",
 }
 
 
