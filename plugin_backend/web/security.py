@@ -42,10 +42,18 @@ def _fields() -> Iterator[tuple[str, str]]:
     for name, file in request.files.items(multi=True):
         yield "(name)", name
         yield "(file name)", file.filename or ""
-        yield name, file.stream.read().decode("latin-1")
+        yield name, _text(file.stream.read())
         file.stream.seek(0)
     if request.is_json:
         yield from _inside(request.get_json(silent=True), "(body)")
+
+
+def _text(content: bytes) -> str:
+    """As most programs write it, else as the oldest do: every byte stands for something there."""
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        return content.decode("latin-1")
 
 
 def _inside(value: Any, name: str) -> Iterator[tuple[str, str]]:

@@ -19,6 +19,7 @@ from plugin_backend.core import log
 from plugin_backend.core.db import transaction
 from plugin_backend.demo import leaks
 from plugin_backend.domain import messages, objects, staff
+from plugin_backend.domain.customers import Customer
 from plugin_backend.domain.merchants import GatewayAccount, Shop
 from plugin_backend.domain.messages import Message
 from plugin_backend.domain.outbox import Out
@@ -83,6 +84,7 @@ class Ways:
                 "plans" if "<noun>" in rule.rule else rule.rule.split("/<row_id>")[0].rpartition("/")[2]
             ],
             "account_id": lambda: self.account,
+            "customer_id": lambda: self.rows["customers"],
             "number": lambda: "1",
             "verb": lambda: "pause",
             "decision": lambda: "resolve",
@@ -100,7 +102,11 @@ def ways(house: TestHouse, busy: Shop) -> Ways:
     with house.of(busy) as session:
         waiting = plan_story.open_offer(session, busy, Money(8000, "EUR"), "zoe@example.test")
         rows = {}
-        for noun, (model, _) in {**objects.NOUNS, "outbox": (Out, None)}.items():
+        for noun, (model, _) in {
+            **objects.NOUNS,
+            "outbox": (Out, None),
+            "customers": (Customer, None),
+        }.items():
             found = session.scalars(select(model.id).where(model.shop_id == busy.id).limit(1)).first()
             rows[noun] = str(found)
         sent = " ".join(session.scalars(select(Message.text)))
