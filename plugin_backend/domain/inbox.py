@@ -195,7 +195,7 @@ def _without_cards(body: bytes) -> bytes:
 
     A body without a run of digits that could be one, which is nearly every body, is given back as it came.
     """
-    if not body.lstrip().startswith((b"{", b"[")):
+    if not body.lstrip().startswith((b"{", b"[", b'"')):
         return _masked_bytes(body)
     if _SHORTEST not in body.translate(_GLANCE, _GAPS) and not _disguised(body):
         return body
