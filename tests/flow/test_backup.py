@@ -160,12 +160,13 @@ def test_a_backup_is_private_whole_and_never_overwrites_unasked(
     assert {"migration", "made_at", "system_identifier", "timeline", "wal_position", "rows", "ledger"} <= set(
         made
     )
-    kept = place.read_bytes()
+    kept = place.stat().st_ino, place.read_bytes()
     with pytest.raises(BackupError, match="is there already"):
         backup.dump(source, place, overwrite=False)
-    assert place.read_bytes() == kept
+    assert (place.stat().st_ino, place.read_bytes()) == kept
+    # Of the same data, within the same second, the bytes are the same.
     backup.dump(source, place, overwrite=True)
-    assert place.read_bytes() != kept
+    assert place.stat().st_ino != kept[0]
 
 
 def test_a_file_that_is_not_whole_is_refused_and_changes_nothing(
@@ -253,10 +254,8 @@ def assert_forgotten(there: TestHouse, shop: merchants.Shop, record: bytes) -> N
         assert customers.find(session, shop.id, story.EMAIL) is None
         assert session.scalars(select(VaultKey.wrapped).where(VaultKey.kind == "customer")).all() == [None]
         method.sealed = record
-        stone = session.scalars(select(erasing.Tombstone)).first()
-        assert stone is not None
         with pytest.raises(SealError) as refused:
-            vault.open_method(session, method, vault.to_detach(stone))
+            story.opened(session, method)
         assert refused.value.why == "key_destroyed"
         session.rollback()
     with there.of(shop) as session:

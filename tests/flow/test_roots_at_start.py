@@ -65,8 +65,9 @@ def second(sealed: Config) -> Iterator[str]:
     """A retired root key under which some of the data still stands."""
     root = "root_00000000000000000000000002"
     with psycopg.connect(sealed.database_url, autocommit=True) as owner:
-        owner.execute("INSERT INTO vault_roots VALUES (%s, 'file', 'decrypt_only', now())", [root])
-        owner.execute("INSERT INTO vault_roots VALUES ('root_3', 'file', 'destroyed', now())")
+        add = "INSERT INTO vault_roots (id, provider, state, created_at) VALUES (%s, 'file', %s, now())"
+        owner.execute(add, [root, "decrypt_only"])
+        owner.execute(add, ["root_3", "destroyed"])
         yield root
         owner.execute("DELETE FROM vault_roots WHERE id IN (%s, 'root_3')", [root])
 
