@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from plugin_backend.domain import billing, ledger, plans
+from plugin_backend.domain import billing, inbox, ledger, plans
 from plugin_backend.domain.billing import Attempt, Dispute, Refund
 from plugin_backend.domain.cases import Case
 from plugin_backend.domain.inbox import DeliveryRow
@@ -235,7 +235,8 @@ def wait_for(house: TestHouse, shop: Shop, kind: str) -> None:
     patience = time.monotonic() + 15
     while True:
         with house.of(shop) as session:
-            bodies = [bytes(body or b"") for body in session.scalars(select(DeliveryRow.body))]
+            rows = session.scalars(select(DeliveryRow)).all()
+            bodies = [inbox.as_delivery(session, row).body for row in rows]
         if any(kind.encode() in body for body in bodies):
             return
         assert time.monotonic() < patience, "the gateway did not call"
