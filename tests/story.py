@@ -58,7 +58,7 @@ def link(house: TestHouse, shop: Shop, page: str, row_id: str) -> str:
 
 
 def terms_on(page: str) -> str:
-    found = re.search(r'name="terms" value="([0-9a-f]{64})"', page)
+    found = re.search(r'name="terms" value="([a-z2-7]{32})"', page)
     assert found, page
     return found[1]
 

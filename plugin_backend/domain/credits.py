@@ -5,12 +5,12 @@ Whoever still owes is not paid out: a credit lowers what is to come first and gi
 merchant wants it given back now. No payment ever grows, since the customer has agreed to each as it was.
 """
 
-import hashlib
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from typing import Literal
 
+from plugin_backend.core.ids import digest
 from plugin_backend.sdk.errors import RepriseError
 from plugin_backend.sdk.money import Money
 
@@ -71,7 +71,7 @@ class Credit:
     def fingerprint(self, plan_id: str, number: int) -> str:
         """What was shown, in one word: the ``number``-th credit of this plan, with every amount of it."""
         shown = json.dumps([plan_id, number, asdict(self)], sort_keys=True)
-        return hashlib.sha256(shown.encode()).hexdigest()
+        return digest(shown)
 
 
 class Impossible(RepriseError):

@@ -1,6 +1,5 @@
 """Offers: made from a template for a basket that was left or refused, shown, and accepted once."""
 
-import hashlib
 import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,6 +13,7 @@ from sqlalchemy.types import Integer, Text
 from plugin_backend.core import i18n
 from plugin_backend.core.db import Base
 from plugin_backend.core.due import Due, Row, due_index
+from plugin_backend.core.ids import digest
 from plugin_backend.core.render import mandate_words
 from plugin_backend.core.views import BasketLine, OfferView, Part, Rhythm, ShopView
 from plugin_backend.domain import carts, consent, customers, merchants, moves, regimes, schedules
@@ -268,7 +268,7 @@ def _digest(shop: Shop, view: OfferView, mandate: str, country: str) -> str:
     dates = [part.due.astimezone(shop.zone).date().isoformat() for part in view.parts]
     amounts = [part.amount.minor for part in view.parts]
     facts = [view.kind, view.total.minor, view.total.currency, amounts, dates, mandate, country]
-    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+    return digest(json.dumps(facts))
 
 
 def accept(session: Session, shop: Shop, offer: Offer, *, shown: str, country: str, locale: str) -> Terms:
