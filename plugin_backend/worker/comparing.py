@@ -1,10 +1,11 @@
 """What we booked is compared with what gateways list: nightly, when a person asks, and before quarantine is lifted."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import structlog
+from sqlalchemy.orm import Session
 
 from plugin_backend.core import due
 from plugin_backend.core.db import assert_no_transaction, transaction
@@ -46,14 +47,14 @@ def compare_account(shop: Shop, account_id: str, days: int = reconciliation.DAYS
     with transaction(shop.id) as session:
         comparison = reconciliation.compare(session, run, listed)
     counts, found = _settle(shop, run, comparison)
-    if run.clears and not _lost_are_known(shop, run):
+    if run.clears and not lost_are_known(shop, run):
         with transaction(shop.id) as session:
             return reconciliation.fail(session, shop, run, "it cannot be asked about what may be lost")
     with transaction(shop.id) as session:
         return reconciliation.finish(session, shop, run, counts, found)
 
 
-def _lost_are_known(shop: Shop, run: Run) -> bool:
+def lost_are_known(shop: Shop, run: Run) -> bool:
     """Ask about the tries that a restored database may have lost, and write down those that the gateway knows; a refused
     one may have been tried again. False where it did not answer."""
     if not run.gateway.capabilities.finds(""):
@@ -61,23 +62,26 @@ def _lost_are_known(shop: Shop, run: Run) -> bool:
     with transaction(shop.id) as session:
         asked = reconciliation.untold(session, run)
     while asked:
-        refused, heard = set(), 0
+        outcomes: dict[str, Outcome | Absent] = {}
         for told in asking.answers({name: partial(_find, run, name) for name in asked}):
-            heard += len(told)
-            for name, outcome in told.items():
-                if isinstance(outcome, InDoubt):
-                    return False
-                if not isinstance(outcome, Absent | NotExecuted):
-                    with transaction(shop.id) as session:
-                        at = run.began
-                        reconciliation.bring_back(session, shop, run.account_id, asked[name], outcome, at)
-                if isinstance(outcome, Declined):
-                    refused.add(asked[name].collection_id)
-        if heard < len(asked):
+            outcomes |= told
+            with transaction(shop.id) as session:
+                reconciliation.hold_on(session, run)
+                _write_down(session, shop, run, {asked[name]: outcome for name, outcome in told.items()})
+        if len(outcomes) < len(asked) or any(isinstance(told, InDoubt) for told in outcomes.values()):
             return False
+        refused = {asked[name].collection_id for name, told in outcomes.items() if isinstance(told, Declined)}
         with transaction(shop.id) as session:
             asked = reconciliation.untold(session, run, refused) if refused else {}
     return True
+
+
+def _write_down(session: Session, shop: Shop, run: Run, told: Mapping[Origin, Outcome | Absent]) -> None:
+    """Locks are taken in the order of the plans' ids, with which those of their collections begin."""
+    for origin in sorted(told, key=lambda origin: origin.collection_id):
+        outcome = told[origin]
+        if not isinstance(outcome, Absent | NotExecuted | InDoubt):
+            reconciliation.bring_back(session, shop, run.account_id, origin, outcome, run.began)
 
 
 def _find(run: Run, reference: str) -> Outcome | Absent:

@@ -4,12 +4,12 @@ from sqlalchemy import create_engine, select, text
 
 from plugin_backend.core.db import CLOCK_ROLE, connect_args, engine_url, transaction
 from plugin_backend.core.ids import nth_of
-from plugin_backend.domain import billing, quarantine
+from plugin_backend.domain import billing, quarantine, reconciliation
 from plugin_backend.domain.cases import Case
 from plugin_backend.domain.merchants import GatewayAccount, Shop
 from plugin_backend.domain.plans import Collection
 from plugin_backend.sdk import gateway as sdk
-from plugin_backend.worker import jobs
+from plugin_backend.worker import comparing, jobs
 from tests import story
 from tests.contract.gateway_process import SandboxProcess
 from tests.domain.test_declines import give_another_card
@@ -124,42 +124,52 @@ def test_a_lost_payment_ends_the_older_attempt_that_was_still_open(
     assert story.states(house, paying_shop)[1] == "paid"
 
 
-def test_a_lost_payment_that_waits_for_its_bank_is_known_again_and_no_second_one_is_begun(
-    house: TestHouse, paying_shop: Shop, gateway: SandboxProcess
-) -> None:
-    """The list names captures only: it is asked for by its reference."""
-    story.begin_plan(house, paying_shop, gateway)
-    give_another_card(house, paying_shop, gateway, "pending")
-    due = story.collections(house, paying_shop)[1].scheduled_at
-    house.travel(paying_shop, seconds=(due - house.now(paying_shop)).total_seconds() - 60)
-    lost = lose(house, paying_shop, expected=sdk.Pending)
-    fail_over(house, paying_shop)
-    look(house, paying_shop)
-    house.travel(paying_shop, minutes=30)
+def before_the_second(house: TestHouse, shop: Shop) -> None:
+    """The second payment falls due in a minute."""
+    due = story.collections(house, shop)[1].scheduled_at
+    house.travel(shop, seconds=(due - house.now(shop)).total_seconds() - 60)
 
-    assert not held(house, paying_shop)
-    second = story.attempts(house, paying_shop)[1]
+
+def test_a_lost_payment_that_waits_for_its_bank_is_known_again_and_no_second_one_is_begun(
+    house: TestHouse, gateway: SandboxProcess, mails: Letterbox
+) -> None:
+    """The list names captures only, and the gateway has no key by which it would know the second one."""
+    gateway.another_account("no_keys")
+    shop = house.add_shop(sandbox=gateway.settings())
+    story.begin_plan(house, shop, gateway)
+    give_another_card(house, shop, gateway, "pending")
+    before_the_second(house, shop)
+    lost = lose(house, shop, expected=sdk.Pending)
+    fail_over(house, shop)
+    look(house, shop)
+    house.travel(shop, minutes=30)
+
+    assert not held(house, shop)
+    second = story.attempts(house, shop)[1]
     assert (second.reference, second.state) == (lost.request.reference, "pending")
-    house.travel(paying_shop, days=2)
-    assert story.states(house, paying_shop)[1] == "paid"
-    assert story.captured(house, paying_shop, gateway) == [3334, 3333]
+    house.travel(shop, days=2)
+    assert story.states(house, shop)[1] == "paid"
+    assert story.captured(house, shop, gateway) == [3334, 3333]
 
 
 def test_quarantine_is_not_lifted_while_the_gateway_cannot_be_asked_what_is_lost(
     house: TestHouse, paying_shop: Shop, gateway: SandboxProcess
 ) -> None:
     story.begin_plan(house, paying_shop, gateway)
-    due = story.collections(house, paying_shop)[1].scheduled_at
-    house.travel(paying_shop, seconds=(due - house.now(paying_shop)).total_seconds() - 60)
+    before_the_second(house, paying_shop)
+    house.travel(paying_shop, minutes=2)
     fail_over(house, paying_shop)
-    gateway.faults(rates={"look_up_error": 1.0})
-    look(house, paying_shop)
-    house.travel(paying_shop, minutes=30)
-    assert held(house, paying_shop)
-    gateway.faults()
-    house.travel(paying_shop, hours=2)
-    assert not held(house, paying_shop)
-    assert story.captured(house, paying_shop, gateway) == [3334, 3333]
+    with house.of(paying_shop) as session:
+        row = session.get_one(Collection, (paying_shop.id, story.collections(house, paying_shop)[2].id))
+        row.scheduled_at = house.now(paying_shop)
+        account = session.scalars(select(GatewayAccount)).one()
+        run = reconciliation.begin(session, paying_shop, account.id)
+    assert isinstance(run, reconciliation.Run)
+    with house.worker.app_context(), house.in_time(paying_shop):
+        gateway.faults(rates={"look_up_error": 1.0})
+        assert not comparing.lost_are_known(paying_shop, run)
+        gateway.faults()
+        assert comparing.lost_are_known(paying_shop, run)
 
 
 def test_every_lost_payment_of_a_subscription_is_known_again_also_of_a_row_that_was_not_there_yet(

@@ -87,10 +87,13 @@ def bring_back(
     outcome: sdk.Outcome,
     at: datetime,
 ) -> str:
-    """Write the lost attempt down again, sent ``at``, and record its outcome: its id; "" where its collection can no
-    longer be paid. An attempt before it had ended, or this one would not have begun."""
+    """Write the lost attempt down again, sent ``at`` or before, and record its outcome: its id; "" where its collection can
+    no longer be paid, or it is written down by now. An attempt before it had ended, or this one would not have begun."""
     plan = plans.locked(session, shop.id, session.get_one(Payment, (shop.id, origin.collection_id)).plan_id)
-    for attempt in billing.attempts_of(session, shop.id, origin.collection_id):
+    before = billing.attempts_of(session, shop.id, origin.collection_id)
+    if any(attempt.number >= origin.number for attempt in before):
+        return ""
+    for attempt in before:
         if attempt.state in OPEN:
             billing.record(session, shop, attempt.id, sdk.NotExecuted("a later attempt was made"))
     row = session.get_one(
@@ -100,18 +103,27 @@ def bring_back(
         moves.move(session, row, "due", "a later attempt was made")
     if row.state not in CHARGEABLE:
         return ""
+    lost = _written_down(session, plan, row, account_id, origin.number, at)
+    billing.record(session, shop, lost.id, outcome)
+    return lost.id
+
+
+def _written_down(
+    session: Session, plan: Plan, row: Payment, account_id: str, number: int, at: datetime
+) -> Attempt:
     attempt = Attempt(
-        shop_id=shop.id,
+        shop_id=row.shop_id,
         plan_id=plan.id,
         collection_id=row.id,
         account_id=account_id,
         method_id=plan.method_id,
-        number=origin.number,
-        reference=billing.reference_of(row.id, origin.number),
+        number=number,
+        reference=billing.reference_of(row.id, number),
         amount=row.amount,
         currency=row.currency,
         initiator="customer" if plan.state == "pending" else "merchant",
-        first_sent_at=at,
+        # When it was first sent nobody knows. No key may be thought younger than it is, no silence older.
+        first_sent_at=min(at, row.scheduled_at),
         last_sent_at=at,
         asked=0,
     )
@@ -119,5 +131,4 @@ def bring_back(
     moves.move(session, row, "in_flight", "known again from the gateway")
     row.rest(None)
     session.flush()
-    billing.record(session, shop, attempt.id, outcome)
-    return attempt.id
+    return attempt
