@@ -1,11 +1,11 @@
 """The books: double entry, append-only. A journal is one thing that happened to money; its postings sum to zero."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import BigInteger, ForeignKeyConstraint, UniqueConstraint, column, select, table
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import BigInteger, ForeignKeyConstraint, UniqueConstraint, column, select, table, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from plugin_backend.core.db import Base
@@ -73,11 +73,26 @@ def book(
     return book_all(session, shop_id, [Booking(kind, source, plan_id, amount, debit, credit)]) == 1
 
 
+# One statement however many rows there are: the database plans it once, and nothing is compiled here.
+_JOURNALS = text("""
+    INSERT INTO journals (shop_id, id, kind, source, plan_id, currency, at, created_at)
+    SELECT shop_id, id, kind, source, plan_id, currency, at, created_at
+    FROM json_to_recordset(:rows) AS journal (shop_id text, id text, kind text, source text, plan_id text,
+        currency text, at timestamptz, created_at timestamptz)
+    ON CONFLICT (shop_id, source, kind) DO NOTHING
+    RETURNING id""")
+_POSTINGS = text("""
+    INSERT INTO postings (shop_id, id, journal_id, account, amount, created_at)
+    SELECT shop_id, id, journal_id, account, amount, created_at
+    FROM json_to_recordset(:rows) AS posting (shop_id text, id text, journal_id text, account text, amount bigint,
+        created_at timestamptz)""")
+
+
 def book_all(session: Session, shop_id: str, bookings: Sequence[Booking]) -> int:
     """Book each once per source and kind; how many were not booked before."""
     if not bookings:
         return 0
-    now = clock.now()
+    now = clock.now().isoformat()
     journals = [
         {
             "shop_id": shop_id,
@@ -91,10 +106,7 @@ def book_all(session: Session, shop_id: str, bookings: Sequence[Booking]) -> int
         }
         for it in bookings
     ]
-    statement = (
-        insert(Journal).values(journals).on_conflict_do_nothing(index_elements=["shop_id", "source", "kind"])
-    )
-    booked = set(session.scalars(statement.returning(Journal.id)))
+    booked = set(session.scalars(_JOURNALS, {"rows": json.dumps(journals)}))
     postings = [
         {
             "shop_id": shop_id,
@@ -109,7 +121,7 @@ def book_all(session: Session, shop_id: str, bookings: Sequence[Booking]) -> int
         for account, signed in ((it.debit, it.amount.minor), (it.credit, -it.amount.minor))
     ]
     if postings:
-        session.execute(insert(Posting).values(postings))
+        session.execute(_POSTINGS, {"rows": json.dumps(postings)})
     return len(booked)
 
 

@@ -25,6 +25,8 @@ class Move(Row, Base):
 
     __tablename__ = "moves"
     prefix = "mov"
+    # Its number in the sequence is not asked for when it is written: who needs it reads it.
+    __mapper_args__ = {"eager_defaults": False}  # noqa: RUF012
 
     seq: Mapped[int] = mapped_column(BigInteger, Identity(), unique=True)
     noun: Mapped[str]

@@ -25,6 +25,8 @@ class Out(moves.Stateful, Due, Row, Base):
 
     __tablename__ = "outbox"
     prefix = "out"
+    # Its number in the sequence is not asked for when it is written: who needs it reads it.
+    __mapper_args__ = {"eager_defaults": False}  # noqa: RUF012
     noun = "out"
     bell = "deliver"
 

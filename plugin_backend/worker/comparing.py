@@ -63,7 +63,7 @@ def lost_are_known(shop: Shop, run: Run) -> bool:
         asked = reconciliation.untold(session, run)
     while asked:
         outcomes: dict[str, Outcome | Absent] = {}
-        for told in asking.answers({name: partial(_find, run, name) for name in asked}):
+        for told in asking.answers([{name: partial(_find, run, name) for name in asked}]):
             outcomes |= told
             with transaction(shop.id) as session:
                 reconciliation.hold_on(session, run)

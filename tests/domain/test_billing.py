@@ -362,7 +362,7 @@ def test_who_wakes_too_late_to_send_does_not_undo_what_was_sent_again_meanwhile(
 
     late = replace(sleeper, request=replace(sleeper.request, deadline=time.monotonic() - 1))
     with house.worker.app_context(), house.in_time(paying_shop):
-        charging._ask_all(paying_shop, [late])
+        charging._ask_all(paying_shop, [[late]])
     house.travel(paying_shop, hours=1)
 
     assert story.states(house, paying_shop)[1] == "paid"
