@@ -38,12 +38,13 @@ def _due_now(shop: Shop, taken: list[str]) -> Iterator[list[billing.Prepared]]:
     for _ in range(BATCHES):
         with transaction(shop.id) as session:
             ids = due.take(session, Collection, shop.id, limit=BATCH)
-        if not ids:
-            return
         taken += ids
-        with transaction(shop.id) as session:
-            prepared = billing.prepare_all(session, shop, ids, initiator="merchant")
-        yield prepared
+        if ids:
+            with transaction(shop.id) as session:
+                prepared = billing.prepare_all(session, shop, ids, initiator="merchant")
+            yield prepared
+        if len(ids) < BATCH:
+            return
 
 
 def charge_one(shop: Shop, collection_id: str, *, initiator: billing.Initiator, back: str = "") -> None:
