@@ -117,9 +117,6 @@ def test_a_customer_is_forgotten_here_and_at_the_gateway(
         assert (stone.cause, stone.asked_by) == ("by_hand", "a test")
         with pytest.raises(SealError):
             keys.by_id(session, paying_shop.id, ids.raw(key.id))
-        with pytest.raises(SealError) as refused:
-            vault.open_method(session, method, vault.to_detach(stone))
-        assert refused.value.why == "forgotten"
     assert erasure(house, paying_shop).state == "shredded"
     assert charge(gateway, token)[1]["error"]["code"] == "unknown_token"
     assert story.captured(house, paying_shop, gateway) == [3334, 3333, 3333]

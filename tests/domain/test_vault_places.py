@@ -11,6 +11,7 @@ from psycopg.conninfo import make_conninfo
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.orm import Session
 
+from plugin_backend.core.db import set_shop
 from plugin_backend.core.ids import new_id
 from plugin_backend.core.seal import Ring, SealError
 from plugin_backend.domain import merchants, onboarding, vault
@@ -40,6 +41,7 @@ class Vaulted:
         house = self.house.worker.extensions["reprise"]
         with self.house.worker.app_context(), Session(self.engine) as session:
             house.ring = Ring()
+            set_shop(session, self.shop_id)
             yield session
             session.rollback()
             house.ring = Ring()

@@ -67,9 +67,9 @@ def second(sealed: Config) -> Iterator[str]:
     with psycopg.connect(sealed.database_url, autocommit=True) as owner:
         add = "INSERT INTO vault_roots (id, provider, state, created_at) VALUES (%s, 'file', %s, now())"
         owner.execute(add, [root, "decrypt_only"])
-        owner.execute(add, ["root_3", "destroyed"])
+        owner.execute(add, ["root_zz", "destroyed"])
         yield root
-        owner.execute("DELETE FROM vault_roots WHERE id IN (%s, 'root_3')", [root])
+        owner.execute("DELETE FROM vault_roots WHERE id IN (%s, 'root_zz')", [root])
 
 
 def refusal(settings: Config, *words: str, **more: str) -> str:
@@ -110,7 +110,7 @@ def test_every_root_key_that_is_missing_is_named_and_none_that_is_held(
     both = f"the data needs the root keys {needed} and {second}: "
     assert both in refusal(elsewhere, "worker")
     assert f"the data needs the root key {second}: " in refusal(sealed, "worker")
-    assert "root_3" not in refusal(elsewhere, "worker")
+    assert "root_zz" not in refusal(elsewhere, "worker")
 
 
 def test_the_right_one_from_the_environment_will_do(elsewhere: Config, needed: str, sealed: Config) -> None:

@@ -40,6 +40,8 @@ def prepare_all(
     comes back to, such as ``o/off_...``. Locks are taken in the order plan, collection, by id."""
     found, rows = _locked(session, shop.id, ids)
     known = guards.facts(session, shop, list(found.values()), rows)
+    # Before anything is added: a look at the database in between would have each attempt written twice.
+    vault.warm(session, shop.id, (method.sealed for method in known.methods.values()))
     gateways: dict[str, sdk.Gateway] = {}
     begun = []
     for row in rows:
@@ -50,7 +52,6 @@ def prepare_all(
             continue
         known.spent.note(known.methods[plan.method_id], row.money, known.now)
         begun.append((plan, _begin(session, shop, plan, row, known, initiator, back)))
-    vault.warm(session, shop.id, (known.methods[plan.method_id].sealed for plan, _ in begun))
     prepared = [_prepared(session, shop, plan, attempt, known, gateways) for plan, attempt in begun]
     return [one for one in prepared if one is not None]
 
