@@ -36,6 +36,13 @@ def source(postgres_admin_url: str) -> str:
     return make_conninfo(postgres_admin_url, dbname="reprise")
 
 
+@pytest.fixture(autouse=True)
+def nothing_of_other_tests(source: str) -> None:
+    """A backup is of the whole database, and other tests leave in it what they have broken on purpose."""
+    with psycopg.connect(source, autocommit=True) as owner:
+        owner.execute("TRUNCATE shops CASCADE")
+
+
 @pytest.fixture
 def target(postgres_admin_url: str) -> Iterator[str]:
     """An empty database of the owner's, as one would be given on a new server."""
