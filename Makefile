@@ -36,7 +36,7 @@ install: $(VENV)/.installed ## Make .venv with reprise in it
 
 .PHONY: test
 test: $(VENV)/.developed ## Pass all tests against a real PostgreSQL and a real Redis, which the tests start
-	@$(BIN)/python -m pytest -n $(JOBS) $(TESTS)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(TESTS)
 
 .PHONY: check
 check: $(VENV)/.developed ## Lint, types, format, and which floor may import which
