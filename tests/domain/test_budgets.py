@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from plugin_backend.domain import plans, vault
+from plugin_backend.domain import billing, plans, vault
 from plugin_backend.domain.billing import budgets
 from plugin_backend.domain.merchants import Shop
 from plugin_backend.domain.plans import Plan
@@ -88,6 +88,25 @@ def test_a_batch_counts_what_it_tries_itself(house: TestHouse, paying: Shop) -> 
             tried.append(spent.allowed_at(card, TOTAL, now) is None)
             spent.note(card, TOTAL, now)
         assert tried == [True, True, False, False]
+
+
+def test_a_card_whose_scheme_allows_no_more_is_not_tried_until_it_does(
+    house: TestHouse, paying: Shop
+) -> None:
+    with house.of(paying) as session:
+        ana, bo = two_plans(session, paying)
+        refused(session, paying, ana, 14)
+        row = plans.collection(session, paying.id, bo.id, 2)
+        assert billing.prepare(session, paying, row.id, initiator="merchant") is not None
+        session.rollback()
+    with house.of(paying) as session:
+        ana, bo = two_plans(session, paying)
+        refused(session, paying, ana, 15)
+        row = plans.collection(session, paying.id, bo.id, 2)
+        assert billing.prepare(session, paying, row.id, initiator="merchant") is None
+        assert row.held == "card_budget"
+        assert row.due_at is not None
+        assert row.due_at > clock.now() + timedelta(days=29, hours=23)
 
 
 def test_captured_payments_and_old_refusals_count_for_nothing(house: TestHouse, paying: Shop) -> None:
