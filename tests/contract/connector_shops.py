@@ -17,9 +17,11 @@ from tests.contract.connector_golden import SETTINGS
 
 class Shop:
     """What the shops have in common. ``orders`` are those that exist, by their number; ``counts_parts`` is True for
-    a platform whose orders can be paid in part."""
+    a platform whose orders can be paid in part; ``holds_any_basket`` for one that can make an order of a basket it never
+    had."""
 
     counts_parts = True
+    holds_any_basket = True
 
     def __init__(self) -> None:
         self.requests: list[Request] = []
@@ -40,6 +42,9 @@ class Shop:
     def buy(self, cart_key: str) -> None:
         """The shopper comes back and buys at the shop's own checkout."""
         raise NotImplementedError
+
+    def cancel(self, order_key: str) -> None:
+        """The shop's people cancel an order; nothing where the platform cannot show that."""
 
     def paid(self, order_key: str) -> int:
         """How much the shop believes to have got for an order, in minor units."""
@@ -145,6 +150,9 @@ class WooShop(Shop):
             self.orders[cart_key.partition(":")[2]], {"set_paid": True, "payment_method": "cardgate"}
         )
 
+    def cancel(self, order_key: str) -> None:
+        self.orders[order_key.partition(":")[2]]["status"] = "cancelled"
+
     def paid(self, order_key: str) -> int:
         order = self.orders[order_key.partition(":")[2]]
         return round(float(order["total"]) * 100) if order["date_paid_gmt"] else 0
@@ -241,6 +249,9 @@ class ShopifyShop(Shop):
     def buy(self, cart_key: str) -> None:
         self.carts[cart_key.partition(":")[2]] = _number(self._new(10000, 10000)["id"])
 
+    def cancel(self, order_key: str) -> None:
+        self.orders[order_key.partition(":")[2]]["cancelledAt"] = "2026-03-02T11:00:00Z"
+
     def paid(self, order_key: str) -> int:
         return _minor(self.orders[order_key.partition(":")[2]]["totalReceivedSet"])
 
@@ -319,6 +330,3 @@ class CustomShop(Shop):
 
     def told(self, order_key: str) -> list[str]:
         return self.words[order_key.partition(":")[2]]
-
-
-SHOPS: dict[str, type[Shop]] = {"custom": CustomShop, "shopify": ShopifyShop, "woocommerce": WooShop}

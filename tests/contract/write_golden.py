@@ -8,16 +8,9 @@ from pathlib import Path
 
 from plugin_backend.sdk.errors import Unreadable
 from plugin_backend.sdk.http import Delivery, HttpClient
-from tests.contract import golden_custom, golden_shopify, golden_woocommerce
 from tests.contract.connector_golden import as_json, connector, folder, read_http, write_http
-from tests.contract.connector_shops import SHOPS
+from tests.contract.connector_rigs import DELIVERIES, SHOPS
 from tests.contract.connector_writes import WRITES, exchange
-
-DELIVERIES = {
-    "custom": golden_custom.deliveries,
-    "shopify": golden_shopify.deliveries,
-    "woocommerce": golden_woocommerce.deliveries,
-}
 
 
 def expected(platform: str, delivery: Delivery) -> dict[str, object]:
