@@ -5,27 +5,47 @@ Each is a ``Client``, so that a contract test drives a connector without a netwo
 
 import json
 import re
+import uuid
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from standardwebhooks import Webhook
 
+from plugin_backend.sdk import clock
 from plugin_backend.sdk.http import Request, Response
 from tests.contract.connector_golden import SETTINGS
+
+AT = "2026-03-02T10:00:00+00:00"
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """One webhook that a shop wants to send. ``sign`` makes its headers anew for each try."""
+
+    topic: str
+    url: str
+    body: bytes
+    sign: Callable[[bytes], dict[str, str]]
 
 
 class Shop:
     """What the shops have in common. ``orders`` are those that exist, by their number; ``counts_parts`` is True for
     a platform whose orders can be paid in part; ``holds_any_basket`` for one that can make an order of a basket it never
-    had."""
+    had. ``outbox`` is what it wants to send, by one that sends webhooks; it tries again after so many seconds
+    (``retry_after``, shortened) where nothing answered or the answer's hundreds are among ``retried``."""
 
     counts_parts = True
     holds_any_basket = True
+    retry_after: tuple[float, ...] = ()
+    retried: tuple[int, ...] = ()
 
     def __init__(self) -> None:
         self.requests: list[Request] = []
-        self.orders: dict[str, dict[str, Any]] = {}
+        self.orders: dict[str, Any] = {}
+        self.now: Callable[[], str] = lambda: AT
+        self.outbox: list[Post] = []
 
     def send(self, request: Request, *, timeout: float | None = None) -> Response:
         self.requests.append(request)
@@ -279,11 +299,15 @@ def _times(bag: dict[str, Any], quantity: int) -> int:
 class CustomShop(Shop):
     """Does each message once, by its id, and judges signatures with the reference library."""
 
+    retry_after = (0.1, 0.2, 0.4, 0.8, 1.6)
+    retried = (3, 4, 5)
+
     def __init__(self) -> None:
         super().__init__()
         self.done: dict[str, Any] = {}
         self.words: dict[str, list[str]] = {}
         self.bought: set[str] = set()
+        self.hook_url = ""
 
     def answer(self, request: Request) -> tuple[int, Any]:
         told = Webhook(SETTINGS["custom"]["callback_secret"]).verify(request.body, dict(request.headers))
@@ -320,13 +344,40 @@ class CustomShop(Shop):
         return 200, {"order_id": data["order_id"]}
 
     def leave_basket(self) -> str:
+        self._tell("cart.updated", {**_BASKET, "updated_at": self.now()})
         return "cart:k-7"
 
     def buy(self, cart_key: str) -> None:
-        self.bought.add(cart_key.partition(":")[2])
+        name = cart_key.partition(":")[2]
+        self.bought.add(name)
+        money = {"currency": "EUR", "amount_minor": 10000}
+        self._tell("order.paid", {"id": "N-1", "cart_id": name, "at": self.now(), **money})
+
+    def _tell(self, kind: str, data: dict[str, Any]) -> None:
+        body = json.dumps({"type": kind, "timestamp": self.now(), "data": data}).encode()
+        secret, message = SETTINGS["custom"]["secret"], f"msg_{uuid.uuid4().hex}"
+
+        def sign(body: bytes) -> dict[str, str]:
+            at = clock.real_now()
+            signature = Webhook(secret).sign(message, at, body.decode())
+            stamp = str(int(at.timestamp()))
+            return {"webhook-id": message, "webhook-timestamp": stamp, "webhook-signature": signature}
+
+        if self.hook_url:
+            self.outbox.append(Post(kind, self.hook_url, body, sign))
 
     def paid(self, order_key: str) -> int:
         return int(self.orders[order_key.partition(":")[2]]["paid"])
 
     def told(self, order_key: str) -> list[str]:
         return self.words[order_key.partition(":")[2]]
+
+
+_BASKET: dict[str, Any] = {
+    "id": "k-7",
+    "currency": "EUR",
+    "amount_minor": 10000,
+    "lines": [{"title": "Lamp", "quantity": 1, "total_amount_minor": 10000}],
+    "customer": {"email": "ana@shopper.example", "name": "Ana Lind Ek", "locale": "sv", "country": "SE"},
+    "consent": {"granted": True, "at": "2026-03-02T10:24:00Z", "source": "checkout"},
+}

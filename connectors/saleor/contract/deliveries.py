@@ -6,10 +6,9 @@ from dataclasses import replace
 from typing import Any
 
 from connectors.saleor.contract import world
-from connectors.saleor.contract.shop import Shop
+from connectors.saleor.contract.shop import Shop, headers, snake
 from connectors.saleor.contract.world import Checkout, Line, Order, Transaction, gid
 from connectors.saleor.graphql import SUBSCRIPTION
-from plugin_backend.sdk.signing import hmac_sha256
 from tests.contract.connector_golden import SECRET
 
 _CONSENT = {"granted": True, "text_version": "2026-01", "at": "2026-03-02T10:19:00Z", "source": "storefront"}
@@ -111,28 +110,10 @@ def _order(event: str, one: Order) -> tuple[dict[str, str], bytes]:
 
 
 def _hook(event: str, what: dict[str, Any], *, old: bool = False) -> tuple[dict[str, str], bytes]:
-    shop = Shop()
-    shop.webhooks.append({"subscriptionQuery": SUBSCRIPTION})
-    body = shop.body(event, **what)
-    return headers(body, _snake(event), old=old), body
+    body = Shop().body(SUBSCRIPTION, event, what)
+    return headers(body, snake(event), SECRET, old=old), body
 
 
 def _raw(value: Any) -> tuple[dict[str, str], bytes]:
     body = json.dumps(value, ensure_ascii=False).encode()
-    return headers(body, "checkout_updated"), body
-
-
-def headers(body: bytes, event: str, secret: str = SECRET, *, old: bool = False) -> dict[str, str]:
-    """Each of the platform's own headers twice; releases before 3.20 had the older names alone."""
-    told = {
-        "Event": event,
-        "Domain": "nordwind.example",
-        "Signature": hmac_sha256(secret.encode(), body).hex(),
-    }
-    sent = {"Content-Type": "application/json"} | {f"X-Saleor-{name}": value for name, value in told.items()}
-    newer = {f"Saleor-{name}": value for name, value in told.items()}
-    return sent if old else sent | newer | {"Saleor-Api-Url": "https://nordwind.example/graphql/"}
-
-
-def _snake(event: str) -> str:
-    return "".join(f"_{c.lower()}" if c.isupper() else c for c in event).lstrip("_")
+    return headers(body, "checkout_updated", SECRET), body

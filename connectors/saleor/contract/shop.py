@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,9 @@ from graphql import GraphQLSchema, build_schema, graphql_sync
 from connectors.saleor.contract import world
 from connectors.saleor.contract.world import Checkout, Line, Order, Transaction, gid
 from plugin_backend.sdk.http import Request
+from plugin_backend.sdk.signing import hmac_sha256
 from tests.contract.connector_golden import SETTINGS
+from tests.contract.connector_shops import Post
 from tests.contract.connector_shops import Shop as ContractShop
 
 SCHEMA: GraphQLSchema = build_schema(Path(__file__).with_name("schema.graphql").read_text())
@@ -24,7 +27,6 @@ PERMISSIONS = (
     "MANAGE_ORDERS",
     "MANAGE_ORDERS_IMPORT",
 )
-AT = "2026-03-02T10:00:00+00:00"
 
 
 def minor(amount: str) -> int:
@@ -35,6 +37,9 @@ class Shop(ContractShop):
     """Its orders come from its own checkouts only, and each checkout becomes one."""
 
     holds_any_basket = False
+    # Ten seconds, doubled four times; what was answered by 3xx or 4xx is not tried again.
+    retry_after = (0.1, 0.2, 0.4, 0.8, 1.6)
+    retried = (5,)
 
     def __init__(self) -> None:
         super().__init__()
@@ -56,13 +61,20 @@ class Shop(ContractShop):
         )
         return (400 if done.data is None else 200), done.formatted
 
-    def body(self, event: str, **what: Any) -> bytes:
-        """What a webhook with our query would be sent for an event, with the platform's blanks and raw UTF-8."""
-        query = self.webhooks[-1]["subscriptionQuery"]
-        root = {"event": {"__typename": event, "issuedAt": AT, "version": "3.23.0", **what}}
+    def body(self, query: str, event: str, what: dict[str, Any]) -> bytes:
+        """What a webhook with this query is sent for an event, with the platform's blanks and raw UTF-8."""
+        root = {"event": {"__typename": event, "issuedAt": self.now(), "version": "3.23.0", **what}}
         done = graphql_sync(SCHEMA, query, root)
         assert done.errors is None, done.errors
         return json.dumps((done.data or {})["event"], ensure_ascii=False).encode()
+
+    def _tell(self, event: str, **what: Any) -> None:
+        """The body is what was true when it happened; a repetition is byte for byte the same."""
+        for hook in self.webhooks:
+            if hook["isActive"]:
+                body, secret = self.body(hook["subscriptionQuery"], event, what), hook["secretKey"]
+                sign = partial(headers, event=snake(event), secret=secret)
+                self.outbox.append(Post(event, hook["targetUrl"], body, sign))
 
     def _root(self) -> dict[str, Any]:
         return {**self._queries(), **self._orders_made(), **self._orders_marked(), **self._hooks()}
@@ -119,6 +131,7 @@ class Shop(ContractShop):
                 self.checkouts[id] = basket
                 return {"order": None, "errors": [_error("billingAddress", "BILLING_ADDRESS_NOT_SET")]}
             made = self._made(id, basket.lines, basket.email, _metadata(privateMetadata))
+            self._tell("OrderCreated", order=world.order(made))
             return {"order": world.order(made), "errors": []}
 
         def imported(_info: Any, orders: Any, **_: Any) -> Any:
@@ -149,13 +162,15 @@ class Shop(ContractShop):
         return {"orderCreateFromCheckout": from_checkout, "orderBulkCreate": imported}
 
     def _made(self, checkout: str, lines: list[Line], email: str, private: dict[str, str]) -> Order:
-        made = Order(gid("Order", f"a{len(self.orders):03}"), checkout, lines, AT, AT, email, private=private)
+        name, at = f"a{len(self.orders):03}", self.now()
+        made = Order(gid("Order", name), checkout, lines, at, at, email, private=private)
         self.orders[made.id] = made
         return made
 
     def _orders_marked(self) -> dict[str, Any]:
         def pay(_info: Any, id: str, transaction: Any) -> Any:
             self.orders[id].transactions.append(_paid(transaction))
+            self._changed(self.orders[id], "OrderUpdated")
             return {"transaction": {"id": gid("TransactionItem", "1")}, "errors": []}
 
         def note(_info: Any, order: str, input: Any) -> Any:
@@ -181,19 +196,29 @@ class Shop(ContractShop):
 
         return {"webhookCreate": create, "webhookUpdate": update}
 
+    def _changed(self, order: Order, event: str) -> None:
+        order.updated = self.now()
+        self._tell(event, order=world.order(order))
+
     def leave_basket(self) -> str:
         lines = [Line("LAMP-1", "Lamp", 2, 8000), Line("BULB", "Bulbs", 3, 2000)]
-        left = Checkout(gid("Checkout", f"c{len(self.checkouts) + len(self.orders):03}"), lines, AT)
+        left = Checkout(gid("Checkout", f"c{len(self.checkouts) + len(self.orders):03}"), lines, self.now())
+        left.public["reprise_consent"] = '{"granted": true, "source": "checkout"}'
         self.checkouts[left.id] = left
+        self._tell("CheckoutCreated", checkout=world.checkout(left))
         return f"checkout:{left.id}"
 
     def buy(self, cart_key: str) -> None:
         basket = self.checkouts.pop(cart_key.partition(":")[2])
         sold = self._made(basket.id, basket.lines, basket.email, {})
+        self._tell("OrderCreated", order=world.order(sold))
         sold.transactions.append(Transaction("ch_native", sold.total))
+        self._changed(sold, "OrderFullyPaid")
 
     def cancel(self, order_key: str) -> None:
-        self.orders[order_key.partition(":")[2]].status = "CANCELED"
+        order = self.orders[order_key.partition(":")[2]]
+        order.status = "CANCELED"
+        self._changed(order, "OrderCancelled")
 
     def paid(self, order_key: str) -> int:
         paid: int = self.orders[order_key.partition(":")[2]].charged
@@ -202,6 +227,23 @@ class Shop(ContractShop):
     def told(self, order_key: str) -> list[str]:
         notes: list[str] = self.orders[order_key.partition(":")[2]].notes
         return notes
+
+
+def headers(body: bytes, event: str, secret: str, *, old: bool = False) -> dict[str, str]:
+    """Each of the platform's own headers twice; releases before 3.20 had the older names alone."""
+    told = {
+        "Event": event,
+        "Domain": "nordwind.example",
+        "Signature": hmac_sha256(secret.encode(), body).hex(),
+    }
+    sent = {"Content-Type": "application/json"} | {f"X-Saleor-{name}": value for name, value in told.items()}
+    newer = {f"Saleor-{name}": value for name, value in told.items()}
+    return sent if old else sent | newer | {"Saleor-Api-Url": "https://nordwind.example/graphql/"}
+
+
+def snake(event: str) -> str:
+    """``CheckoutUpdated`` of the schema is ``checkout_updated`` in a header."""
+    return "".join(f"_{c.lower()}" if c.isupper() else c for c in event).lstrip("_")
 
 
 def _refused(code: str) -> dict[str, Any]:

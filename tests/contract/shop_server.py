@@ -1,0 +1,129 @@
+"""A connector's small shop as a process of its own that behaves badly on purpose: ``python -m tests.contract.shop_server
+saleor``. Prints one line with its address when it is ready.
+
+What goes wrong is switched by the demo shop's switches, at ``POST /_control/switches``; ``POST /_control/leave`` and
+``/_control/buy`` are a shopper, ``GET /_control/state`` and ``/_control/idle`` tell how it stands.
+"""
+
+import dataclasses
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from flask import Flask, Response, jsonify, request
+from werkzeug.serving import make_server
+
+from plugin_backend.demo.shop import switches as wrong
+from plugin_backend.demo.shop.courier import Courier
+from plugin_backend.demo.shop.switches import Switches
+from plugin_backend.sdk import clock
+from plugin_backend.sdk.http import Request
+from tests.contract.connector_rigs import SHOPS
+from tests.contract.connector_shops import Post, Shop
+
+API = "/shop"
+
+
+class Letter:
+    """One webhook with its repetitions, as its platform has them."""
+
+    def __init__(self, shop: Shop, courier: Courier, post: Post) -> None:
+        self._shop, self._courier, self._post = shop, courier, post
+        self._tries = 0
+
+    def deliver(self) -> float | None:
+        post = self._post
+        body = _ERROR if self._courier.switches.error_bodies else post.body
+        headers = [("Content-Length", str(len(body))), *post.sign(body).items()]
+        host = post.url.split("/")[2]
+        answer = self._courier.post(
+            "hook", post.topic, "", post.url, [("Host", host), *headers], body, timeout=5.0
+        )
+        again = answer.status == 0 or answer.status // 100 in self._shop.retried
+        if not again or self._tries >= len(self._shop.retry_after):
+            return None
+        self._tries += 1
+        return self._shop.retry_after[self._tries - 1]
+
+
+_ERROR = (
+    b'{"__typename": "CheckoutUpdated", "type": "cart.updated", "data": null, "errors": [{"message": "No."}]}'
+)
+
+
+def create_app(shop: Shop, courier: Courier) -> Flask:
+    app = Flask(__name__)
+    lock = threading.RLock()
+    wrong.install(app, courier.switches, (API,))
+
+    def send_what_waits() -> None:
+        posts, shop.outbox = shop.outbox, []
+        courier.enqueue(*(Letter(shop, courier, post) for post in posts))
+
+    @app.post(f"{API}/<path:path>")
+    def api(path: str) -> Response:
+        with lock:
+            headers = {name.title(): value for name, value in request.headers.items()}
+            headers |= {name.lower(): value for name, value in request.headers.items()}
+            answer = shop.send(Request("POST", request.url, headers, request.get_data()))
+            send_what_waits()
+        return Response(answer.body, answer.status, content_type="application/json")
+
+    def act(name: str, does: Callable[[dict[str, Any]], Any]) -> None:
+        def acted() -> Response:
+            with lock:
+                said = does(request.get_json())
+                send_what_waits()
+            return jsonify(said)
+
+        app.add_url_rule(f"/_control/{name}", name, acted, methods=["POST"])
+
+    act("leave", lambda _: {"cart_key": shop.leave_basket()})
+    act("buy", lambda asked: shop.buy(asked["cart_key"]))
+    act("cancel", lambda asked: shop.cancel(asked["order_key"]))
+    act("forget", lambda _: _begin(shop))
+    act("hook", lambda asked: setattr(shop, "hook_url", asked["webhook_url"]))
+    act("switches", lambda asked: courier.switches.turn(asked) or dataclasses.asdict(courier.switches))
+
+    @app.get("/_control/idle")
+    def idle() -> Response:
+        return jsonify(idle=courier.idle())
+
+    @app.get("/_control/state")
+    def state() -> Response:
+        with lock:
+            orders = [str(order) for order in shop.orders.values()]
+        return jsonify(orders=orders, deliveries=[sent.as_json() for sent in list(courier.log)])
+
+    return app
+
+
+def _begin(shop: Shop) -> None:
+    """As the shop was when it opened, in real time."""
+    type(shop).__init__(shop)
+    shop.now = lambda: clock.real_now().isoformat()
+
+
+def main(platform: str) -> None:
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    shop = SHOPS[platform]()
+    _begin(shop)
+    courier = Courier(platform, Switches())
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        app = create_app(shop, courier)
+        server = make_server("127.0.0.1", port, app, threaded=True, fd=listener.fileno())
+        courier.start()
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        print(f"fake shop: http://127.0.0.1:{port}/", flush=True)
+        stop.wait()
+        server.shutdown()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
