@@ -34,12 +34,14 @@ class Shop:
     """What the shops have in common. ``orders`` are those that exist, by their number; ``counts_parts`` is True for
     a platform whose orders can be paid in part; ``holds_any_basket`` for one that can make an order of a basket it never
     had. ``outbox`` is what it wants to send, by one that sends webhooks; it tries again after so many seconds
-    (``retry_after``, shortened) where nothing answered or the answer's hundreds are among ``retried``."""
+    (``retry_after``, shortened) where nothing answered or the answer's hundreds are among ``retried``. ``error_body`` is what
+    it signs where something went wrong in it."""
 
     counts_parts = True
     holds_any_basket = True
     retry_after: tuple[float, ...] = ()
     retried: tuple[int, ...] = ()
+    error_body = b'{"errors": [{"message": "No."}]}'
 
     def __init__(self) -> None:
         self.requests: list[Request] = []

@@ -36,7 +36,7 @@ class Letter:
 
     def deliver(self) -> float | None:
         post = self._post
-        body = _ERROR if self._courier.switches.error_bodies else post.body
+        body = self._shop.error_body if self._courier.switches.error_bodies else post.body
         headers = [("Content-Length", str(len(body))), *post.sign(body).items()]
         host = post.url.split("/")[2]
         answer = self._courier.post(

@@ -59,7 +59,7 @@ class BadShop:
         dialect = _DIALECTS.get(self.platform)
         if not dialect:
             return str(self.control("leave", {})["cart_key"])
-        return str(self.control("shopper", {"dialect": dialect, "outcome": "leave", **_SHOPPER})["cart_key"])
+        return str(self.control("shopper", {"dialect": dialect, "outcome": "leave", **_SHOPPER})["key"])
 
     def buy(self) -> None:
         """A shopper fills a basket and buys it at the shop's own checkout."""

@@ -40,6 +40,9 @@ class Shop(ContractShop):
     # Ten seconds, doubled four times; what was answered by 3xx or 4xx is not tried again.
     retry_after = (0.1, 0.2, 0.4, 0.8, 1.6)
     retried = (5,)
+    error_body = (
+        b'{"__typename": "CheckoutUpdated", "checkout": null, "errors": [{"message": "No tax app."}]}'
+    )
 
     def __init__(self) -> None:
         super().__init__()
