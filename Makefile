@@ -38,6 +38,10 @@ install: $(VENV)/.installed ## Make .venv with reprise in it
 test: $(VENV)/.developed ## Pass all tests against a real PostgreSQL and a real Redis, which the tests start
 	@$(BIN)/python -m pytest -n $(JOBS) $(TESTS)
 
+.PHONY: oracles
+oracles: ## Install the platforms' own libraries for Node, against which the tests hold our signatures
+	@cd tests/node && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+
 .PHONY: check
 check: $(VENV)/.developed ## Lint, types, format, and which floor may import which
 	@$(BIN)/ruff check .

@@ -33,6 +33,9 @@ pytestmark = pytest.mark.skipif(
 
 _TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40)
 _WORD = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=20)
+# The release signs a blank in a query of the grant as "+", which was a fault of its own and is mended after it: Shopify
+# writes %20, and the vectors refuse the other.
+_WITHOUT_BLANKS = _WORD.map(lambda word: word.replace(" ", ""))
 # An object of JavaScript puts names that are whole numbers first, and the library sorts by the rules of a language: the
 # parameters that Shopify sends are words.
 _NAME = st.from_regex(r"\A[a-z][a-z_]{0,8}\Z").filter(lambda name: name not in ("hmac", "signature"))
@@ -50,7 +53,9 @@ class Library:
         assert self.process.stdin is not None and self.process.stdout is not None
         self.process.stdin.write(json.dumps({"verb": verb, **asked}) + "\n")
         self.process.stdin.flush()
-        answer = json.loads(self.process.stdout.readline())
+        line = self.process.stdout.readline()
+        assert line, f"the library ended over {asked}"
+        answer = json.loads(line)
         return next(iter(answer.values()))
 
 
@@ -96,7 +101,7 @@ def test_the_library_accepts_our_golden_deliveries_as_we_do(library: Library, go
     assert not library.ask("judge_body", secret=SECRET, **{**asked, "body": asked["body"] + " "})
 
 
-@given(more=st.dictionaries(_NAME, _WORD, max_size=3))
+@given(more=st.dictionaries(_NAME, _WITHOUT_BLANKS, max_size=3))
 @settings(deadline=None, max_examples=100)
 def test_a_query_that_the_library_signs_is_accepted(library: Library, more: dict[str, str]) -> None:
     query = {"shop": SHOP, "timestamp": str(int(time.time())), "code": "0907a61c", "state": "n0nce"} | more

@@ -23,6 +23,8 @@ const api = (secret) =>
     logger: { level: 0 },
   });
 
+const parameters = (query) => Object.fromEntries(new URLSearchParams(query));
+
 const good = async (judge) => {
   try {
     return { good: await judge() };
@@ -37,7 +39,7 @@ const verbs = {
     value: await generateLocalHmac(api(secret).config)(query),
   }),
   sign_proxy: async ({ secret, url, shop }) => {
-    const options = { type: RequestType.Public, store: shop, apiSecret: secret };
+    const options = { type: RequestType.Public, store: shop, apiSecretKey: secret };
     return { value: (await setUpValidRequest(options, new Request(url))).url };
   },
   judge_body: ({ secret, body, headers }) =>
@@ -46,9 +48,9 @@ const verbs = {
       return (await api(secret).webhooks.validate({ rawBody: body, rawRequest })).valid;
     }),
   judge_query: ({ secret, query }) =>
-    good(() => api(secret).utils.validateHmac(new URLSearchParams(query))),
+    good(() => api(secret).utils.validateHmac(parameters(query))),
   judge_proxy: ({ secret, query }) =>
-    good(() => api(secret).utils.validateHmac(new URLSearchParams(query), { signator: "appProxy" })),
+    good(() => api(secret).utils.validateHmac(parameters(query), { signator: "appProxy" })),
 };
 
 for await (const line of readline.createInterface({ input: process.stdin })) {
