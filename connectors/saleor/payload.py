@@ -241,7 +241,7 @@ def _consent(text: str) -> Consent | None:
         value = read_json(text.encode("utf-8", "replace"))
     except Unreadable:
         return None
-    read = load(_CONSENT, value) if isinstance(value, dict) else {"granted": None}
+    read = load(_CONSENT, value if isinstance(value, dict) else {})
     if read["granted"] is None:
         return None
     return Consent(read["granted"], read["source"] or "checkout.metadata", read["text_version"], read["at"])

@@ -331,7 +331,11 @@ class CustomShop(Shop):
         if kind in ("order.reserve", "order.renewed"):
             number = f"A-{len(self.orders) + 1}"
             paid = data["amount_minor"] if kind == "order.renewed" else 0
-            self.orders[number] = {"total": data["amount_minor"], "paid": paid}
+            self.orders[number] = {
+                "reference": data["reference"],
+                "total": data["amount_minor"],
+                "paid": paid,
+            }
             self.words[number] = [data["words"]] if kind == "order.renewed" else []
             return 200, {
                 "order_id": number,

@@ -78,6 +78,17 @@ class BadShop:
         """Exactly this goes wrong from now on."""
         self.control("switches", {**dataclasses.asdict(Switches()), **switches})
 
+    @property
+    def currency(self) -> str:
+        return "NOK" if self.platform == "shopify" else "EUR"
+
+    def hooks_standing(self) -> int:
+        """How many of the shop's webhooks still send, at a platform that ends them after failures."""
+        state = self.http.get(f"{self.base}/_control/state").json()
+        if self.platform == "woocommerce":
+            return sum(hook["status"] == "active" for hook in state["woo"]["webhooks"])
+        return len(state["shopify"]["subscriptions"])
+
     def orders_with(self, key: str) -> int:
         """How many of the shop's orders carry our key."""
         state = self.http.get(f"{self.base}/_control/state").json()

@@ -18,7 +18,7 @@ from plugin_backend.sdk.money import Money
 from tests.contract.connector_writes import reservation
 from tests.flow.bad_shops import BadShop, bad_shop
 from tests.flow.shop_process import Receiver, receiver
-from tests.house import TestHouse
+from tests.house import STANDARD_SECRET, TestHouse
 
 PLATFORMS = sorted(connectors())
 WRONG: list[dict[str, Any]] = [
@@ -107,8 +107,8 @@ def test_a_delivery_that_came_twice_is_kept_once(house: TestHouse, site: str, ba
     bad.wrong(twice=True)
     bad.leave()
     bad.settle()
-    bodies = {sent["body"] for sent in bad.deliveries()}
-    assert len(states(house, shop)) == len(bodies)
+    bodies = {sent["body"] for sent in bad.deliveries() if sent["url"].endswith(house.hook(shop))}
+    assert len(states(house, shop)) == len(bodies) > 0
 
 
 def test_signed_errors_are_shown_to_a_person_and_stop_nobody(
@@ -118,19 +118,23 @@ def test_signed_errors_are_shown_to_a_person_and_stop_nobody(
     own may sign anything. Shopify is not known to."""
     if bad.platform == "shopify":
         pytest.skip("Shopify is not known to sign an error")
-    other = house.add_shop("custom", settings={"secret": "whsec_" + "QUFB" * 8})
+    other = house.add_shop("custom", settings={"secret": STANDARD_SECRET})
     shop = connect(house, site, bad)
     bad.wrong(error_bodies=True)
     bad.leave()
     bad.settle()
+    basket = {"id": "k-1", "updated_at": "2026-11-22T10:00:00Z", "currency": "EUR", "amount_minor": 5000}
+    assert house.standard(other, {"type": "cart.updated", "data": basket}) == 200
     house.rest(shop)
+    house.rest(other)
     assert "unreadable" in states(house, shop)
+    assert states(house, other) == ["read"]
     bad.wrong()
     bad.leave()
     bad.settle()
     house.rest(shop)
     assert "read" in states(house, shop)
-    house.rest(other)
+    assert len(carts(house, other)) == 1
 
 
 @pytest.mark.parametrize(
@@ -149,9 +153,9 @@ def test_signed_errors_are_shown_to_a_person_and_stop_nobody(
 def test_an_order_is_held_once_after_whatever_the_shop_answered_first(
     bad: BadShop, hooks: Receiver, wrong: dict[str, Any], expected: Any
 ) -> None:
-    wanted = reservation(
-        bad.leave(), key=f"res_{bad.platform}_{next(iter(wrong))}", total=Money(10000, "EUR")
-    )
+    name, switch = next(iter(wrong.items()))
+    key = f"res_{bad.platform}_{name}_{switch}".replace(".", "_")
+    wanted = reservation(bad.leave(), key=key, total=Money(10000, bad.currency))
     one = bad.connector(timeout=0.7)
     bad.wrong(**wrong)
     with pytest.raises(RepriseError) as raised:
@@ -181,9 +185,10 @@ def test_a_webhook_that_the_platform_switched_off_after_failures_is_made_to_stan
     one = bad.connector()
     one.ensure_webhooks(hooks.url)
     hooks.answer = lambda _: 500
-    for _ in range(8):
+    stood = bad.hooks_standing()
+    for _ in range(9):
         bad.buy()
-    _wait(lambda: len(bad.deliveries()) >= 16)
+    _wait(lambda: bad.hooks_standing() < stood)
     hooks.answer = lambda _: 200
     assert {state.state for state in one.ensure_webhooks(hooks.url)} & {"repaired", "created"}
     assert {state.state for state in one.ensure_webhooks(hooks.url)} == {"active"}
