@@ -90,6 +90,13 @@ def overheard() -> Iterator[list[Exchange]]:
         _listening.reset(token)
 
 
+def hear(request: Request, came: Response | str) -> None:
+    """Tell who listens what was asked and what came of it."""
+    exchanges = _listening.get()
+    if exchanges is not None:
+        exchanges.append(Exchange(request, came))
+
+
 class HttpClient:
     """The real ``Client``. ``allow_private`` is for test shops and the demo on loopback: with it, http, any port, this
     machine's own and private networks' addresses are allowed; without it only https and the usual ports of public ones.
@@ -113,15 +120,12 @@ class HttpClient:
         self._client = httpx2.Client(transport=transport, follow_redirects=False, trust_env=False)
 
     def send(self, request: Request, *, timeout: float | None = None) -> Response:
-        heard = _listening.get()
         try:
             answer = self._sent(request, self._timeout if timeout is None else timeout)
         except (NotSent, NoAnswer) as error:
-            if heard is not None:
-                heard.append(Exchange(request, str(error)))
+            hear(request, str(error))
             raise
-        if heard is not None:
-            heard.append(Exchange(request, answer))
+        hear(request, answer)
         return answer
 
     def _sent(self, request: Request, limit: float) -> Response:
