@@ -10,11 +10,13 @@ from marshmallow import Schema, fields, validate
 from connectors.shopify import orders, reading, setup
 from connectors.shopify.graphql import Admin
 from connectors.shopify.payload import READERS
+from plugin_backend.sdk import clock
 from plugin_backend.sdk.connector import (
     Capabilities,
     CartChanged,
     Change,
     Check,
+    Guide,
     Install,
     OrderCancelled,
     OrderPlaced,
@@ -26,7 +28,7 @@ from plugin_backend.sdk.connector import (
     WebhookState,
     WrittenBack,
 )
-from plugin_backend.sdk.errors import BadSignature, Refused
+from plugin_backend.sdk.errors import BadSignature, NotSent, Refused
 from plugin_backend.sdk.http import Client, Delivery
 from plugin_backend.sdk.payload import read_object
 from plugin_backend.sdk.signing import check_base64_hmac
@@ -59,6 +61,7 @@ class Shopify:
         polling=True,
         webhooks_api=True,
     )
+    guide: ClassVar[Guide] = setup.GUIDE
 
     def __init__(self, settings: Mapping[str, str], http: Client) -> None:
         self._settings = settings
@@ -78,7 +81,7 @@ class Shopify:
         return False
 
     @staticmethod
-    def recognise(address: str, http: Client) -> bool:
+    def recognise(address: str, http: Client) -> str:
         return setup.recognise(address, http)
 
     def verify(self, delivery: Delivery) -> None:
@@ -115,7 +118,8 @@ class Shopify:
     def fetch(self, kind: Literal["carts", "orders"], since: datetime, cursor: str = "") -> Page:
         return reading.fetch(self._admin(), kind, since, cursor)
 
-    def ensure_webhooks(self, callback_url: str) -> Sequence[WebhookState]:
+    def ensure_webhooks(self, callback_url: str, *, resign: bool = False) -> Sequence[WebhookState]:
+        """The secret is the app's own, which Shopify knows."""
         return setup.ensure_webhooks(self._admin(), callback_url)
 
     def reserve(self, reservation: Reservation) -> Reserved:
@@ -129,6 +133,10 @@ class Shopify:
 
     def complete_install(self, install: Install, delivery: Delivery) -> dict[str, str]:
         return setup.complete_install(install, delivery, self._settings, self._http)
+
+    @property
+    def renew_at(self) -> datetime | None:
+        return setup.renew_at(self._settings)
 
     def refresh(self) -> dict[str, str]:
         return setup.refresh(self._base(), self._settings, self._http)
@@ -146,6 +154,9 @@ class Shopify:
         return self._setting("url").rstrip("/")
 
     def _asked(self) -> Admin:
+        ends = setup.expires_at(self._settings)
+        if ends is not None and ends <= clock.real_now():
+            raise NotSent("the access token has ended and is being renewed")
         return Admin(self._http, self._base(), self._setting("access_token"))
 
     def _admin(self) -> Admin:

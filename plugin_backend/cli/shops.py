@@ -82,11 +82,7 @@ def add_shop(
     with at_work(data), transaction(shop_id) as session:
         mode: Any = "live" if live else "test"
         made = onboarding.add_shop(session, shop_id, platform=platform, settings=settings, mode=mode, **facts)
-        if not live and house().config.sandbox_url:
-            key = f"sk_test_sandbox_{secrets.token_hex(12)}"
-            onboarding.add_account(
-                session, made, "sandbox", {"url": house().config.sandbox_url, "api_key": key}
-            )
+        onboarding.give_sandbox(session, made)
         session.flush()
         hook = house().url(merchants.hook_path(merchants.connection_of(session, shop_id).id, shop_id))
         found = {

@@ -155,6 +155,17 @@ CHECKS: dict[str, str] = {
         SELECT m.id FROM payment_methods m WHERE m.sealed IS NOT NULL AND m.due_at IS NULL AND NOT EXISTS (
             SELECT 1 FROM erasures e WHERE e.shop_id = m.shop_id AND e.customer_id = m.customer_id
               AND e.method_id IN ('', m.id))""",
+    "a hand-over that is not the owner's turn waits for nothing": """
+        SELECT id FROM handovers WHERE state IN ('recognising', 'waiting', 'brought') AND due_at IS NULL""",
+    "keys that were tried are still there as they came": """
+        SELECT id FROM handovers WHERE brought IS NOT NULL AND state <> 'brought'
+           OR kept IS NOT NULL AND state NOT IN ('waiting', 'brought')
+        UNION ALL SELECT id FROM hook_secrets WHERE brought IS NOT NULL AND state <> 'asked'""",
+    "a webhook secret on its way waits for nothing": """
+        SELECT id FROM hook_secrets WHERE state <> 'alone' AND due_at IS NULL""",
+    "a shop is connected and its connection is not there": """
+        SELECT s.id FROM shops s WHERE s.id = NULLIF(current_setting('app.shop', true), '') AND s.state <> 'connecting'
+          AND NOT EXISTS (SELECT 1 FROM connections c WHERE c.shop_id = s.id)""",
     "a row that waits for nothing is still taken": """
         SELECT id FROM collections WHERE taken AND due_at IS NULL
         UNION ALL SELECT id FROM attempts WHERE taken AND due_at IS NULL
@@ -175,6 +186,8 @@ _TABLES = {
     "account": "gateway_accounts",
     "key": "vault_keys",
     "erasure": "erasures",
+    "handover": "handovers",
+    "secret": "hook_secrets",
     "case": "cases",
 }
 

@@ -14,6 +14,27 @@ DELIVERY = {
     ("ignored", "received"): "replayed by a person",
 }
 
+HANDOVER = {
+    (START, "recognising"): "an address was typed",
+    (START, "recognised"): "a connected shop is to get other keys",
+    ("recognising", "recognised"): "the platform is known, or nobody knows it",
+    ("recognised", "recognising"): "another address was typed",
+    ("recognised", "waiting"): "the owner goes to his shop to approve",
+    ("recognised", "brought"): "keys were pasted",
+    ("waiting", "recognising"): "another address was typed",
+    ("waiting", "recognised"): "nobody approved in time",
+    ("waiting", "brought"): "keys came",
+    ("brought", "recognised"): "the keys do not work",
+    ("brought", "connected"): "the keys work",
+}
+
+SECRET = {
+    (START, "asked"): "another one is wanted",
+    ("asked", "announced"): "both are accepted here",
+    ("announced", "told"): "the shop signs with the new one",
+    ("told", "alone"): "the old one is accepted no more",
+}
+
 KEY = {
     (START, "pre_active"): "announced",
     (START, "active"): "the first of its owner",
@@ -252,6 +273,8 @@ MACHINES = {
     "account": ACCOUNT,
     "key": KEY,
     "erasure": ERASURE,
+    "handover": HANDOVER,
+    "secret": SECRET,
     "case": CASE,
 }
 

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from plugin_backend.core import due
 from plugin_backend.core.db import Base, transaction
 from plugin_backend.core.house import house
-from plugin_backend.domain import cases, erasing, inbox, letters, merchants, offers, vault
+from plugin_backend.domain import cases, erasing, exchanges, inbox, letters, merchants, offers, vault
 from plugin_backend.domain.carts import Cart
 from plugin_backend.domain.inbox import DeliveryRow
 from plugin_backend.domain.merchants import Connection, Shop
@@ -23,6 +23,7 @@ from plugin_backend.sdk import clock
 from plugin_backend.worker import (
     charging,
     comparing,
+    connecting,
     delivering,
     presenting,
     probing,
@@ -130,6 +131,7 @@ def tidy(shop: Shop) -> int:
 
     def work(session: Session, shop: Shop, row: Connection) -> None:
         inbox.purge_bodies(session, shop.id, clock.real_now())
+        exchanges.purge(session, shop.id, clock.real_now())
         retiring.destroy_keys(session, shop.id, clock.real_now())
         row.rest(clock.now() + due.DAY)
 
@@ -165,5 +167,9 @@ DRAINS: dict[str, Callable[[Shop], int]] = {
     "sweep": sweep,
     "erase": erase,
     "tidy": tidy,
+    "connect": connecting.connect,
+    "check": connecting.check,
+    "renew": connecting.renew,
+    "resign": connecting.resign,
     "seal": seal,
 }

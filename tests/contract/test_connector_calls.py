@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 from typing import TypeVar
 
@@ -13,7 +14,7 @@ from standardwebhooks import Webhook
 
 from plugin_backend.core.registry import connectors
 from plugin_backend.sdk import clock
-from plugin_backend.sdk.connector import CartChanged, Install, OrderPlaced, Ship
+from plugin_backend.sdk.connector import CartChanged, Connector, Install, OrderPlaced, Ship
 from plugin_backend.sdk.errors import BadSignature, NoAnswer, NotSent, Refused, RepriseError
 from plugin_backend.sdk.http import Delivery, Request, Response
 from plugin_backend.sdk.money import Money
@@ -313,6 +314,70 @@ def test_a_webhook_that_woocommerce_switched_off_is_switched_on() -> None:
     states = [state.state for state in one.ensure_webhooks("https://us.example/hook")]
     assert states == ["active", "repaired", "active", "active"]
     assert all(hook["secret"] == SETTINGS["woocommerce"]["secret"] for hook in shop.webhooks)
+
+
+def test_a_new_secret_is_told_to_the_webhooks_that_are_there() -> None:
+    shop = WooShop()
+    connector("woocommerce", shop).ensure_webhooks("https://us.example/hook")
+    renewed = connector("woocommerce", shop, secret="another-secret")
+    assert [state.state for state in renewed.ensure_webhooks("https://us.example/hook")] == ["active"] * 4
+    states = renewed.ensure_webhooks("https://us.example/hook", resign=True)
+    assert [state.state for state in states] == ["repaired"] * 4
+    assert {hook["secret"] for hook in shop.webhooks} == {"another-secret"}
+
+
+@pytest.mark.parametrize(
+    ("address", "body", "home"),
+    [
+        ("https://shop.example", b'{"myshopify_domain": "Lys.myshopify.com"}', "https://lys.myshopify.com"),
+        ("https://lys.myshopify.com/", b"<html>password</html>", "https://lys.myshopify.com"),
+        ("https://shop.example", b'{"myshopify_domain": "evil.example"}', ""),
+        ("https://shop.example", b'{"myshopify_domain": "lys.myshopify.com.evil.example"}', ""),
+        ("https://shop.example", b"<html>", ""),
+    ],
+)
+def test_a_shop_on_shopify_is_known_by_its_permanent_name(address: str, body: bytes, home: str) -> None:
+    assert connectors()["shopify"].recognise(address, Answers(Response(200, {}, body))) == home
+
+
+def test_what_answers_at_a_test_address_is_not_taken_for_a_shop() -> None:
+    for platform in connectors().values():
+        assert platform.recognise("https://shop.example", Answers(Response(200, {}, b"<html>"))) == ""
+        assert platform.recognise("https://shop.example", Answers(NoAnswer("timed out"))) == ""
+
+
+@EACH_PLATFORM
+def test_a_guide_names_settings_that_there_are(platform: str) -> None:
+    one = connectors()[platform]
+    fields, guide = one.settings().fields, one.guide
+    named = {*(guide.handover or ()), *guide.paste, *guide.optional, *guide.made, guide.signs}
+    assert named <= set(fields)
+    assert {*(guide.handover or ()), *guide.paste} <= set(guide.labels)
+    assert {name for name, field in fields.items() if field.required} <= {*guide.paste, *guide.made}
+    assert set(guide.made.values()) <= {"letters", "standard"}
+
+
+@EACH_PLATFORM
+def test_checks_go_by_three_names_and_say_what_to_do(platform: str) -> None:
+    for client in (SHOPS[platform](), Answers(NoAnswer("timed out")), Answers(Response(401, {}, b"{}"))):
+        found = connector(platform, client).checks()
+        assert [check.name for check in found] in (["reach", "rights", "webhooks"], ["reach", "rights"])
+        assert all(check.good is not bool(check.remedy) for check in found)
+
+
+def test_tokens_are_renewed_ten_minutes_before_they_end_and_never_sent_after() -> None:
+    def ends(**span: float) -> Connector:
+        at = clock.real_now() + timedelta(**span)
+        more = {"refresh_token": "r", "client_id": "c", "token_expires_at": at.isoformat()}
+        return connector("shopify", Answers(Response(200, {}, b"{}")), **more)
+
+    early = ends(hours=1).renew_at
+    assert early is not None
+    assert abs(early - clock.real_now() - timedelta(minutes=50)) < timedelta(seconds=5)
+    assert ends(hours=1).refresh() == {}
+    with pytest.raises(NotSent):
+        ends(seconds=-1).facts()
+    assert connector("shopify", Answers(NotSent("x"))).renew_at is None
 
 
 def test_keys_that_woocommerce_hands_over_are_tried_at_the_shop_that_was_typed() -> None:

@@ -7,7 +7,7 @@ from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy import URL, Engine, create_engine, text
 from sqlalchemy.orm import Session
 
-from plugin_backend.domain import billing, carts, cases, invariants
+from plugin_backend.domain import billing, carts, cases, handovers, hook_secrets, invariants
 from plugin_backend.domain.merchants import Shop
 from plugin_backend.sdk import clock
 from plugin_backend.sdk import connector as shop_sdk
@@ -148,6 +148,16 @@ BREAKS: dict[str, list[str]] = {
     "a row that waits for nothing is still taken": [
         "UPDATE collections SET taken = true WHERE shop_id = :shop AND due_at IS NULL"
     ],
+    "a hand-over that is not the owner's turn waits for nothing": [
+        "UPDATE handovers SET state = 'waiting', due_at = NULL WHERE shop_id = :shop"
+    ],
+    "keys that were tried are still there as they came": [
+        "UPDATE handovers SET brought = 'x' WHERE shop_id = :shop"
+    ],
+    "a webhook secret on its way waits for nothing": [
+        "UPDATE hook_secrets SET due_at = NULL WHERE shop_id = :shop"
+    ],
+    "a shop is connected and its connection is not there": ["DELETE FROM connections WHERE shop_id = :shop"],
 }
 TABLES = invariants._TABLES
 
@@ -199,6 +209,8 @@ def _live(house: TestHouse, shop: Shop) -> dict[str, str]:
         carts.cart_changed(session, shop, basket, clock.now())
         cases.open_case(session, shop.id, "data_requested", shop.id)
         plan_story.compared(session, shop)
+        handovers.again(session, session.get_one(Shop, shop.id))
+        hook_secrets.begin(session, shop, "another-secret")
         rows = {"paid": paid, "refused": refused, "open": pending, "ended": ended.id, "kept": kept.id}
         return {**rows, "forgotten": forgotten}
 

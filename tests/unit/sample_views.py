@@ -10,12 +10,16 @@ from plugin_backend.core.views import (
     AccountLine,
     Action,
     ActionNeededMail,
+    AddressView,
     BasketLine,
     CancelledMail,
     Card,
     CardNeededMail,
+    CheckLine,
+    CheckMail,
     ClockBar,
     CompletedMail,
+    ConnectionView,
     CreditLine,
     CreditMail,
     CreditOption,
@@ -28,7 +32,10 @@ from plugin_backend.core.views import (
     ErasureView,
     Fact,
     FailedMail,
+    Field,
+    HandoverView,
     HomeView,
+    KeysForm,
     LedgerLine,
     Link,
     ListView,
@@ -46,6 +53,7 @@ from plugin_backend.core.views import (
     RunAccount,
     RunView,
     Section,
+    SenderLine,
     SettingsView,
     ShopView,
     SignInMail,
@@ -186,6 +194,55 @@ CHANGES = (
     Difference("dates", AT, AT + timedelta(days=1)),
     Difference("basket", "1", "2"),
     Difference("mandate", "before", "after"),
+)
+
+FORM = KeysForm(
+    ("Étape <une>", "Étape deux"),
+    (
+        Field("url", "Adresse", "https://shop.example"),
+        Field("secret", "Secret", secret=True),
+        Field("callback_url", "Rappel", required=False),
+    ),
+)
+HANDOVER = HandoverView(
+    url="/s/1/connection",
+    address="https://shop.example",
+    state=State("handover", "recognised"),
+    choices=(("custom", "Boutique sur mesure"), ("woocommerce", "WooCommerce")),
+    platform="woocommerce",
+    platform_title="WooCommerce",
+    problem="keys_refused",
+    approve=FORM,
+    paste=FORM,
+    exchange="> GET https://shop.example/wp-json/\n\n< 200\n\n<html></pre><script>",
+)
+CONNECTION = ConnectionView(
+    url="/s/1/connection",
+    platform="WooCommerce",
+    address="https://shop.example",
+    webhook_url="https://r.example/hooks/x",
+    checks=(
+        CheckLine("reach", State("check", "good")),
+        CheckLine("rights", State("check", "bad"), remedy="Menu > Menu"),
+        CheckLine("webhooks", State("check", "wait"), at=AT),
+        CheckLine("storefront", State("check", "wait")),
+        CheckLine("gateway", State("check", "bad"), reason="no_gateway"),
+        CheckLine("mail", State("check", "bad")),
+    ),
+    sender=(
+        SenderLine("spf", State("check", "bad"), "shop.example"),
+        SenderLine("dkim", State("check", "wait"), "default._domainkey.shop.example"),
+        SenderLine("dmarc", State("check", "bad"), "_dmarc.shop.example"),
+    ),
+    checked_at=AT,
+    checking=False,
+    state=State("shop", "active"),
+    would_count=2,
+    would=(Money(10000, "EUR"), Money(5000, "JPY")),
+    mail_state="sent",
+    mail_from="a@shop.example",
+    secret_field=Field("secret", "Secret", "whsec_x"),
+    exchange="< 200",
 )
 
 PAGES: list[tuple[str, str, dict[str, Any]]] = [
@@ -430,6 +487,59 @@ PAGES: list[tuple[str, str, dict[str, Any]]] = [
         )
     ),
     *(
+        (
+            f"connect {problem or 'asked'}",
+            "dashboard/connect.html",
+            {
+                "dashboard": DashboardView("lea@example.test", "/shops", "/logout"),
+                "view": AddressView("/connect", "ftp://x", bool(problem), problem),
+                "csrf": "c",
+            },
+        )
+        for problem in ("", "address_malformed")
+    ),
+    *(
+        (name, "dashboard/handover.html", {"dashboard": DASHBOARD, "view": view, "csrf": "c"})
+        for name, view in (
+            ("handover", HANDOVER),
+            ("handover busy", replace(HANDOVER, state=State("handover", "brought"))),
+            (
+                "handover waiting",
+                replace(HANDOVER, approval_url="https://shop.example/approve", problem="", connected=True),
+            ),
+            (
+                "handover unknown",
+                replace(HANDOVER, platform="", approve=None, paste=None, leads_to="https://www.shop.example"),
+            ),
+        )
+    ),
+    *(
+        (name, "dashboard/connection.html", {"dashboard": DASHBOARD, "view": view, "csrf": "c"})
+        for name, view in (
+            ("connection", CONNECTION),
+            (
+                "connection watching",
+                replace(
+                    CONNECTION,
+                    state=State("shop", "watch_only"),
+                    checking=True,
+                    mail_state="refused",
+                    mail_problem="550",
+                    secret=State("secret", "told"),
+                    spare=1,
+                    why_not="",
+                ),
+            ),
+            (
+                "connection not able",
+                replace(
+                    CONNECTION, state=State("shop", "watch_only"), why_not="no_gateway", mail_state="none"
+                ),
+            ),
+        )
+    ),
+    ("check mail", "dashboard/check_mail.html", {"dashboard": DASHBOARD, "view": "/s/1/mail/x", "csrf": "c"}),
+    *(
         (f"error {status}", "error.html", {"status": status, "reference": "req_1"})
         for status in (400, 404, 500, 503)
     ),
@@ -520,4 +630,5 @@ MAILS: list[tuple[str, Mail]] = [
     ),
     ("refund_made", CreditMail(SHOP, SUBSCRIBED, "https://r.example/p/x", given_back=Money(100, "EUR"))),
     ("sign_in", SignInMail("https://r.example/login/x", 15, "https://r.example")),
+    ("check", CheckMail("https://r.example/shops/s/connection/mail/x", "Atelier & Fils <Luna>")),
 ]

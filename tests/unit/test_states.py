@@ -29,6 +29,8 @@ FINAL = {
     "account": set(),
     "key": {"destroyed"},
     "erasure": {"shredded"},
+    "handover": {"connected"},
+    "secret": {"alone"},
     "case": {"resolved"},
 }
 

@@ -14,7 +14,7 @@ from werkzeug.test import TestResponse
 
 from plugin_backend.core import log
 from plugin_backend.core.db import transaction
-from plugin_backend.domain import messages, objects, staff
+from plugin_backend.domain import handovers, messages, objects, staff
 from plugin_backend.domain.customers import Customer
 from plugin_backend.domain.merchants import GatewayAccount, Shop
 from plugin_backend.domain.messages import Message
@@ -105,6 +105,11 @@ def ways(house: TestHouse, busy: Shop) -> Ways:
             page: messages.secret_path(page, busy.id, row).rpartition("/")[2] for page, row in about.items()
         }
         account = session.scalars(select(GatewayAccount.id)).one()
+    with house.of(busy) as session:
+        handovers.again(session, session.get_one(Shop, busy.id))
+    with house.worker.app_context():
+        links["handover"] = handovers.door_path(busy.id).rpartition("/")[2]
+        links["shops"] = "a" * 32
     with house.worker.app_context(), transaction(None) as session:
         user = session.scalars(select(User).where(User.email == operator.email)).one()
         sign_in = staff.sign_in_link(session, user).rpartition("/")[2]

@@ -134,6 +134,14 @@ class SignInMail:
     address: str
 
 
+@dataclass(frozen=True, slots=True)
+class CheckMail:
+    """For ``check``: an operator asked for a mail, to see that one arrives. ``shop`` is the shop's name."""
+
+    link: str = field(repr=False)
+    shop: str
+
+
 Mail = (
     OfferMail
     | PlanMail
@@ -146,4 +154,5 @@ Mail = (
     | CancelledMail
     | CreditMail
     | SignInMail
+    | CheckMail
 )

@@ -8,7 +8,7 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from plugin_backend.core.ids import named, raw
-from plugin_backend.domain import inbox, moves, plans, vault
+from plugin_backend.domain import exchanges, inbox, moves, plans, vault
 from plugin_backend.domain.carts import Cart
 from plugin_backend.domain.customers import Customer
 from plugin_backend.domain.erasing.beginning import freeze
@@ -90,6 +90,7 @@ def _methods_of(session: Session, row: Erasure) -> list[str]:
 def _forget_person(session: Session, shop_id: str, customer_id: str) -> None:
     """His row is locked before all else: who learns something of him holds it, and is waited for."""
     customer = session.get_one(Customer, (shop_id, customer_id), with_for_update=True, populate_existing=True)
+    exchanges.forget(session, shop_id)
     if customer.email:
         inbox.forget(session, shop_id, (customer.email,))
     customer.email = customer.name = customer.locale = customer.country = ""

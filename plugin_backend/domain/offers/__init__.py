@@ -152,9 +152,8 @@ def _draft(shop: Shop, cart: Cart, customer: Customer | None, template: Template
 
 
 def _why_not(session: Session, shop: Shop, cart: Cart, customer: Customer | None, offer: Offer) -> str:
-    """Why the offer is kept back, "" where it may go."""
-    if shop.state != "active":
-        return "watch_only"
+    """Why the offer is kept back, "" where it may go. That the shop only watches is the last of it: what is kept back for
+    that alone would have been sent."""
     if carts.bought(session, cart) or carts.bought_since(session, cart):
         return "bought_meanwhile"
     if customer is None:
@@ -175,6 +174,8 @@ def _why_not(session: Session, shop: Shop, cart: Cart, customer: Customer | None
         word = consent.why_not(session, shop.id, customer.id, customer.email, bought_before=bought_before)
     if not word and _mailed_lately(session, shop, customer, offer.cause):
         word = "mailed_lately"
+    if not word and shop.state != "active":
+        word = "watch_only"
     return word or merchants.why_not_able(session, shop)
 
 

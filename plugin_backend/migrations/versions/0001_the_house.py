@@ -27,6 +27,7 @@ TABLES = [
     "attempts",
     "carts",
     "cases",
+    "checkups",
     "collections",
     "connections",
     "consents",
@@ -36,7 +37,10 @@ TABLES = [
     "disputes",
     "doors",
     "erasures",
+    "exchanges",
     "gateway_accounts",
+    "handovers",
+    "hook_secrets",
     "installation",
     "journals",
     "listings",
@@ -51,6 +55,7 @@ TABLES = [
     "postings",
     "reconciliations",
     "refunds",
+    "renewals",
     "sales",
     "setups",
     "shops",
@@ -70,17 +75,21 @@ TABLES = [
 TIMERS = [
     "attempts",
     "carts",
+    "checkups",
     "collections",
     "connections",
     "deliveries",
     "erasures",
     "gateway_accounts",
+    "handovers",
+    "hook_secrets",
     "listings",
     "offers",
     "outbox",
     "payment_methods",
     "plans",
     "refunds",
+    "renewals",
     "setups",
     "vault_heads",
 ]
@@ -166,6 +175,7 @@ def make_tables() -> None:
         sa.Column("platform", sa.Text(), nullable=False),
         sa.Column("settings", sa.LargeBinary(), nullable=False),
         sa.Column("door_settings", sa.LargeBinary(), nullable=False),
+        sa.Column("can_write", sa.Boolean(), nullable=False),
         sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("taken", sa.Boolean(), nullable=False),
         sa.Column("shop_id", sa.Text(), nullable=False),
@@ -430,6 +440,7 @@ def make_tables() -> None:
         sa.Column("idle_seconds", sa.Integer(), nullable=False),
         sa.Column("smallest_offer", sa.Integer(), nullable=False),
         sa.Column("mail_pause_hours", sa.Integer(), nullable=False),
+        sa.Column("storefront_seen_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("retry_days", ARRAY(sa.Integer()), nullable=False),
         sa.Column("charges_held_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("visa_retries", sa.Integer(), nullable=False),
@@ -1059,6 +1070,121 @@ def make_tables() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("shop_id", "id", name="pk_tombstones"),
     )
+    op.create_table(
+        "handovers",
+        sa.Column("platform", sa.Text(), nullable=False),
+        sa.Column("home", sa.Text(), nullable=False),
+        sa.Column("leads_to", sa.Text(), nullable=False),
+        sa.Column("typed", JSONB(), nullable=False),
+        sa.Column("kept", sa.LargeBinary(), nullable=True),
+        sa.Column("brought", sa.LargeBinary(), nullable=True),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("begun_by", sa.Text(), nullable=False),
+        sa.Column("spare", sa.Integer(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("taken", sa.Boolean(), nullable=False),
+        sa.Column("shop_id", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("shop_id", "id", name="pk_handovers"),
+    )
+    op.create_index(
+        "ix_handovers_due",
+        "handovers",
+        ["shop_id", "due_at"],
+        unique=False,
+        postgresql_where="due_at IS NOT NULL",
+    )
+    op.create_index(
+        "uq_handovers_open",
+        "handovers",
+        ["shop_id"],
+        unique=True,
+        postgresql_where="state <> 'connected'",
+    )
+    op.create_table(
+        "hook_secrets",
+        sa.Column("connection_id", sa.Text(), nullable=False),
+        sa.Column("brought", sa.LargeBinary(), nullable=True),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("taken", sa.Boolean(), nullable=False),
+        sa.Column("shop_id", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("shop_id", "id", name="pk_hook_secrets"),
+    )
+    op.create_index(
+        "ix_hook_secrets_due",
+        "hook_secrets",
+        ["shop_id", "due_at"],
+        unique=False,
+        postgresql_where="due_at IS NOT NULL",
+    )
+    op.create_index(
+        "uq_hook_secrets_open", "hook_secrets", ["shop_id"], unique=True, postgresql_where="state <> 'alone'"
+    )
+    op.create_table(
+        "renewals",
+        sa.Column("connection_id", sa.Text(), nullable=False),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("taken", sa.Boolean(), nullable=False),
+        sa.Column("shop_id", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("shop_id", "id", name="pk_renewals"),
+        sa.UniqueConstraint("shop_id", "connection_id", name="uq_renewals_shop_id_connection_id"),
+    )
+    op.create_index(
+        "ix_renewals_due",
+        "renewals",
+        ["shop_id", "due_at"],
+        unique=False,
+        postgresql_where="due_at IS NOT NULL",
+    )
+    op.create_table(
+        "checkups",
+        sa.Column("connection_id", sa.Text(), nullable=False),
+        sa.Column("found", JSONB(), nullable=False),
+        sa.Column("sender", JSONB(), nullable=False),
+        sa.Column("checked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("mail_to", sa.Text(), nullable=False),
+        sa.Column("mail_locale", sa.Text(), nullable=False),
+        sa.Column("mail_number", sa.Integer(), nullable=False),
+        sa.Column("mail_problem", sa.Text(), nullable=False),
+        sa.Column("mailed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("mail_seen_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("taken", sa.Boolean(), nullable=False),
+        sa.Column("shop_id", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("shop_id", "id", name="pk_checkups"),
+        sa.UniqueConstraint("shop_id", "connection_id", name="uq_checkups_shop_id_connection_id"),
+    )
+    op.create_index(
+        "ix_checkups_due",
+        "checkups",
+        ["shop_id", "due_at"],
+        unique=False,
+        postgresql_where="due_at IS NOT NULL",
+    )
+    op.create_table(
+        "exchanges",
+        sa.Column("about", sa.Text(), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("heard_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("shop_id", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("shop_id", "id", name="pk_exchanges"),
+    )
+    op.create_index("ix_exchanges_about", "exchanges", ["shop_id", "about"], unique=False)
 
 
 def downgrade() -> None:
