@@ -16,6 +16,7 @@ from plugin_backend.sdk.connector import (
     CartChanged,
     Change,
     Check,
+    Guide,
     Install,
     OrderCancelled,
     OrderPlaced,
@@ -56,6 +57,7 @@ class Saleor:
         polling=True,
         webhooks_api=True,
     )
+    guide: ClassVar[Guide] = setup.GUIDE
 
     def __init__(self, settings: Mapping[str, str], http: Client) -> None:
         self._settings = settings
@@ -70,12 +72,17 @@ class Saleor:
         return {name: settings[name] for name in ("secret", "old_secret") if settings.get(name)}
 
     @staticmethod
+    def basket_keys(token: str) -> tuple[str, ...]:
+        """A checkout's id, as its storefront has it: it is made of a random UUID."""
+        return (f"checkout:{token}",) if orders.is_checkout(token) else ()
+
+    @staticmethod
     def is_ping(delivery: Delivery) -> bool:
         """Saleor sends none."""
         return False
 
     @staticmethod
-    def recognise(address: str, http: Client) -> bool:
+    def recognise(address: str, http: Client) -> str:
         return setup.recognise(address, http)
 
     def verify(self, delivery: Delivery) -> None:
@@ -119,8 +126,8 @@ class Saleor:
         found, further = nodes(self._api().ask(document, asked), name)
         return Page(tuple(event for value in found for event in _seen(kind, value)), further)
 
-    def ensure_webhooks(self, callback_url: str) -> Sequence[WebhookState]:
-        return setup.ensure_webhooks(self._api(), callback_url, self._setting("secret"))
+    def ensure_webhooks(self, callback_url: str, *, resign: bool = False) -> Sequence[WebhookState]:
+        return setup.ensure_webhooks(self._api(), callback_url, self._setting("secret"), resign=resign)
 
     def reserve(self, reservation: Reservation) -> Reserved:
         return orders.reserve(self._api(), reservation)
@@ -134,8 +141,12 @@ class Saleor:
     def complete_install(self, install: Install, delivery: Delivery) -> dict[str, str]:
         raise Refused("a shop of Saleor is connected by the token of an app, pasted here")
 
-    def refresh(self) -> dict[str, str]:
+    @property
+    def renew_at(self) -> datetime | None:
         """The token of an app does not expire."""
+        return None
+
+    def refresh(self) -> dict[str, str]:
         return {}
 
     def checks(self) -> Sequence[Check]:

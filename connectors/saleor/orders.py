@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import re
 from collections.abc import Callable
 from typing import Any, Literal, TypeVar
 
@@ -56,6 +57,17 @@ def _readable(ask: Callable[[], T]) -> T:
         return ask()
     except Unreadable as error:
         raise NoAnswer(f"the shop's answer cannot be read: {error}") from None
+
+
+_CHECKOUT = re.compile(rb"Checkout:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+def is_checkout(gid: str) -> bool:
+    """Whether this is the platform's id of a checkout, in its one form."""
+    try:
+        return _CHECKOUT.fullmatch(base64.b64decode(gid, validate=True)) is not None
+    except (binascii.Error, ValueError):
+        return False
 
 
 def _gid(key: str, kind: Literal["order", "checkout"]) -> str:

@@ -12,34 +12,60 @@ from connectors.saleor.graphql import (
     Api,
     api_url,
 )
-from plugin_backend.sdk.connector import Check, ShopFacts, WebhookState
+from plugin_backend.sdk.connector import Check, Guide, ShopFacts, WebhookState
 from plugin_backend.sdk.errors import NoAnswer, Refused, RepriseError
 from plugin_backend.sdk.http import Client
 from plugin_backend.sdk.payload import Country, Text, text_of
+from plugin_backend.sdk.wording import N_
 
 RIGHTS = ("HANDLE_CHECKOUTS", "HANDLE_PAYMENTS", "MANAGE_CHECKOUTS", "MANAGE_ORDERS")
 TOPIC = "checkouts and orders"
-_ADDRESS = "The address of the shop's API, which ends in /graphql/: Dashboard > Configuration > Site settings"
-_RIGHTS = (
-    f"Dashboard > Extensions > your app: give it {', '.join(RIGHTS)} (and MANAGE_ORDERS_IMPORT for renewals)"
+_ADDRESS = N_(
+    "The address of the shop's API, which ends in /graphql/: Dashboard > Configuration > Site settings"
 )
-_WEBHOOK = "Reprise > Connect: create the webhook again"
+_RIGHTS = N_(
+    "Dashboard > Extensions > your app: give it HANDLE_CHECKOUTS, HANDLE_PAYMENTS, MANAGE_CHECKOUTS and MANAGE_ORDERS, and "
+    "for subscriptions MANAGE_ORDERS_IMPORT"
+)
+_WEBHOOK = N_("The page Connection, Check again: the webhook is made anew")
+GUIDE = Guide(
+    paste=("url", "app_token"),
+    by_hand=(
+        N_(
+            "In the dashboard of your shop open Extensions, press Add Extension and choose Provide details manually."
+        ),
+        N_(
+            "Give the app HANDLE_CHECKOUTS, HANDLE_PAYMENTS, MANAGE_CHECKOUTS and MANAGE_ORDERS, and for subscriptions "
+            "MANAGE_ORDERS_IMPORT."
+        ),
+        N_("Copy its token, which Saleor shows once."),
+    ),
+    made={"secret": "letters"},
+    labels={
+        "url": N_("Address of the shop's API, which ends in /graphql/"),
+        "app_token": N_("Token of the app"),
+    },
+    shop_side=N_("Your own storefront: put our script into its pages"),
+)
 
 
-def recognise(address: str, http: Client) -> bool:
-    """Whether something at the address or its ``/graphql/`` answers a question that only Saleor's schema has."""
+def recognise(address: str, http: Client) -> str:
+    """The API at the address or at its ``/graphql/``, where it answers a question that only Saleor's schema has."""
+    url = api_url(address)
     try:
-        answer = Api(http, api_url(address)).ask(RECOGNISE, timeout=10)
+        answer = Api(http, url).ask(RECOGNISE, timeout=10)
     except RepriseError:
-        return False
-    return bool(text_of(_object(answer.get("shop")).get("schemaVersion")))
+        return ""
+    return url if text_of(_object(answer.get("shop")).get("schemaVersion")) else ""
 
 
-def ensure_webhooks(api: Api, callback_url: str, secret: str) -> Sequence[WebhookState]:
+def ensure_webhooks(
+    api: Api, callback_url: str, secret: str, *, resign: bool = False
+) -> Sequence[WebhookState]:
     """One active webhook with our query at ``callback_url``. The platform never switches one off by itself, and does not
-    tell the secret: where a webhook is mended, the secret is set anew."""
+    tell the secret: where a webhook is mended, and with ``resign``, the secret is set anew."""
     hook = next((hook for hook in _webhooks(api) if hook.get("targetUrl") == callback_url), None)
-    if hook is not None and hook.get("isActive") is True and hook.get("subscriptionQuery") == SUBSCRIPTION:
+    if hook is not None and _ours(hook) and not resign:
         return [WebhookState(TOPIC, "active")]
     wanted = {"isActive": True, "secretKey": secret, "query": SUBSCRIPTION}
     try:
@@ -52,6 +78,10 @@ def ensure_webhooks(api: Api, callback_url: str, secret: str) -> Sequence[Webhoo
         if refused.status in (401, 403):
             return [WebhookState(TOPIC, "missing")]
         raise
+
+
+def _ours(hook: dict[str, Any]) -> bool:
+    return hook.get("isActive") is True and hook.get("subscriptionQuery") == SUBSCRIPTION
 
 
 def _app(api: Api) -> dict[str, Any]:
@@ -71,7 +101,7 @@ def _webhooks(api: Api) -> list[dict[str, Any]]:
 
 def checks(api: Api) -> Sequence[Check]:
     return [
-        Check("reach", *_tried(lambda: recognise(api.url, api.http), _ADDRESS)),
+        Check("reach", *_tried(lambda: bool(recognise(api.url, api.http)), _ADDRESS)),
         Check("rights", *_tried(lambda: _rights(api), _RIGHTS)),
         Check("webhooks", *_tried(lambda: _stands(api), _WEBHOOK)),
     ]
@@ -92,10 +122,7 @@ def _rights(api: Api) -> bool:
 
 
 def _stands(api: Api) -> bool:
-    return any(
-        hook.get("isActive") is True and hook.get("subscriptionQuery") == SUBSCRIPTION
-        for hook in _webhooks(api)
-    )
+    return any(_ours(hook) for hook in _webhooks(api))
 
 
 def facts(api: Api) -> ShopFacts:
