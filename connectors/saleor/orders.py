@@ -110,7 +110,7 @@ def reserve(api: Api, wanted: Reservation) -> Reserved:
     checkout, so that a second call finds the first one's order by it.
 
     ``Refused`` with the reason ``already_bought`` where somebody else's order stands there, ``cancelled_in_shop`` where
-    the shop cancelled what was held, and ``not_a_checkout`` for a basket that is not in Saleor: an order without an
+    the shop cancelled what became of it, and ``not_a_checkout`` for a basket that is not in Saleor: an order without an
     address that Saleor has checked cannot be made.
     """
     checkout = _gid(wanted.cart_key, "checkout")
@@ -128,10 +128,10 @@ def _made(api: Api, checkout: str, wanted: Reservation) -> Order:
 
 
 def _held(order: Order, wanted: Reservation) -> Reserved:
-    if order.our_reference != wanted.key:
-        raise Refused("already_bought")
     if order.status in GONE:
         raise Refused("cancelled_in_shop")
+    if order.our_reference != wanted.key:
+        raise Refused("already_bought")
     return Reserved(order.key, order.total)
 
 

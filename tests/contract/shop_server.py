@@ -5,7 +5,6 @@ What goes wrong is switched by the demo shop's switches, at ``POST /_control/swi
 ``/_control/buy`` are a shopper, ``GET /_control/state`` and ``/_control/idle`` tell how it stands.
 """
 
-import dataclasses
 import signal
 import socket
 import sys
@@ -54,50 +53,53 @@ _ERROR = (
 )
 
 
-def create_app(shop: Shop, courier: Courier) -> Flask:
-    app = Flask(__name__)
-    lock = threading.RLock()
-    wrong.install(app, courier.switches, (API,))
+class Process:
+    """The shop, its courier and its lock."""
 
-    def send_what_waits() -> None:
-        posts, shop.outbox = shop.outbox, []
-        courier.enqueue(*(Letter(shop, courier, post) for post in posts))
+    def __init__(self, shop: Shop, courier: Courier) -> None:
+        self.shop, self.courier = shop, courier
+        self.lock = threading.RLock()
 
-    @app.post(f"{API}/<path:path>")
-    def api(path: str) -> Response:
-        with lock:
-            headers = {name.title(): value for name, value in request.headers.items()}
-            headers |= {name.lower(): value for name, value in request.headers.items()}
-            answer = shop.send(Request("POST", request.url, headers, request.get_data()))
-            send_what_waits()
+    def send_what_waits(self) -> None:
+        posts, self.shop.outbox = self.shop.outbox, []
+        self.courier.enqueue(*(Letter(self.shop, self.courier, post) for post in posts))
+
+    def api(self, path: str) -> Response:
+        headers = dict(request.headers.items()) | {name.lower(): value for name, value in request.headers}
+        with self.lock:
+            answer = self.shop.send(Request("POST", request.url, headers, request.get_data()))
+            self.send_what_waits()
         return Response(answer.body, answer.status, content_type="application/json")
 
-    def act(name: str, does: Callable[[dict[str, Any]], Any]) -> None:
-        def acted() -> Response:
-            with lock:
-                said = does(request.get_json())
-                send_what_waits()
-            return jsonify(said)
+    def state(self) -> Response:
+        with self.lock:
+            orders = [str(order) for order in self.shop.orders.values()]
+        return jsonify(orders=orders, deliveries=[sent.as_json() for sent in list(self.courier.log)])
 
-        app.add_url_rule(f"/_control/{name}", name, acted, methods=["POST"])
+    def control(self, verb: str) -> Response:
+        """What a shopper, the shop's people or a test do."""
+        asked, shop, switches = request.get_json(), self.shop, self.courier.switches
+        verbs: dict[str, Callable[[], Any]] = {
+            "leave": lambda: {"cart_key": shop.leave_basket()},
+            "buy": lambda: shop.buy(asked["cart_key"]),
+            "cancel": lambda: shop.cancel(asked["order_key"]),
+            "forget": lambda: _begin(shop),
+            "hook": lambda: setattr(shop, "hook_url", asked["webhook_url"]),
+            "switches": lambda: switches.turn(asked),
+        }
+        with self.lock:
+            said = verbs[verb]()
+            self.send_what_waits()
+        return jsonify(said)
 
-    act("leave", lambda _: {"cart_key": shop.leave_basket()})
-    act("buy", lambda asked: shop.buy(asked["cart_key"]))
-    act("cancel", lambda asked: shop.cancel(asked["order_key"]))
-    act("forget", lambda _: _begin(shop))
-    act("hook", lambda asked: setattr(shop, "hook_url", asked["webhook_url"]))
-    act("switches", lambda asked: courier.switches.turn(asked) or dataclasses.asdict(courier.switches))
 
-    @app.get("/_control/idle")
-    def idle() -> Response:
-        return jsonify(idle=courier.idle())
-
-    @app.get("/_control/state")
-    def state() -> Response:
-        with lock:
-            orders = [str(order) for order in shop.orders.values()]
-        return jsonify(orders=orders, deliveries=[sent.as_json() for sent in list(courier.log)])
-
+def create_app(process: Process) -> Flask:
+    app = Flask(__name__)
+    wrong.install(app, process.courier.switches, (API,))
+    app.post(f"{API}/<path:path>")(process.api)
+    app.post("/_control/<verb>")(process.control)
+    app.get("/_control/state")(process.state)
+    app.get("/_control/idle")(lambda: jsonify(idle=process.courier.idle()))
     return app
 
 
@@ -116,7 +118,7 @@ def main(platform: str) -> None:
     courier = Courier(platform, Switches())
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-        app = create_app(shop, courier)
+        app = create_app(Process(shop, courier))
         server = make_server("127.0.0.1", port, app, threaded=True, fd=listener.fileno())
         courier.start()
         threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()

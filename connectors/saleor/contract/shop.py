@@ -80,7 +80,29 @@ class Shop(ContractShop):
                 self.outbox.append(Post(event, hook["targetUrl"], body, sign))
 
     def _root(self) -> dict[str, Any]:
-        return {**self._queries(), **self._orders_made(), **self._orders_marked(), **self._hooks()}
+        return {
+            **self._itself(),
+            **self._queries(),
+            **self._orders_made(),
+            **self._orders_marked(),
+            **self._hooks(),
+        }
+
+    def _itself(self) -> dict[str, Any]:
+        hooks = [{key: hook[key] for key in hook if key != "secretKey"} for hook in self.webhooks]
+        return {
+            "shop": {
+                "name": "Nordwind",
+                "version": "3.23.0",
+                "schemaVersion": "3.23",
+                "defaultCountry": {"code": "SE", "country": "Sweden"},
+            },
+            "app": {
+                "id": gid("App", "1"),
+                "permissions": [{"code": code, "name": code} for code in PERMISSIONS],
+                "webhooks": hooks,
+            },
+        }
 
     def _queries(self) -> dict[str, Any]:
         def order(_info: Any, id: str = "", externalReference: str = "") -> Any:
@@ -105,19 +127,6 @@ class Shop(ContractShop):
             )
 
         return {
-            "shop": {
-                "name": "Nordwind",
-                "version": "3.23.0",
-                "schemaVersion": "3.23",
-                "defaultCountry": {"code": "SE", "country": "Sweden"},
-            },
-            "app": lambda _info: {
-                "id": gid("App", "1"),
-                "permissions": [{"code": code, "name": code} for code in PERMISSIONS],
-                "webhooks": [
-                    {key: hook[key] for key in hook if key != "secretKey"} for hook in self.webhooks
-                ],
-            },
             "order": order,
             "orders": orders,
             "checkout": checkout,
