@@ -177,7 +177,10 @@ class ShopifyShop(Shop):
             "TagsAdd": lambda variables: {"tagsAdd": {"node": {"id": variables["id"]}, "userErrors": []}},
             "WebhookList": lambda _: {"webhookSubscriptions": {"nodes": self.subscriptions, "pageInfo": {}}},
             "WebhookSubscribe": self._subscribed,
-            "ShopInfo": lambda _: {"shop": {"name": "Fjordlys"}, "currentAppInstallation": {"accessScopes": []}},
+            "ShopInfo": lambda _: {
+                "shop": {"name": "Fjordlys"},
+                "currentAppInstallation": {"accessScopes": []},
+            },
             "AbandonedCheckouts": lambda _: {"abandonedCheckouts": {"nodes": [], "pageInfo": {}}},
         }
         return 200, {"data": operations[asked["operationName"]](asked["variables"])}
