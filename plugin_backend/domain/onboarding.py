@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from plugin_backend.core import registry
 from plugin_backend.core.house import house
 from plugin_backend.core.ids import new_id
-from plugin_backend.domain import merchants, offers, probing, renewals
+from plugin_backend.domain import merchants, offers, probing, renewals, vault
 from plugin_backend.domain.merchants import Connection, Merchant, Shop
 from plugin_backend.sdk.connector import Ship
 from plugin_backend.sdk.errors import RepriseError
@@ -84,7 +84,9 @@ def complete(
     kind: offers.Kind = offers.INSTALMENTS,
     ship: Ship = "first_payment",
 ) -> Connection:
-    """Connect a shop that waits for it, by settings that were checked."""
+    """Connect a shop that waits for it, by settings that were checked. Its intake is made, so that the web process can
+    take other keys for it later."""
+    vault.furnish(session, shop.id)
     shop.platform, shop.address = platform, settings["url"]
     shop.state = "active" if shop.test else "watch_only"
     connection = merchants.connect(session, shop, settings)

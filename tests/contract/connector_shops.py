@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from plugin_backend.sdk.errors import RepriseError
 from plugin_backend.sdk.http import Request, Response
 
 AT = "2026-03-02T10:00:00+00:00"
@@ -70,6 +71,18 @@ class Shop:
     def told(self, order_key: str) -> list[str]:
         """The words about payments that the shop's people see at the order."""
         raise NotImplementedError
+
+
+class Answers:
+    """A client on which the other side is silent, out of reach, or answers one thing always."""
+
+    def __init__(self, answer: Response | RepriseError) -> None:
+        self.answer = answer
+
+    def send(self, request: Request, *, timeout: float | None = None) -> Response:
+        if isinstance(self.answer, RepriseError):
+            raise self.answer
+        return self.answer
 
 
 class WooShop(Shop):
@@ -202,7 +215,10 @@ class ShopifyShop(Shop):
             "TagsAdd": lambda variables: {"tagsAdd": {"node": {"id": variables["id"]}, "userErrors": []}},
             "WebhookList": lambda _: {"webhookSubscriptions": {"nodes": self.subscriptions, "pageInfo": {}}},
             "WebhookSubscribe": self._subscribed,
-            "ShopInfo": lambda _: {"shop": {"name": "Fjordlys"}, "currentAppInstallation": {"accessScopes": []}},
+            "ShopInfo": lambda _: {
+                "shop": {"name": "Fjordlys"},
+                "currentAppInstallation": {"accessScopes": []},
+            },
             "AbandonedCheckouts": lambda _: {"abandonedCheckouts": {"nodes": [], "pageInfo": {}}},
         }
         return 200, {"data": operations[asked["operationName"]](asked["variables"])}

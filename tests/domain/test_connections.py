@@ -182,8 +182,6 @@ def test_a_secret_changes_without_a_delivery_lost(house: TestHouse) -> None:
 
     with on_the_wire(house.worker, Woo()) as woo:
         shop = woo_shop(house)
-        with house.of(shop) as session:
-            merchants.vault.furnish(session, shop.id)
         with house.web.app_context(), transaction(shop.id) as session:
             assert hook_secrets.begin(session, shop, "new-secret") is not None
             assert hook_secrets.begin(session, shop, "newer-secret") is None
@@ -212,7 +210,6 @@ def test_while_the_shop_cannot_be_told_both_secrets_are_accepted(house: TestHous
     with on_the_wire(house.worker, woo):
         shop = woo_shop(house)
         with house.of(shop) as session:
-            merchants.vault.furnish(session, shop.id)
             hook_secrets.begin(session, shop, "new-secret")
         house.rest(shop)
         house.travel(shop, days=3)
