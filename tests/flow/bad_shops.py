@@ -39,7 +39,7 @@ class BadShop:
     settings: dict[str, str]
     http: httpx2.Client
 
-    def connector(self, *, timeout: float = 5.0) -> Connector:
+    def connector(self, *, timeout: float = 30.0) -> Connector:
         return connectors()[self.platform](self.settings, HttpClient(allow_private=True, timeout=timeout))
 
     def hear(self, url: str) -> None:

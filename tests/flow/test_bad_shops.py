@@ -156,14 +156,14 @@ def test_an_order_is_held_once_after_whatever_the_shop_answered_first(
     name, switch = next(iter(wrong.items()))
     key = f"res_{bad.platform}_{name}_{switch}".replace(".", "_")
     wanted = reservation(bad.leave(), key=key, total=Money(10000, bad.currency))
-    one = bad.connector(timeout=0.7)
     bad.wrong(**wrong)
     with pytest.raises(RepriseError) as raised:
-        one.reserve(wanted)
+        bad.connector(timeout=0.7).reserve(wanted)
     assert isinstance(raised.value, expected)
     assert not raised.value.permanent
     bad.settle()
     bad.wrong()
+    one = bad.connector()
     first = one.reserve(wanted)
     assert one.reserve(wanted) == first
     assert bad.orders_with(wanted.key) == 1
