@@ -59,7 +59,8 @@
     place.replaceChildren();
     add("strong", offer.title);
     add("p", offer.words);
-    Object.assign(add("a", offer.button), { href: offer.url, target: "_top", className: "button" });
+    const link = Object.assign(add("a", offer.button), { href: offer.url, target: "_top", className: "button" });
+    link.style.cssText = "display: inline-block; padding: .6em";
   };
 
   /* A payment was declined: the plan for the same basket in the same page, without a word about the refusal. */
