@@ -8,7 +8,6 @@ of their names, at one moment, and are not compressed, since two libraries compr
 import importlib.resources
 import io
 import re
-import sys
 import zipfile
 from collections.abc import Iterator, Mapping
 from importlib.resources.abc import Traversable
@@ -85,8 +84,3 @@ def _checked(filled: Mapping[Blank, str]) -> dict[str, str]:
 
 def _fill(text: str, values: Mapping[str, str]) -> str:
     return re.sub(r"@@([A-Z]+)@@", lambda blank: values.get(blank[1], blank[0]), text)
-
-
-if __name__ == "__main__":
-    for path in pack_all(Path(sys.argv[1])):
-        print(path)  # noqa: T201

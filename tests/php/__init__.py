@@ -48,7 +48,7 @@ def tell(php: Sequence[str], folder: Path, *steps: Sequence[Any], connected: boo
         [*php, str(HERE / "shop.php"), str(PLUGIN), str(file)],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr

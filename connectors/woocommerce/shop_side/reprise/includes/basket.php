@@ -119,17 +119,17 @@ final class Basket {
 		);
 	}
 
-	/** A state needs the time of its last change, to the thousandth: two may fall into one second. */
+	/** A state needs the time of its last change, to the millionth: two may fall into one second. */
 	public static function dated( array $data ): array {
 		$data['updated_at'] = self::moment();
-		$data['version']    = (int) ( microtime( true ) * 1000 );
+		$data['version']    = (int) ( microtime( true ) * 1000000 );
 		return $data;
 	}
 
-	/** Now, as `2026-03-02T10:29:00.123Z`. */
+	/** Now, as `2026-03-02T10:29:00.123456Z`. */
 	public static function moment(): string {
 		$now = microtime( true );
-		return gmdate( 'Y-m-d\TH:i:s', (int) $now ) . sprintf( '.%03dZ', (int) ( fmod( $now, 1 ) * 1000 ) );
+		return gmdate( 'Y-m-d\TH:i:s', (int) $now ) . sprintf( '.%06dZ', (int) ( fmod( $now, 1 ) * 1000000 ) );
 	}
 
 	private static function has_shopper(): bool {
