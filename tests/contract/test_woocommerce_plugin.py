@@ -150,7 +150,9 @@ def test_an_order_keeps_its_baskets_name_and_the_answer_to_the_box(
 def test_a_box_left_unticked_is_kept_with_the_order_and_tells_no_address(
     php: Sequence[str], tmp_path: Path
 ) -> None:
-    told = tell(php, tmp_path, ["hold", [TEA]], ["order", 19, {}], ["page"], ["deliver"])
+    told = tell(
+        php, tmp_path, ["hold", [TEA]], ["order", 19, {"reprise-reminders": ""}], ["page"], ["deliver"]
+    )
 
     assert told[1]["_reprise_consent"]["granted"] is False
     assert only(told[3]).person.email == ""
@@ -364,25 +366,32 @@ def test_reminders_are_stopped_in_the_customers_account(php: Sequence[str], tmp_
         php,
         tmp_path,
         ["sign_in", ZOE],
-        ["shown", "woocommerce_edit_account_form"],
+        ["filtered", "woocommerce_get_default_value_for_reprise/reminders", False],
         ["saves_account", False],
         ["page"],
         ["deliver"],
         ["saves_account", True],
         ["page"],
         ["deliver"],
-        ["shown", "woocommerce_edit_account_form"],
+        ["filtered", "woocommerce_get_default_value_for_reprise/reminders", False],
         ["saves_account", False],
         ["page"],
         ["deliver"],
     )
 
-    assert "checked" not in told[1] and "checked" in told[8]
+    assert (told[1], told[8]) == (False, True)
     assert [event for request in told[4] for event in events(request)] == [], (
         "a box never ticked is no answer"
     )
     assert only(told[7]).consent.granted and only(told[7]).person.email == ZOE
     assert only(told[11]).consent.granted is False
+
+
+def test_a_checkout_without_the_box_asked_nothing(php: Sequence[str], tmp_path: Path) -> None:
+    told = tell(php, tmp_path, ["hold", [TEA]], ["order", 19, {"billing_email": ZOE}], ["page"], ["deliver"])
+
+    assert "_reprise_consent" not in told[1]
+    assert only(told[3]).consent is None
 
 
 def test_the_script_is_told_what_it_needs_by_its_own_tag(php: Sequence[str], tmp_path: Path) -> None:

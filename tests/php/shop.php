@@ -120,9 +120,9 @@ final class Steps {
 	public function filtered( string $filter, ...$given ) {
 		return apply_filters( $filter, ...$given );
 	}
+	/** WooCommerce writes the box of the account's details to the customer. */
 	public function saves_account( bool $granted ) {
-		$_POST = $granted ? array( 'reprise-reminders' => '1' ) : array();
-		do_action( 'woocommerce_save_account_details', 7 );
+		do_action( 'woocommerce_set_additional_field_value', 'reprise/reminders', $granted, 'other', WC()->customer );
 	}
 	public function export( string $email ) {
 		return apply_filters( 'wp_privacy_personal_data_exporters', array() )['reprise']['callback']( $email, 1 );

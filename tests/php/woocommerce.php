@@ -240,6 +240,3 @@ function as_unschedule_all_actions( $hook, $arguments, $group ) {
 function woocommerce_register_additional_checkout_field( $field ) {
 	Stage::$options['block_field'] = $field;
 }
-function woocommerce_form_field( $name, $arguments, $value ) {
-	echo "<input type=\"checkbox\" name=\"$name\"" . ( $value ? ' checked' : '' ) . '>';
-}

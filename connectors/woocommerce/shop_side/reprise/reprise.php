@@ -45,7 +45,8 @@ function start(): void {
 	if ( ! class_exists( 'WooCommerce' ) ) {
 		return;
 	}
-	add_action( 'init', __NAMESPACE__ . '\\load_languages' );
+	// Before WooCommerce's own init, at which the box of the block checkout gets its words.
+	add_action( 'init', __NAMESPACE__ . '\\load_languages', -10 );
 	add_filter( 'woocommerce_integrations', __NAMESPACE__ . '\\add_settings' );
 	Privacy::start();
 	if ( null === Connection::current() ) {

@@ -1,6 +1,6 @@
 <?php
 /**
- * The customer's way back: his payment plan, to see or to cancel it, and his word about reminders, to take it back.
+ * The customer's way to his payment plan, to see or to cancel it.
  *
  * @package Reprise
  */
@@ -22,17 +22,21 @@ final class Account {
 		add_action( 'woocommerce_order_details_after_order_table', array( self::class, 'show_link' ) );
 		add_action( 'woocommerce_email_after_order_table', array( self::class, 'mail_link' ), 10, 3 );
 		add_action( 'woocommerce_api_' . self::WAY, array( self::class, 'lead' ) );
-		add_action( 'woocommerce_edit_account_form', array( self::class, 'show_box' ) );
-		add_action( 'woocommerce_save_account_details', array( self::class, 'save_box' ) );
 	}
 
-	public static function show_link( \WC_Order $order ): void {
+	/** @param mixed $order What the page shows: an order, as a rule. */
+	public static function show_link( $order ): void {
 		if ( self::has_plan( $order ) ) {
 			printf( '<p class="reprise-plan"><a href="%s">%s</a></p>', esc_url( self::link( $order ) ), esc_html( self::words() ) );
 		}
 	}
 
-	public static function mail_link( \WC_Order $order, bool $to_shop, bool $plain ): void {
+	/**
+	 * @param mixed $order   What the mail is about: an order, as a rule.
+	 * @param mixed $to_shop Whether the mail goes to the shop.
+	 * @param mixed $plain   Whether it is plain text.
+	 */
+	public static function mail_link( $order, $to_shop = false, $plain = false ): void {
 		if ( $to_shop || ! self::has_plan( $order ) ) {
 			return;
 		}
@@ -61,31 +65,9 @@ final class Account {
 		exit;
 	}
 
-	/** In the account's details: the answer as it stands, to be changed. */
-	public static function show_box(): void {
-		woocommerce_form_field(
-			Consent::BOX,
-			array(
-				'type'  => 'checkbox',
-				'label' => Consent::sentence(),
-				'class' => array( 'form-row-wide' ),
-			),
-			Consent::is_granted() ? 1 : 0
-		);
-	}
-
-	/** A box that was never ticked and is not now is no answer. */
-	public static function save_box( int $user_id ): void {
-		$user = get_userdata( $user_id );
-		// phpcs:ignore WordPress.Security.NonceVerification -- WooCommerce has verified its form's.
-		$granted = ! empty( $_POST[ Consent::BOX ] );
-		if ( $user && ( $granted || Consent::is_granted() ) ) {
-			Consent::record( $granted, $granted ? $user->user_email : Consent::address(), 'account' );
-		}
-	}
-
-	private static function has_plan( \WC_Order $order ): bool {
-		return '' !== (string) $order->get_meta( self::PLAN );
+	/** @param mixed $order An order, or not. */
+	private static function has_plan( $order ): bool {
+		return $order instanceof \WC_Order && '' !== (string) $order->get_meta( self::PLAN );
 	}
 
 	private static function words(): string {
@@ -103,7 +85,7 @@ final class Account {
 	/** It opens for as long as a delivery's signature counts: five minutes. */
 	private static function signed_link( \WC_Order $order ): ?string {
 		$connection = Connection::current();
-		$message    = Outbox::message( 'plan.opened', array( 'order_id' => (string) $order->get_id() ) );
+		$message    = Outbox::message( 'plan.opened', array( 'plan' => (string) $order->get_meta( self::PLAN ) ) );
 		if ( null === $connection || null === $message ) {
 			return null;
 		}

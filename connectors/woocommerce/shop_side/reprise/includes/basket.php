@@ -78,9 +78,9 @@ final class Basket {
 		self::ordered( $order->get_id() );
 	}
 
-	public static function ordered( int $order_id ): void {
+	public static function ordered( $order_id ): void {
 		if ( self::has_shopper() ) {
-			WC()->session->set( self::ORDER, $order_id );
+			WC()->session->set( self::ORDER, (int) $order_id );
 		}
 	}
 

@@ -25,6 +25,7 @@ final class Consent {
 		add_action( 'woocommerce_init', array( self::class, 'add_block_box' ) );
 		add_action( 'woocommerce_checkout_create_order', array( self::class, 'of_form' ), 5, 2 );
 		add_action( 'woocommerce_set_additional_field_value', array( self::class, 'of_block' ), 10, 4 );
+		add_filter( 'woocommerce_get_default_value_for_' . self::FIELD, array( self::class, 'standing' ) );
 	}
 
 	public static function sentence(): string {
@@ -44,7 +45,7 @@ final class Consent {
 		return $fields;
 	}
 
-	/** The box of the block checkout. */
+	/** The box of the block checkout. WooCommerce shows it under My account > Account details, too, where it is unticked again. */
 	public static function add_block_box(): void {
 		if ( function_exists( 'woocommerce_register_additional_checkout_field' ) ) {
 			woocommerce_register_additional_checkout_field(
@@ -59,27 +60,46 @@ final class Consent {
 		}
 	}
 
-	/** The classic checkout is sent: the answer as it stands on the form. */
-	public static function of_form( \WC_Order $order, array $data ): void {
-		self::record( ! empty( $data[ self::BOX ] ), $order->get_billing_email(), 'checkout' );
+	/**
+	 * The classic checkout is sent: the answer as it stands on the form. A form without the box was no question.
+	 *
+	 * @param \WC_Order $order The order that is made.
+	 * @param mixed     $data  The form's fields.
+	 */
+	public static function of_form( $order, $data = array() ): void {
+		if ( is_array( $data ) && array_key_exists( self::BOX, $data ) ) {
+			self::record( ! empty( $data[ self::BOX ] ), $order->get_billing_email(), 'checkout' );
+		}
 	}
 
 	/**
-	 * The block checkout writes the answer to the customer and to the order.
+	 * WooCommerce writes the answer of the block checkout to the customer and to the order, and that of the account's
+	 * details to the customer.
 	 *
-	 * @param string $field  Which field.
-	 * @param mixed  $value  The answer.
-	 * @param string $group  Where the field is.
-	 * @param object $object A customer or an order.
+	 * @param string                 $field  Which field.
+	 * @param mixed                  $value  The answer.
+	 * @param string                 $group  Where the field is.
+	 * @param \WC_Customer|\WC_Order $object Whose it is.
 	 */
 	public static function of_block( $field, $value, $group, $object ): void {
 		if ( self::FIELD !== $field ) {
 			return;
 		}
-		self::record( (bool) $value, (string) $object->get_billing_email(), 'checkout block' );
+		$email = (string) $object->get_billing_email();
+		if ( '' === $email && $object instanceof \WC_Customer ) {
+			$email = (string) $object->get_email();
+		}
+		if ( $value || self::address() === strtolower( $email ) || $object instanceof \WC_Order ) {
+			self::record( (bool) $value, $email, 'checkout or account' );
+		}
 		if ( $object instanceof \WC_Order ) {
 			self::keep_with( $object );
 		}
+	}
+
+	/** What the box of the block checkout shows: the answer as it stands, also where another form took it. */
+	public static function standing(): bool {
+		return self::is_granted();
 	}
 
 	/** Take in an answer. The same one again is none: its time stays that of the first. */

@@ -27,8 +27,8 @@ final class Decline {
 	}
 
 	/** Gateways leave their reason in a note after they have set the status, so that it is read when the page is done. */
-	public static function note( int $order_id ): void {
-		self::$failed[ $order_id ] = $order_id;
+	public static function note( $order_id ): void {
+		self::$failed[ (int) $order_id ] = (int) $order_id;
 	}
 
 	public static function tell(): void {
