@@ -18,7 +18,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from plugin_backend.domain import consent, customers
-from plugin_backend.domain.carts.names import failure, hear, later, locked
+from plugin_backend.domain.carts.names import failure, find, hear, later, locked
 from plugin_backend.domain.carts.rows import BEFORE_EVERYTHING, Cart, Sale, lines_as_json, lines_of
 from plugin_backend.domain.carts.sales import (
     bought,
@@ -43,6 +43,7 @@ __all__ = [
     "cart_changed",
     "cart_removed",
     "cart_restored",
+    "find",
     "lines_of",
     "order_cancelled",
     "order_placed",
@@ -74,6 +75,7 @@ def payment_failed(session: Session, shop: Shop, event: sdk.PaymentFailed, at: d
     newer = (event.at, event.decline != "unknown", event.decline) > failure(cart)
     if newer:
         cart.failed_at, cart.decline = event.at, event.decline
+    cart.barred = cart.barred or event.decline == "fraud"
     settle(session, shop, cart, changed=newer)
     return cart
 
