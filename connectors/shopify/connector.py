@@ -32,7 +32,6 @@ from plugin_backend.sdk.http import Client, Delivery
 from plugin_backend.sdk.payload import read_object
 from plugin_backend.sdk.signing import check_base64_hmac
 
-
 # Tokens are hashes of 32 digits, or longer and of letters: shorter ones, and numbers, could be tried out.
 _TOKEN = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9_-]{24,200}")
 
