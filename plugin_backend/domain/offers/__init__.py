@@ -9,7 +9,17 @@ from plugin_backend.domain.carts import Cart
 from plugin_backend.domain.customers import Customer
 from plugin_backend.domain.merchants import Shop
 from plugin_backend.domain.offers.ending import expire, not_interested, reopen, withdraw, withdraw_for_cart
-from plugin_backend.domain.offers.making import make
+from plugin_backend.domain.offers.making import (
+    ABANDONED,
+    ASKED,
+    DECLINED,
+    claim,
+    make,
+    on_page,
+    standing,
+    why_not_mailed,
+)
+from plugin_backend.domain.offers.previewing import preview
 from plugin_backend.domain.offers.rows import OPEN_STATES, Offer
 from plugin_backend.domain.offers.templates import (
     DEFAULT_DAYS,
@@ -23,10 +33,14 @@ from plugin_backend.domain.offers.templates import (
 )
 from plugin_backend.domain.offers.terms import Terms, basket_lines, parts_of, shop_view, terms_of
 from plugin_backend.sdk import clock
+from plugin_backend.sdk.connector import Person
 from plugin_backend.sdk.errors import RepriseError
 from plugin_backend.sdk.money import Money
 
 __all__ = [
+    "ABANDONED",
+    "ASKED",
+    "DECLINED",
     "DEFAULT_DAYS",
     "INSTALMENTS",
     "LARGE_COMPANY_DAYS",
@@ -41,16 +55,21 @@ __all__ = [
     "accept",
     "active_template",
     "basket_lines",
+    "claim",
     "default_template",
     "expire",
     "first_amount",
     "make",
     "not_interested",
     "of_customer",
+    "on_page",
     "parts_of",
+    "preview",
     "reopen",
     "shop_view",
+    "standing",
     "terms_of",
+    "why_not_mailed",
     "withdraw",
     "withdraw_for_cart",
 ]
@@ -66,8 +85,18 @@ class Over(RepriseError):
     permanent = True
 
 
-def accept(session: Session, shop: Shop, offer: Offer, *, shown: str, country: str, locale: str) -> Terms:
-    """Accept exactly the terms that were shown. The caller holds the offer's lock and it is ``open``.
+def accept(
+    session: Session,
+    shop: Shop,
+    offer: Offer,
+    *,
+    shown: str,
+    country: str,
+    locale: str,
+    email: str = "",
+) -> Terms:
+    """Accept exactly the terms that were shown. The caller holds the offer's lock and it is ``open``; one that was made to
+    nobody in particular is that of ``email`` from now on.
 
     ``Changed`` where the terms are others by now, ``Over`` where it may not be accepted at all. The basket is locked to
     this offer; the customer's country decides the law once more.
@@ -84,6 +113,11 @@ def accept(session: Session, shop: Shop, offer: Offer, *, shown: str, country: s
         raise Over("not_lawful")
     if terms.digest != shown:
         raise Changed("the terms have changed")
+    if offer.customer_id is None:
+        # Of one who is known already nothing is learnt here: anybody may type his address.
+        customer = customers.meet(session, shop.id, Person(email=email))
+        if customer is None or not claim(session, offer, customer):
+            raise Over("not_yours")
     offer.country, offer.locale = country, locale
     offer.accepted_at, offer.terms_hash = clock.now(), terms.digest
     offer.terms = _terms_json(terms)

@@ -17,6 +17,8 @@ def reopen(session: Session, offer: Offer, reason: str) -> None:
     offer.rest(offer.expires_at)
     cart = session.get_one(Cart, (offer.shop_id, offer.cart_id), with_for_update=True)
     cart.offer_id = None
+    if cart.barred:
+        withdraw(session, offer, "declined_for_fraud")
 
 
 def withdraw(session: Session, offer: Offer, reason: str) -> None:
@@ -24,6 +26,12 @@ def withdraw(session: Session, offer: Offer, reason: str) -> None:
     if offer.state in OPEN_STATES:
         moves.move(session, offer, "withdrawn", reason)
         offer.rest(None)
+
+
+def replace(session: Session, offer: Offer) -> None:
+    """Its customer is made another offer, for another basket: this one no longer stands."""
+    withdraw(session, offer, "replaced")
+    _leave(session, offer, "replaced")
 
 
 def not_interested(session: Session, offer: Offer) -> None:
@@ -51,6 +59,11 @@ def expire(session: Session, offer: Offer) -> None:
     """Its time is over. The basket stays abandoned, and nobody is written to again."""
     moves.move(session, offer, "expired")
     offer.rest(None)
+    _leave(session, offer, "its offer expired")
+
+
+def _leave(session: Session, offer: Offer, reason: str) -> None:
+    """The basket stays, abandoned."""
     cart = session.get_one(Cart, (offer.shop_id, offer.cart_id), with_for_update=True)
     if cart.state == "offered":
-        moves.move(session, cart, "abandoned", "its offer expired")
+        moves.move(session, cart, "abandoned", reason)

@@ -18,7 +18,8 @@ OPEN_STATES = ("open", "accepting")
 
 
 class Offer(moves.Stateful, Due, Row, Base):
-    """One offer for one basket. Its timer is its end. ``cause`` is ``abandoned`` or ``declined``; ``verdict`` the law's
+    """One offer for one basket. Its timer is its end. ``cause`` is ``abandoned``, ``declined`` (the shop told
+    us) or ``asked`` (its shopper did, in the shop's page); ``light_first`` that the first payment is at most half; ``verdict`` the law's
     answer and its source; ``terms`` what was accepted, and ``terms_hash`` its hash, once it is accepted."""
 
     __tablename__ = "offers"
@@ -30,6 +31,7 @@ class Offer(moves.Stateful, Due, Row, Base):
     customer_id: Mapped[str | None]
     template_id: Mapped[str]
     cause: Mapped[str]
+    light_first: Mapped[bool] = mapped_column(default=False)
     kind: Mapped[Kind] = mapped_column(Text)
     amount: Mapped[int] = mapped_column(BigInteger)
     currency: Mapped[str]
@@ -54,6 +56,13 @@ class Offer(moves.Stateful, Due, Row, Base):
             "uq_offers_one_open",
             "shop_id",
             "customer_id",
+            unique=True,
+            postgresql_where="state IN ('open', 'accepting')",
+        ),
+        Index(
+            "uq_offers_one_open_of_cart",
+            "shop_id",
+            "cart_id",
             unique=True,
             postgresql_where="state IN ('open', 'accepting')",
         ),

@@ -66,6 +66,9 @@ def parts_of(shop: Shop, offer: Offer, now: datetime) -> tuple[Part, ...]:
     if offer.kind == SUBSCRIPTION:
         return (Part(number=1, amount=offer.total, due=now, today=True),)
     amounts = schedules.instalments(offer.total, tuple(offer.days))
+    if offer.light_first and 2 * amounts[0].minor > offer.amount:
+        # Of two payments of an odd amount the first carries the remainder, which would make it more than half.
+        amounts.reverse()
     dues = schedules.day_offsets(now, tuple(offer.days), shop.zone)
     return tuple(
         Part(number=number, amount=amount, due=due, today=number == 1)
