@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from plugin_backend.core import registry
 from plugin_backend.core.house import house
 from plugin_backend.core.ids import new_id
-from plugin_backend.domain import merchants, offers, probing
+from plugin_backend.domain import merchants, offers, probing, storefronts
 from plugin_backend.domain.merchants import Merchant, Shop
 from plugin_backend.sdk.connector import Ship
 from plugin_backend.sdk.errors import RepriseError
@@ -69,6 +69,7 @@ def add_shop(
     session.add(shop)
     session.flush()
     merchants.connect(session, shop, checked)
+    storefronts.open_for(session, shop)
     offers.default_template(session, shop, kind=kind, ship=ship)
     return shop
 

@@ -29,6 +29,8 @@ FINAL = {
     "account": set(),
     "key": {"destroyed"},
     "erasure": {"shredded"},
+    "inquiry": {"offered", "refused"},
+    "opt_in": {"confirmed", "expired"},
     "case": {"resolved"},
 }
 

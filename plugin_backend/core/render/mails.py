@@ -19,6 +19,7 @@ from plugin_backend.core.views import (
     Mail,
     NoticeMail,
     OfferMail,
+    OptInMail,
     PlanMail,
     ReceiptMail,
     SignInMail,
@@ -37,6 +38,7 @@ MAILS: dict[str, type] = {
     "plan_cancelled": CancelledMail,
     "plan_credited": CreditMail,
     "refund_made": CreditMail,
+    "opt_in": OptInMail,
     "sign_in": SignInMail,
 }
 """Each kind of mail and what it is drawn from."""
