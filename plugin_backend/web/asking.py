@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,7 @@ from plugin_backend.sdk.connector import CartChanged, Connector, PaymentFailed, 
 from plugin_backend.sdk.errors import BadSignature, Unreadable
 from plugin_backend.sdk.http import Delivery
 from plugin_backend.sdk.money import Money
+from plugin_backend.sdk.payload import read_object, text_of
 from plugin_backend.web.fronts import Front
 
 _MOST_MINOR = 10**12
@@ -97,6 +99,18 @@ def basket(adapter: Connector, told: dict[str, Any]) -> Basket:
     return Basket(names)
 
 
+def plan(adapter: Connector) -> str:
+    """The plan that the query's message names, which the shop signed just now; "" for everything else."""
+    delivery = _delivery(request.args)
+    try:
+        adapter.verify(delivery)
+        said = read_object(delivery.body)
+    except (BadSignature, Unreadable):
+        return ""
+    told = said.get("data")
+    return text_of(told.get("plan")) if said.get("type") == "plan.opened" and isinstance(told, dict) else ""
+
+
 def _signed(adapter: Connector, message: Any) -> Basket:
     delivery = _delivery(message)
     try:
@@ -110,7 +124,8 @@ def _signed(adapter: Connector, message: Any) -> Basket:
 
 
 def _delivery(message: Any) -> Delivery:
-    told = message if isinstance(message, dict) else {}
+    """A signed message as if it had come with its headers."""
+    told: Mapping[str, Any] = message if isinstance(message, Mapping) else {}
     headers = {
         f"webhook-{name}": value
         for name in ("id", "timestamp", "signature")

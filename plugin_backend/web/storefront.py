@@ -7,7 +7,7 @@ offer. Plans are worked out from what is remembered of the shop; the rest is a r
 from datetime import datetime
 from typing import Any
 
-from flask import Blueprint, Response, current_app, g, jsonify, request, url_for
+from flask import Blueprint, Response, current_app, g, jsonify, redirect, request, url_for
 from werkzeug.exceptions import BadRequest, Forbidden, NotFound, RequestEntityTooLarge, TooManyRequests
 
 from plugin_backend.core import i18n
@@ -20,6 +20,7 @@ from plugin_backend.domain.carts import Cart
 from plugin_backend.domain.customers import address as email_address
 from plugin_backend.domain.inquiries import Inquiry
 from plugin_backend.domain.merchants import Shop
+from plugin_backend.domain.plans import Plan
 from plugin_backend.web import asking, fronts, links
 from plugin_backend.web.fronts import Front, Fronts, Limiter
 
@@ -27,7 +28,7 @@ pages = Blueprint("storefront", __name__, url_prefix="/storefront/<key>")
 
 LARGEST = 64 * 1024
 _WAIT_MS = 300
-_A_MINUTE = {"plans": 120, "answer": 120, "inquire": 20, "remind": 5}
+_A_MINUTE = {"plans": 120, "answer": 120, "inquire": 20, "remind": 5, "plan": 30}
 _SANDBOXED = "null"
 
 
@@ -173,6 +174,20 @@ def remind() -> tuple[Response, int]:
     for bell in ("read", "deliver"):
         house().bells.ring_soon(bell, front.shop.id)
     return jsonify({}), 202
+
+
+@pages.get("/plan")
+def plan() -> Any:
+    """From the shop's account page, or an order's mail, to the page of a plan. The shop keeps no link to it and signs the way
+    anew each time."""
+    front: Front = g.front
+    named = asking.plan(front.adapter)
+    with transaction(front.shop.id) as session:
+        row = session.get(Plan, (front.shop.id, named))
+        if row is None:
+            raise NotFound
+        messages.link(session, "p", front.shop.id, row.id)
+    return redirect(house().url(messages.secret_path("p", front.shop.id, named)), 303)
 
 
 def _visitor(shop: Shop) -> str:
