@@ -99,13 +99,13 @@ CHECKOUT = """
 NEWSLETTER = '<form><label>News <input type="email" id="news" value="news@example.test"></label></form>'
 
 
-def page(house: Place, body: str, **told: str) -> str:
-    """A page in English with the script at its end, told this and that by its tag."""
+def page(address: str, body: str, **told: str) -> str:
+    """A page in English with the script at its end, told by its tag where the house is, and this and that."""
     attributes = "".join(f' data-{name.replace("_", "-")}="{value}"' for name, value in told.items())
     return (
         f'<!doctype html><html lang="en"><title>Shop</title><main><h1>Shop</h1>{NEWSLETTER}{body}'
         f'<p style="margin-top:2000px">The end</p></main>'
-        f'<script src="/s.js" defer data-reprise-house="{house.url}/storefront/{KEY}"{attributes}></script></html>'
+        f'<script src="/s.js" defer data-reprise-house="{address}"{attributes}></script></html>'
     )
 
 

@@ -31,7 +31,7 @@ class Stage:
         self.errors: list[str] = []
 
     def visit(self, body: str, **told: str) -> Page:
-        self.shop.answers["/"] = shop_page.page(self.house, body, **told)
+        self.shop.answers["/"] = shop_page.page(f"{self.house.url}{CALL}", body, **told)
         page = self._browser.new_context().new_page()
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.goto(f"{self.shop.url}/", wait_until="networkidle")
