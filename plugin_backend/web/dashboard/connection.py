@@ -50,13 +50,13 @@ def show(shop_id: str) -> Response:
 @pages.post("/shops/<shop_id>/connection/check")
 def check(shop_id: str) -> Response:
     """Make the six checks again."""
-    return _checked(frame.shop_at(shop_id))
+    return _checked(_connected(shop_id))
 
 
 @pages.post("/shops/<shop_id>/connection/mail")
 def mail(shop_id: str) -> Response:
     """Have a test mail sent to whoever asks for it."""
-    return _checked(frame.shop_at(shop_id), mail_to=visitor().email)
+    return _checked(_connected(shop_id), mail_to=visitor().email)
 
 
 @pages.get("/shops/<shop_id>/connection/mail/<secret>")
@@ -103,7 +103,7 @@ def _switch_on(session: Session, shop: Shop) -> None:
 def change_secret(shop_id: str) -> Response:
     """Have another secret take the place of the webhooks': one of our making, or, where the owner's own side has it, the
     one that he typed."""
-    shop = frame.shop_at(shop_id)
+    shop = _connected(shop_id)
     made = registry.connectors()[shop.platform].guide.made
     api = registry.connectors()[shop.platform].capabilities.webhooks_api
     typed = request.form.get("secret", "").strip()[:200]
@@ -122,7 +122,7 @@ def change_secret(shop_id: str) -> Response:
 def part(shop_id: str) -> Response:
     """Our part of the shop as a file to install, with the shop's address, key and secret filled in. It is posted for, since
     it holds a secret."""
-    shop = frame.shop_at(shop_id)
+    shop = _connected(shop_id)
     if shop.platform not in shop_parts.platforms():
         raise NotFound(f"nothing is installed in a shop on {shop.platform}")
     with transaction(shop.id) as session:
@@ -153,6 +153,14 @@ def _file(platform: str, filled: dict[shop_parts.Blank, str]) -> Response:
 
 def _wrong(platform: str, secret: str) -> bool:
     return bool(registry.connectors()[platform].settings(partial=True).validate({"secret": secret}))
+
+
+def _connected(shop_id: str) -> Shop:
+    """The shop; 404 while there is no connection that anything could be done with."""
+    shop = frame.shop_at(shop_id)
+    if shop.state == "connecting":
+        raise NotFound(f"{shop_id} is not connected")
+    return shop
 
 
 def _checked(shop: Shop, mail_to: str = "") -> Response:
