@@ -1,6 +1,7 @@
 """The connector of Shopify. The platform's words end here and in the modules beside."""
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import ClassVar, Literal
@@ -32,6 +33,9 @@ from plugin_backend.sdk.errors import BadSignature, NotSent, Refused
 from plugin_backend.sdk.http import Client, Delivery
 from plugin_backend.sdk.payload import read_object
 from plugin_backend.sdk.signing import check_base64_hmac
+
+# Tokens are hashes of 32 digits, or longer and of letters: shorter ones, and numbers, could be tried out.
+_TOKEN = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9_-]{24,200}")
 
 
 class Settings(Schema):
@@ -74,6 +78,12 @@ class Shopify:
     @staticmethod
     def door(settings: Mapping[str, str]) -> Mapping[str, str]:
         return {name: settings[name] for name in ("url", "secret", "old_secret") if settings.get(name)}
+
+    @staticmethod
+    def basket_keys(token: str) -> tuple[str, ...]:
+        """A cart's token, as themes have it (with a key behind a question mark), or a checkout's, as the pixel has it."""
+        name = token.partition("?")[0]
+        return (f"cart:{name}", f"checkout:{name}") if _TOKEN.fullmatch(name) else ()
 
     @staticmethod
     def is_ping(delivery: Delivery) -> bool:

@@ -34,12 +34,20 @@ def domain_of(address: str) -> str:
 
 
 def look_up(domain: str, selector: str, texts: Texts) -> list[Said]:
-    """What the domain says. ``selector`` names the key of DKIM; where it is "" the usual names are tried."""
+    """What the domain says. ``selector`` names the key of DKIM; where it is "" the usual names are tried. Who does not answer
+    about the domain itself is not asked about more."""
+    own = texts(domain)
+    if own is None:
+        texts = _silence
     return [
-        Said("spf", _spf(texts(domain)), domain),
+        Said("spf", _spf(own), domain),
         _dkim(domain, (selector,) if selector else _USUAL, texts, sure=bool(selector)),
         _dmarc(domain, texts),
     ]
+
+
+def _silence(name: str) -> None:
+    return None
 
 
 def _spf(found: list[str] | None) -> bool | None:
@@ -49,10 +57,14 @@ def _spf(found: list[str] | None) -> bool | None:
 
 def _dkim(domain: str, selectors: tuple[str, ...], texts: Texts, *, sure: bool) -> Said:
     """A key that was looked for under a guessed name and is not there may be under another."""
+    there = False if sure else None
     for selector in selectors:
-        if any(_has_key(text) for text in texts(f"{selector}._domainkey.{domain}") or ()):
+        found = texts(f"{selector}._domainkey.{domain}")
+        if found is None:
+            there = None
+        elif any(_has_key(text) for text in found):
             return Said("dkim", True, f"{selector}._domainkey.{domain}")
-    return Said("dkim", False if sure else None, f"{selectors[0]}._domainkey.{domain}")
+    return Said("dkim", there, f"{selectors[0]}._domainkey.{domain}")
 
 
 def _has_key(text: str) -> bool:

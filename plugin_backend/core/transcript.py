@@ -1,6 +1,8 @@
 """What was said between us and the outside, as a person may read it: without secrets, and not at any length."""
 
+import json
 from collections.abc import Iterable
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from plugin_backend.core.log import scrub
@@ -28,7 +30,7 @@ def _came(came: Response | str) -> str:
     for name in _SHOWN:
         if value := came.headers.get(name):
             lines.append(f"< {name}: {_address(value) if name == 'location' else scrub(value)}")
-    return "\n".join([*lines, "", _body(came.body)]).rstrip()
+    return "\n".join([*lines, "", _body(came)]).rstrip()
 
 
 def _address(url: str) -> str:
@@ -51,7 +53,29 @@ def _port(url: str) -> int | None:
         return None
 
 
-def _body(body: bytes) -> str:
-    """As much of it as helps, with what is no text made visible. PostgreSQL keeps no NUL."""
-    text = scrub(body[: _LONGEST * 4].decode("utf-8", "replace").replace("\0", "\ufffd"))
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}\n... ({len(body)} bytes in all)"
+def _body(came: Response) -> str:
+    """As much of it as helps, with what is no text made visible (PostgreSQL keeps no NUL). Of an answer in good JSON only the
+    outline: what it says may be the data of the shop's customers."""
+    outline = _outlined(came.body) if 200 <= came.status < 300 else ""
+    text = outline or scrub(came.body[: _LONGEST * 4].decode("utf-8", "replace").replace("\0", "\ufffd"))
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}\n... ({len(came.body)} bytes in all)"
+
+
+def _outlined(body: bytes) -> str:
+    """The JSON without what its texts say, "" where it is none."""
+    try:
+        return json.dumps(_without_texts(json.loads(body)), ensure_ascii=False)
+    except (ValueError, RecursionError):
+        return ""
+
+
+def _without_texts(value: Any) -> Any:
+    match value:
+        case dict():
+            return {scrub(str(name)): _without_texts(inner) for name, inner in value.items()}
+        case list():
+            return [_without_texts(inner) for inner in value]
+        case None | bool():
+            return value
+        case _:
+            return "..."

@@ -99,6 +99,16 @@ CHECKS: dict[str, str] = {
     "a customer has two open offers": """
         SELECT max(id) FROM offers WHERE state IN ('open', 'accepting') AND customer_id IS NOT NULL
         GROUP BY customer_id HAVING count(*) > 1""",
+    "a basket has two open offers": """
+        SELECT max(id) FROM offers WHERE state IN ('open', 'accepting') GROUP BY cart_id HAVING count(*) > 1""",
+    "an offer is being accepted by nobody": """
+        SELECT id FROM offers WHERE state IN ('accepting', 'accepted') AND customer_id IS NULL""",
+    "a basket that was refused for fraud has an open offer": """
+        SELECT o.id FROM offers o JOIN carts c ON c.shop_id = o.shop_id AND c.id = o.cart_id
+        WHERE c.barred AND o.state = 'open'""",
+    "an inquiry or an opt-in waits for nothing": """
+        SELECT id FROM inquiries WHERE state = 'asked' AND due_at IS NULL
+        UNION ALL SELECT id FROM opt_ins WHERE state = 'asked' AND due_at IS NULL""",
     "an offer became two plans": "SELECT max(id) FROM plans GROUP BY offer_id HAVING count(*) > 1",
     "a plan has no mandate": """
         SELECT p.id FROM plans p LEFT JOIN mandates m ON m.shop_id = p.shop_id AND m.plan_id = p.id
@@ -188,6 +198,8 @@ _TABLES = {
     "erasure": "erasures",
     "handover": "handovers",
     "secret": "hook_secrets",
+    "inquiry": "inquiries",
+    "opt_in": "opt_ins",
     "case": "cases",
 }
 

@@ -60,8 +60,8 @@ class Shop(Base):
     yet is ``connecting``. ``clock_offset`` is how
     far a test shop's clock stands ahead, ``travel_to`` where it is going. Until ``charges_held_until`` nobody is charged
     without being there. ``retry_days`` is the ladder of retries, ``visa_retries`` how many refusals Visa lets a card
-    collect in 30 days. ``storefront_seen_at`` is when one of its pages last called (real time). Amounts are minor units of
-    ``currency``."""
+    collect in 30 days. ``origins`` are where its pages come from besides its address, ``storefront_seen_at`` is when one of
+    them last called (real time). Amounts are minor units of ``currency``."""
 
     __tablename__ = "shops"
 
@@ -81,6 +81,7 @@ class Shop(Base):
     idle_seconds: Mapped[int] = mapped_column(default=3600)
     smallest_offer: Mapped[int] = mapped_column(default=2000)
     mail_pause_hours: Mapped[int] = mapped_column(default=72)
+    origins: Mapped[list[str]] = mapped_column(ARRAY(Text), default=list)
     storefront_seen_at: Mapped[datetime | None]
     charges_held_until: Mapped[datetime | None]
     retry_days: Mapped[list[int]] = mapped_column(

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from plugin_backend.core import registry
 from plugin_backend.core.house import house
 from plugin_backend.core.ids import new_id
-from plugin_backend.domain import merchants, offers, probing, renewals, vault
+from plugin_backend.domain import merchants, offers, probing, renewals, storefronts, vault
 from plugin_backend.domain.merchants import Connection, Merchant, Shop
 from plugin_backend.sdk.connector import Ship
 from plugin_backend.sdk.errors import RepriseError
@@ -90,6 +90,7 @@ def complete(
     shop.platform, shop.address = platform, settings["url"]
     shop.state = "active" if shop.test else "watch_only"
     connection = merchants.connect(session, shop, settings)
+    storefronts.open_for(session, shop)
     offers.default_template(session, shop, kind=kind, ship=ship)
     renewals.plan(session, shop, connection, settings)
     return connection

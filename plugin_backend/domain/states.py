@@ -56,8 +56,9 @@ CART = {
     (START, "lost"): "its removal arrived before it",
     ("active", "abandoned"): "idle too long",
     ("active", "declined"): "its payment failed",
+    ("active", "offered"): "its shopper asked, and an offer was made",
     ("active", "ordered"): "bought",
-    ("active", "lost"): "removed or emptied",
+    ("active", "lost"): "removed or emptied, or another basket took its place",
     ("abandoned", "active"): "changed again",
     ("abandoned", "declined"): "its payment failed",
     ("abandoned", "offered"): "an offer was made",
@@ -256,6 +257,18 @@ ERASURE = {
     ("in_doubt", "shredded"): "the tokens are useless, or a day went by without an answer",
 }
 
+INQUIRY = {
+    (START, "asked"): "a shopper asks in the shop's page",
+    ("asked", "offered"): "there is an offer for his basket",
+    ("asked", "refused"): "there is none, for a reason",
+}
+
+OPT_IN = {
+    (START, "asked"): "the address is asked",
+    ("asked", "confirmed"): "it says yes",
+    ("asked", "expired"): "nobody answered",
+}
+
 CASE = {(START, "open"): "a person must decide", ("open", "resolved"): "decided"}
 
 MACHINES = {
@@ -275,6 +288,8 @@ MACHINES = {
     "erasure": ERASURE,
     "handover": HANDOVER,
     "secret": SECRET,
+    "inquiry": INQUIRY,
+    "opt_in": OPT_IN,
     "case": CASE,
 }
 

@@ -18,6 +18,7 @@ from plugin_backend.sdk.shop_events import (
     CartChanged,
     CartRemoved,
     CartRestored,
+    CheckoutDecline,
     Consent,
     CustomerDataRequested,
     CustomerRedacted,
@@ -38,6 +39,7 @@ __all__ = [
     "CartRestored",
     "Change",
     "Check",
+    "CheckoutDecline",
     "Connector",
     "Consent",
     "CustomerDataRequested",
@@ -273,6 +275,12 @@ class Connector(Protocol):
     def door(settings: Mapping[str, str]) -> Mapping[str, str]:
         """The least part of the settings that ``verify``, ``identify``, ``topic`` and ``parse`` need: all that the
         process which answers the outside ever holds."""
+        ...
+
+    @staticmethod
+    def basket_keys(token: str) -> tuple[str, ...]:
+        """The names of the basket that whoever knows ``token`` may speak for, since nobody could guess it; none where
+        ``token`` is no such word, or the platform has none. An order's number is not one."""
         ...
 
     @staticmethod

@@ -7,7 +7,16 @@ from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy import URL, Engine, create_engine, text
 from sqlalchemy.orm import Session
 
-from plugin_backend.domain import billing, carts, cases, handovers, hook_secrets, invariants
+from plugin_backend.domain import (
+    billing,
+    carts,
+    cases,
+    handovers,
+    hook_secrets,
+    inquiries,
+    invariants,
+    optins,
+)
 from plugin_backend.domain.merchants import Shop
 from plugin_backend.sdk import clock
 from plugin_backend.sdk import connector as shop_sdk
@@ -92,6 +101,17 @@ BREAKS: dict[str, list[str]] = {
         "UPDATE offers SET state = 'open', customer_id ="
         " (SELECT customer_id FROM offers WHERE id = :kept) WHERE shop_id = :shop",
     ],
+    "a basket has two open offers": [
+        "DROP INDEX uq_offers_one_open_of_cart",
+        "UPDATE offers SET state = 'open', cart_id = (SELECT cart_id FROM offers WHERE id = :kept) WHERE shop_id = :shop",
+    ],
+    "an offer is being accepted by nobody": [
+        "UPDATE offers SET customer_id = NULL WHERE shop_id = :shop AND state = 'accepted'"
+    ],
+    "a basket that was refused for fraud has an open offer": [
+        "UPDATE carts SET barred = true WHERE id = (SELECT cart_id FROM offers WHERE id = :kept)"
+    ],
+    "an inquiry or an opt-in waits for nothing": ["UPDATE inquiries SET due_at = NULL WHERE shop_id = :shop"],
     "an offer became two plans": [
         "ALTER TABLE plans DROP CONSTRAINT uq_plans_shop_id_offer_id",
         "UPDATE plans SET offer_id = (SELECT offer_id FROM plans WHERE id = :ended) WHERE shop_id = :shop",
@@ -208,6 +228,8 @@ def _live(house: TestHouse, shop: Shop) -> dict[str, str]:
         basket = shop_sdk.CartChanged("order:1", Money(100, "EUR"), clock.now())
         carts.cart_changed(session, shop, basket, clock.now())
         cases.open_case(session, shop.id, "data_requested", shop.id)
+        inquiries.ask(session, shop, ("order:2",), delivery_id=None, declined=False, locale="", visitor="v")
+        optins.ask(session, shop, ("order:2",), "ida@example.test", locale="fr", visitor="v")
         plan_story.compared(session, shop)
         handovers.again(session, session.get_one(Shop, shop.id))
         hook_secrets.begin(session, shop, "another-secret")

@@ -43,6 +43,7 @@ from plugin_backend.core.views import (
     NoticeMail,
     OfferMail,
     OfferView,
+    OptInMail,
     Part,
     PlanMail,
     PlanView,
@@ -163,6 +164,8 @@ OFFER_PAGE = {
     "terms": "0f" * 32,
     "countries": i18n.countries(),
     "country": "FR",
+    "nobody": False,
+    "email": "",
     "accept_url": "/o/x",
     "stop_url": "/o/x/stop",
     "csrf": "c5rf",
@@ -243,6 +246,8 @@ CONNECTION = ConnectionView(
     mail_from="a@shop.example",
     secret_field=Field("secret", "Secret", "whsec_x"),
     exchange="< 200",
+    storefront_url="https://r.example/storefront/x/",
+    part=True,
 )
 
 PAGES: list[tuple[str, str, dict[str, Any]]] = [
@@ -252,6 +257,11 @@ PAGES: list[tuple[str, str, dict[str, Any]]] = [
         "open problems",
         "offer/open.html",
         {**OFFER_PAGE, "problems": ("mandate", "country", "not_allowed", "card")},
+    ),
+    (
+        "open to whoever asks",
+        "offer/open.html",
+        {**OFFER_PAGE, "nobody": True, "email": "x<@", "problems": ("email",)},
     ),
     ("changed", "offer/changed.html", {**OFFER_PAGE, "changes": CHANGES}),
     ("checking", "offer/checking.html", {"shop": SHOP, "check_url": "/o/x"}),
@@ -352,6 +362,8 @@ PAGES: list[tuple[str, str, dict[str, Any]]] = [
     ),
     ("unsubscribe", "portal/unsubscribe.html", {"shop": SHOP, "action_url": "/u/x"}),
     ("unsubscribed", "portal/unsubscribed.html", {"shop": SHOP}),
+    ("opt in", "portal/opt_in.html", {"shop": SHOP, "action_url": "/c/x"}),
+    ("opted in", "portal/opted_in.html", {"shop": SHOP}),
     (
         "login",
         "dashboard/login.html",
@@ -561,6 +573,7 @@ PAGES: list[tuple[str, str, dict[str, Any]]] = [
 MAILS: list[tuple[str, Mail]] = [
     ("offer", OfferMail(SHOP, OFFER, "https://r.example/o/x", "https://r.example/u/x", "Léa")),
     ("offer", OfferMail(SHOP, SUBSCRIPTION, "https://r.example/o/x", "https://r.example/u/x")),
+    ("opt_in", OptInMail(SHOP, "https://r.example/c/x")),
     ("offer_after_decline", OfferMail(SHOP, OFFER, "https://r.example/o/x", "https://r.example/u/x")),
     ("plan_confirmed", PlanMail(SHOP, PLAN, "https://r.example/p/x")),
     ("plan_confirmed", PlanMail(SHOP, SUBSCRIBED, "https://r.example/p/x")),

@@ -31,6 +31,8 @@ FINAL = {
     "erasure": {"shredded"},
     "handover": {"connected"},
     "secret": {"alone"},
+    "inquiry": {"offered", "refused"},
+    "opt_in": {"confirmed", "expired"},
     "case": {"resolved"},
 }
 

@@ -34,6 +34,17 @@ def test_what_came_is_scrubbed_and_told_as_far_as_it_helps() -> None:
     assert told.endswith(f"... ({len(body)} bytes in all)")
 
 
+def test_of_an_answer_in_good_json_only_the_outline_is_told() -> None:
+    order = b'[{"id": 7, "billing": {"first_name": "Ana", "phone": "+33 1 23"}, "paid": false, "lines": []}]'
+    told = transcript.told([Exchange(ASKED, Response(200, {}, order))])
+    assert told.endswith(
+        '[{"id": "...", "billing": {"first_name": "...", "phone": "..."}, "paid": false, "lines": []}]'
+    )
+
+    error = b'{"code": "woocommerce_rest_cannot_view", "message": "Sorry."}'
+    assert transcript.told([Exchange(ASKED, Response(401, {}, error))]).endswith(error.decode())
+
+
 def test_why_there_is_no_answer_is_told_too() -> None:
     assert transcript.told([Exchange(Request("GET", "not an address"), "ConnectError: no address")]).endswith(
         "< ConnectError: no address"

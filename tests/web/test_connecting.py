@@ -452,6 +452,24 @@ def test_a_shop_that_answers_nonsense_shows_it_scrubbed_and_stops_nobody(
     assert "Fatal error" not in page(operator, other)
 
 
+def test_an_owner_may_paste_the_address_of_any_page_of_his_shop(
+    secure: TestHouse, operator: Operator
+) -> None:
+    with on_the_wire(secure.worker, Woo()):
+        shop = typed(secure, operator, "https://shop.example/product/lamp/?utm=x#y")
+        secure.rest(shop)
+    assert handover(secure, shop).home == "https://shop.example"
+
+
+def test_nothing_is_done_with_a_connection_that_is_not_there(secure: TestHouse, operator: Operator) -> None:
+    shop = typed(secure, operator, "shop.example")
+    for verb in ("check", "mail", "secret", "part", "nonsense"):
+        assert operator.post(f"/shops/{shop.id}/connection/{verb}").status_code == 404
+    assert operator.post(f"/shops/{shop.id}/connection/switch", to="on").status_code == 409
+    assert operator.post(f"/shops/{shop.id}/connection/again").status_code == 303
+    assert handover(secure, shop).state == "recognising"
+
+
 def test_another_merchants_shop_is_not_there(secure: TestHouse, operator: Operator) -> None:
     nowhere = "/shops/shop_00000000000000000000000000/connection"
     assert operator.get(nowhere).status_code == 404

@@ -1,6 +1,8 @@
 """The page of a connection: the six checks, the test mail, the switch, other keys and another secret."""
 
+import io
 import re
+import zipfile
 
 import pytest
 from sqlalchemy import select, update
@@ -8,7 +10,7 @@ from sqlalchemy import select, update
 from plugin_backend.domain import merchants
 from plugin_backend.domain.checkups import Checkup
 from plugin_backend.domain.hook_secrets import HookSecret
-from plugin_backend.domain.merchants import GatewayAccount, Shop
+from plugin_backend.domain.merchants import Connection, GatewayAccount, Shop
 from tests import plan_story, story
 from tests.connecting_story import KEYS, Woo, on_the_wire, settings_of
 from tests.house import STANDARD_SECRET, TestHouse
@@ -174,3 +176,30 @@ def test_a_shop_that_was_connected_by_command_gets_other_keys_on_the_page(
     assert settings_of(house, shop)["consumer_key"] == others["consumer_key"]
     assert state(house, shop) == "active"
     assert operator.post(f"/shops/{shop.id}/connection/nonsense").status_code == 404
+
+
+def test_our_part_of_the_shop_comes_with_its_address_key_and_secret_filled_in(
+    house: TestHouse, operator: Operator, shop: Shop
+) -> None:
+    with house.of(shop) as session:
+        row = session.scalars(select(Connection).with_for_update()).one()
+        change = {"plugin_secret": STANDARD_SECRET}
+        merchants.change_settings(session, row, change, merchants.vault.Use("shop_call", row.id))
+    answer = operator.post(f"/shops/{shop.id}/connection/part")
+
+    assert (answer.status_code, answer.mimetype) == (200, "application/zip")
+    assert answer.headers["Cache-Control"] == "no-store"
+    with zipfile.ZipFile(io.BytesIO(answer.data)) as pack:
+        texts = {name: pack.read(name).decode() for name in pack.namelist()}
+    (filled,) = [text for name, text in texts.items() if name == "reprise/connection.php"]
+    assert STANDARD_SECRET in filled and house.hook(shop) in filled and "@@" not in filled
+    # A link does not do: another site could have the secret fetched.
+    assert operator.get(f"/shops/{shop.id}/connection/part").status_code in (404, 405)
+
+
+def test_a_shop_of_ones_own_has_nothing_to_install(house: TestHouse) -> None:
+    settings = {"url": "https://kiosk.example", "secret": STANDARD_SECRET}
+    shop = house.add_shop("custom", settings=settings)
+    operator = signed_in(house, shop.merchant_id)
+    assert operator.post(f"/shops/{shop.id}/connection/part").status_code == 404
+    assert "Download the file" not in page(operator, shop)

@@ -20,6 +20,7 @@ from plugin_backend.core.views import (
     Mail,
     NoticeMail,
     OfferMail,
+    OptInMail,
     PlanMail,
     ReceiptMail,
     SignInMail,
@@ -38,6 +39,7 @@ MAILS: dict[str, type] = {
     "plan_cancelled": CancelledMail,
     "plan_credited": CreditMail,
     "refund_made": CreditMail,
+    "opt_in": OptInMail,
     "sign_in": SignInMail,
     "check": CheckMail,
 }

@@ -314,7 +314,8 @@ class ConnectionView:
     """A connected shop: its six checks, the switch, the way to other keys and the secret of its webhooks. ``would`` is what
     offers came to that were kept back because the shop only watches, ``would_count`` how many there were. ``why_not`` is why
     it cannot be switched on, "" where it can. ``secret`` is the state of a new secret on its way, None where there is none;
-    ``secret_field`` is for typing one, where it is not ours to make. ``spare`` counts keys in the shop that nobody uses."""
+    ``secret_field`` is for typing one, where it is not ours to make. ``spare`` counts keys in the shop that nobody uses.
+    ``part`` True: our part of the shop can be had as a file; ``storefront_url`` is where the shop's pages call."""
 
     url: str
     platform: str
@@ -336,6 +337,8 @@ class ConnectionView:
     spare: int = 0
     exchange: str = ""
     problem: str = ""
+    storefront_url: str = ""
+    part: bool = False
 
 
 @dataclass(frozen=True, slots=True)

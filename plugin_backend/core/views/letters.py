@@ -126,6 +126,14 @@ class CreditMail:
 
 
 @dataclass(frozen=True, slots=True)
+class OptInMail:
+    """For ``opt_in``: an address that was typed into a shop's page is asked whether it wants to be reminded."""
+
+    shop: ShopView
+    link: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class SignInMail:
     """For ``sign_in``: an operator asked for a link that works once. ``address`` is where the installation answers."""
 
@@ -153,6 +161,7 @@ Mail = (
     | CompletedMail
     | CancelledMail
     | CreditMail
+    | OptInMail
     | SignInMail
     | CheckMail
 )

@@ -128,9 +128,12 @@ def ask(asked: Ask) -> Answer:
 
 
 def _look(asked: Look) -> Seen:
-    for name, platform in registry.connectors().items():
-        if home := platform.recognise(asked.address, asked.http):
-            return Seen(name, home)
+    parts = urlsplit(asked.address)
+    # Owners paste the address of whatever page they are on.
+    for address in dict.fromkeys((asked.address, f"{parts.scheme}://{parts.netloc}")):
+        for name, platform in registry.connectors().items():
+            if home := platform.recognise(address, asked.http):
+                return Seen(name, home)
     try:
         answer = asked.http.send(Request("GET", f"{asked.address}/"), timeout=10)
     except RepriseError:
@@ -211,6 +214,7 @@ def _connected(
         signing = {"secret", *registry.connectors()[row.platform].guide.made}
         changes = {name: value for name, value in checked.items() if name not in signing}
         merchants.change_settings(session, connection, changes, vault.Use("shop_call", row.id))
+        shop.address = checked["url"]
         renewals.plan(session, shop, connection, checked)
     row.brought = row.kept = None
     moves.move(session, row, "connected")

@@ -41,6 +41,7 @@ TABLES = [
     "gateway_accounts",
     "handovers",
     "hook_secrets",
+    "inquiries",
     "installation",
     "journals",
     "listings",
@@ -49,6 +50,7 @@ TABLES = [
     "messages",
     "moves",
     "offers",
+    "opt_ins",
     "outbox",
     "payment_methods",
     "plans",
@@ -83,8 +85,10 @@ TIMERS = [
     "gateway_accounts",
     "handovers",
     "hook_secrets",
+    "inquiries",
     "listings",
     "offers",
+    "opt_ins",
     "outbox",
     "payment_methods",
     "plans",
@@ -132,6 +136,7 @@ def make_tables() -> None:
         sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("failed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("decline", sa.Text(), nullable=False),
+        sa.Column("barred", sa.Boolean(), nullable=False),
         sa.Column("removed", sa.Boolean(), nullable=False),
         sa.Column("removed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("restored_at", sa.DateTime(timezone=True), nullable=True),
@@ -440,6 +445,7 @@ def make_tables() -> None:
         sa.Column("idle_seconds", sa.Integer(), nullable=False),
         sa.Column("smallest_offer", sa.Integer(), nullable=False),
         sa.Column("mail_pause_hours", sa.Integer(), nullable=False),
+        sa.Column("origins", ARRAY(sa.Text()), nullable=False),
         sa.Column("storefront_seen_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("retry_days", ARRAY(sa.Integer()), nullable=False),
         sa.Column("charges_held_until", sa.DateTime(timezone=True), nullable=True),
@@ -500,6 +506,7 @@ def make_tables() -> None:
         sa.Column("customer_id", sa.Text(), nullable=True),
         sa.Column("template_id", sa.Text(), nullable=False),
         sa.Column("cause", sa.Text(), nullable=False),
+        sa.Column("light_first", sa.Boolean(), nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("amount", sa.BigInteger(), nullable=False),
         sa.Column("currency", sa.Text(), nullable=False),
@@ -543,6 +550,68 @@ def make_tables() -> None:
         unique=True,
         postgresql_where="state IN ('open', 'accepting')",
     )
+    op.create_index(
+        "uq_offers_one_open_of_cart",
+        "offers",
+        ["shop_id", "cart_id"],
+        unique=True,
+        postgresql_where="state IN ('open', 'accepting')",
+    )
+    op.create_table(
+        "inquiries",
+        sa.Column("names", ARRAY(sa.Text()), nullable=False),
+        sa.Column("delivery_id", sa.Text(), nullable=True),
+        sa.Column("declined", sa.Boolean(), nullable=False),
+        sa.Column("locale", sa.Text(), nullable=False),
+        sa.Column("visitor", sa.Text(), nullable=False),
+        sa.Column("offer_id", sa.Text(), nullable=True),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("taken", sa.Boolean(), nullable=False),
+        sa.Column("shop_id", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("shop_id", "id", name="pk_inquiries"),
+    )
+    op.create_index(
+        "ix_inquiries_due",
+        "inquiries",
+        ["shop_id", "due_at"],
+        unique=False,
+        postgresql_where="due_at IS NOT NULL",
+    )
+    op.create_index("ix_inquiries_visitor", "inquiries", ["shop_id", "visitor"], unique=False)
+    op.create_table(
+        "opt_ins",
+        sa.Column("customer_id", sa.Text(), nullable=False),
+        sa.Column("names", ARRAY(sa.Text()), nullable=False),
+        sa.Column("locale", sa.Text(), nullable=False),
+        sa.Column("visitor", sa.Text(), nullable=False),
+        sa.Column("addressee", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("taken", sa.Boolean(), nullable=False),
+        sa.Column("shop_id", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["shop_id", "customer_id"],
+            ["customers.shop_id", "customers.id"],
+            name="fk_opt_ins_shop_id_customer_id",
+        ),
+        sa.PrimaryKeyConstraint("shop_id", "id", name="pk_opt_ins"),
+    )
+    op.create_index(
+        "ix_opt_ins_due",
+        "opt_ins",
+        ["shop_id", "due_at"],
+        unique=False,
+        postgresql_where="due_at IS NOT NULL",
+    )
+    op.create_index("ix_opt_ins_visitor", "opt_ins", ["shop_id", "visitor"], unique=False)
+    op.create_index("ix_opt_ins_addressee", "opt_ins", ["shop_id", "addressee"], unique=False)
     op.create_table(
         "payment_methods",
         sa.Column("customer_id", sa.Text(), nullable=False),
@@ -677,6 +746,7 @@ def make_tables() -> None:
     op.create_index(
         "ix_setups_due", "setups", ["shop_id", "due_at"], unique=False, postgresql_where="due_at IS NOT NULL"
     )
+    op.create_index("ix_setups_network", "setups", ["shop_id", "ip", "created_at"], unique=False)
     op.create_index("ix_setups_offer_id", "setups", ["offer_id"], unique=False)
     op.create_index(
         "uq_setups_one_open",

@@ -3,6 +3,7 @@ is asked here: a worker does that, and the page shows what came of it."""
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Literal
 
 from flask import Blueprint, redirect, request
 from sqlalchemy.orm import Session
@@ -42,9 +43,9 @@ def begin() -> Response:
     except MistypedAddress as error:
         return _mistyped(AddressView("/connect", typed, test, error.why))
     shop_id = onboarding.new_shop_id()
+    mode: Literal["test", "live"] = "test" if test else "live"
     with transaction(shop_id) as session:
-        mode = "test" if test else "live"
-        handovers.begin(session, shop_id, address, mode=mode, locale=frame.language())  # type: ignore[arg-type]
+        handovers.begin(session, shop_id, address, mode=mode, locale=frame.language())
     return _on_with(shop_id, "connection")
 
 
@@ -78,30 +79,31 @@ def keys(shop_id: str) -> Response:
     return show(shop)
 
 
+@pages.post("/shops/<shop_id>/connection/again")
+def again(shop_id: str) -> Response:
+    """A connected shop is to get other keys."""
+    shop = frame.shop_at(shop_id)
+    with transaction(shop.id) as session, merchants.shop_time(shop):
+        row = handovers.newest(session, shop.id, lock=True)
+        if shop.state != "connecting" and (row is None or row.state == "connected"):
+            handovers.again(session, shop)
+    return _on_with(shop.id, "connection/keys")
+
+
 @pages.post("/shops/<shop_id>/connection/<verb>")
 def go_on(shop_id: str, verb: str) -> Response:
-    """Another address (``address``), another platform (``platform``), the way to the shop (``approve``), typed keys
-    (``paste``), or other keys for a connected shop (``again``)."""
+    """Another address (``address``), another platform (``platform``), the way to the shop (``approve``) or typed keys
+    (``paste``)."""
     shop, step = frame.shop_at(shop_id), _STEPS.get(verb)
     if step is None:
         raise NotFound(f"no such step: {verb}")
+    problem = ""
     with transaction(shop.id) as session, merchants.shop_time(shop):
         shop = session.get_one(Shop, shop.id, with_for_update=True, populate_existing=True)
         row = handovers.newest(session, shop.id, lock=True)
-        if verb == "again":
-            problem = _again(session, shop, row)
-        elif row is None or row.state not in ("recognised", "waiting"):
-            problem = ""
-        else:
+        if row is not None and row.state in ("recognised", "waiting"):
             problem = step(session, shop, row)
-    place = "connection" if shop.state == "connecting" else "connection/keys"
-    return _on_with(shop.id, place, problem)
-
-
-def _again(session: Session, shop: Shop, row: Handover | None) -> str:
-    if shop.state != "connecting" and (row is None or row.state == "connected"):
-        handovers.again(session, shop)
-    return ""
+    return _on_with(shop.id, "connection" if shop.state == "connecting" else "connection/keys", problem)
 
 
 def _address(session: Session, shop: Shop, row: Handover) -> str:
@@ -142,7 +144,6 @@ _STEPS = {
     "platform": _platform,
     "approve": _approve,
     "paste": _paste,
-    "again": _platform,
 }
 
 

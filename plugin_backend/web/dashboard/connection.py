@@ -7,11 +7,19 @@ from sqlalchemy.orm import Session
 from werkzeug.exceptions import BadRequest, Conflict, NotFound
 from werkzeug.wrappers import Response
 
-from plugin_backend.core import i18n, registry
+from plugin_backend.core import i18n, registry, shop_parts
 from plugin_backend.core.db import transaction
 from plugin_backend.core.house import house
 from plugin_backend.core.views import CheckLine, ConnectionView, Field, SenderLine, State
-from plugin_backend.domain import checkups, exchanges, handovers, hook_secrets, merchants, onboarding
+from plugin_backend.domain import (
+    checkups,
+    exchanges,
+    handovers,
+    hook_secrets,
+    merchants,
+    onboarding,
+    storefronts,
+)
 from plugin_backend.domain.checkups import Checkup, Line
 from plugin_backend.domain.hook_secrets import HookSecret
 from plugin_backend.domain.merchants import Connection, Shop
@@ -42,13 +50,13 @@ def show(shop_id: str) -> Response:
 @pages.post("/shops/<shop_id>/connection/check")
 def check(shop_id: str) -> Response:
     """Make the six checks again."""
-    return _checked(frame.shop_at(shop_id))
+    return _checked(_connected(shop_id))
 
 
 @pages.post("/shops/<shop_id>/connection/mail")
 def mail(shop_id: str) -> Response:
     """Have a test mail sent to whoever asks for it."""
-    return _checked(frame.shop_at(shop_id), mail_to=visitor().email)
+    return _checked(_connected(shop_id), mail_to=visitor().email)
 
 
 @pages.get("/shops/<shop_id>/connection/mail/<secret>")
@@ -95,7 +103,7 @@ def _switch_on(session: Session, shop: Shop) -> None:
 def change_secret(shop_id: str) -> Response:
     """Have another secret take the place of the webhooks': one of our making, or, where the owner's own side has it, the
     one that he typed."""
-    shop = frame.shop_at(shop_id)
+    shop = _connected(shop_id)
     made = registry.connectors()[shop.platform].guide.made
     api = registry.connectors()[shop.platform].capabilities.webhooks_api
     typed = request.form.get("secret", "").strip()[:200]
@@ -110,8 +118,49 @@ def change_secret(shop_id: str) -> Response:
     )
 
 
+@pages.post("/shops/<shop_id>/connection/part")
+def part(shop_id: str) -> Response:
+    """Our part of the shop as a file to install, with the shop's address, key and secret filled in. It is posted for, since
+    it holds a secret."""
+    shop = _connected(shop_id)
+    if shop.platform not in shop_parts.platforms():
+        raise NotFound(f"nothing is installed in a shop on {shop.platform}")
+    with transaction(shop.id) as session:
+        connection = merchants.connection_of(session, shop.id)
+        known = merchants.door_settings(connection)
+    signs = registry.connectors()[shop.platform].guide.signs
+    filled: dict[shop_parts.Blank, str] = {
+        "HOUSE": house().config.base_url.rstrip("/"),
+        "SHOP": storefronts.key(shop.id),
+        "HOOK": house().url(merchants.hook_path(connection.id, shop.id)),
+        "SECRET": known.get(signs) or known["secret"],
+    }
+    return _file(shop.platform, filled)
+
+
+def _file(platform: str, filled: dict[shop_parts.Blank, str]) -> Response:
+    try:
+        pack = shop_parts.packed(platform, filled)
+    except ValueError:
+        # A secret of unusual signs cannot stand in a text of code: its owner types it.
+        del filled["SECRET"]
+        pack = shop_parts.packed(platform, filled)
+    response = Response(pack, mimetype="application/zip")
+    response.headers["Content-Disposition"] = f'attachment; filename="{shop_parts.file_name(platform)}"'
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
 def _wrong(platform: str, secret: str) -> bool:
     return bool(registry.connectors()[platform].settings(partial=True).validate({"secret": secret}))
+
+
+def _connected(shop_id: str) -> Shop:
+    """The shop; 404 while there is no connection that anything could be done with."""
+    shop = frame.shop_at(shop_id)
+    if shop.state == "connecting":
+        raise NotFound(f"{shop_id} is not connected")
+    return shop
 
 
 def _checked(shop: Shop, mail_to: str = "") -> Response:
@@ -148,6 +197,8 @@ def _view(session: Session, shop: Shop) -> ConnectionView:
         mail_state=_mail_state(row),
         mail_problem=row.mail_problem if row else "",
         mail_from=house().config.mail_from,
+        storefront_url=house().url(storefronts.path(shop.id)),
+        part=connection.platform in shop_parts.platforms(),
         secret=State("secret", secret.state) if secret else None,
         secret_field=None if secret else _secret_field(connection),
         spare=handover.spare if handover else 0,
