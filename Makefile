@@ -38,6 +38,21 @@ install: $(VENV)/.installed ## Make .venv with reprise in it
 test: $(VENV)/.developed ## Pass all tests against a real PostgreSQL and a real Redis, which the tests start
 	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(TESTS)
 
+.PHONY: oracles
+oracles: ## Install the platforms' own libraries for Node, against which the tests hold our signatures
+	@cd tests/node && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+
+.PHONY: shop-side
+shop-side: install ## Pack what is installed in shops (WooCommerce plugin, Shopify theme and pixel) into build/shop-side
+	@$(BIN)/reprise shop-side --into build/shop-side
+
+.PHONY: php74
+php74: tests/php/node_modules ## Install PHP 7.4 in WebAssembly (53 MB, for Node), by which the tests run the WooCommerce plugin
+
+tests/php/node_modules: tests/php/package-lock.json
+	@cd tests/php && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
 .PHONY: check
 check: $(VENV)/.developed ## Lint, types, format, and which floor may import which
 	@$(BIN)/ruff check .

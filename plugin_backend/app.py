@@ -10,7 +10,17 @@ from plugin_backend.core import config, db, log, queue, registry, seal
 from plugin_backend.core.house import House
 from plugin_backend.domain import vault
 from plugin_backend.sdk.errors import RepriseError
-from plugin_backend.web import errors, health, offer_pages, portal, security, unsubscribe
+from plugin_backend.web import (
+    errors,
+    handover,
+    health,
+    offer_pages,
+    opt_in,
+    portal,
+    security,
+    storefront,
+    unsubscribe,
+)
 from plugin_backend.web.dashboard import dashboard
 from plugin_backend.web.proxies import TrustedProxies
 from plugin_backend.web.webhooks import HookDoor
@@ -57,7 +67,8 @@ def create_app(settings: config.Config | None = None, *, part: Part = "web") -> 
 
 
 def _open_doors(app: Flask) -> None:
-    for blueprint in (health.pages, offer_pages.pages, portal.pages, unsubscribe.pages, dashboard):
+    ours = (health, storefront, offer_pages, portal, unsubscribe, opt_in, handover)
+    for blueprint in (*(part.pages for part in ours), dashboard):
         app.register_blueprint(blueprint)
     errors.install(app)
     security.install(app)

@@ -15,6 +15,7 @@ from plugin_backend.sdk.connector import (
     CartChanged,
     Change,
     Check,
+    Guide,
     Install,
     OrderCancelled,
     OrderPlaced,
@@ -30,6 +31,10 @@ from plugin_backend.sdk.errors import Refused, RepriseError
 from plugin_backend.sdk.http import Client, Delivery
 from plugin_backend.sdk.signing import check_standard, standard_key
 from plugin_backend.sdk.standard_payload import standard_events, standard_type
+from plugin_backend.sdk.wording import N_
+
+_REACH = N_("Your own shop: answer a signed ping at the callback address with 200")
+_RIGHTS = N_("The page Connection, Other keys: enter the address at which your shop hears from us")
 
 
 def _usable(secret: str) -> None:
@@ -70,6 +75,22 @@ class Custom:
         polling=False,
         webhooks_api=False,
     )
+    guide: ClassVar[Guide] = Guide(
+        paste=("url", "secret", "callback_url", "callback_secret"),
+        by_hand=(
+            N_("Keep the secret below where your shop keeps its own, and sign with it what it sends to us."),
+            N_("Give the address at which your shop hears from us, if it does: without it we only listen."),
+        ),
+        optional=("callback_url", "callback_secret"),
+        made={"secret": "standard"},
+        labels={
+            "url": N_("Address of the shop"),
+            "secret": N_("Secret by which your shop signs (Standard Webhooks)"),
+            "callback_url": N_("Address at which your shop hears from us"),
+            "callback_secret": N_("Secret by which we sign, where it is another one"),
+        },
+        shop_side=N_("Your own shop: put our script into its pages"),
+    )
 
     def __init__(self, settings: Mapping[str, str], http: Client) -> None:
         self._settings = settings
@@ -84,14 +105,19 @@ class Custom:
         return {name: settings[name] for name in ("secret", "old_secret") if settings.get(name)}
 
     @staticmethod
+    def basket_keys(token: str) -> tuple[str, ...]:
+        """Ids are the shop's own making: a page speaks for a basket by a message that the shop signed."""
+        return ()
+
+    @staticmethod
     def is_ping(delivery: Delivery) -> bool:
         """The ping of this connector is signed like everything else."""
         return False
 
     @staticmethod
-    def recognise(address: str, http: Client) -> bool:
+    def recognise(address: str, http: Client) -> str:
         """A shop of its owner's making looks like nothing we know."""
-        return False
+        return ""
 
     def verify(self, delivery: Delivery) -> None:
         check_standard(self._keys(), dict(delivery.headers), delivery.body, delivery.received_at)
@@ -117,7 +143,7 @@ class Custom:
         """There is nothing to poll: the sender repeats what we did not take."""
         return Page(())
 
-    def ensure_webhooks(self, callback_url: str) -> Sequence[WebhookState]:
+    def ensure_webhooks(self, callback_url: str, *, resign: bool = False) -> Sequence[WebhookState]:
         """The owner's own code sends the webhooks."""
         return ()
 
@@ -135,20 +161,24 @@ class Custom:
     def complete_install(self, install: Install, delivery: Delivery) -> dict[str, str]:
         raise Refused("a custom shop is connected by its secret, typed here and there")
 
+    @property
+    def renew_at(self) -> datetime | None:
+        return None
+
     def refresh(self) -> dict[str, str]:
         return {}
 
     def checks(self) -> Sequence[Check]:
-        if not self.can_write:
-            return [
-                Check("callback", good=False, remedy="Settings > Shop > Connection: enter a callback address")
-            ]
+        good = self.can_write and self._answers()
+        reach = Check("reach", good=good, remedy="" if good else _REACH)
+        rights = Check("rights", good=self.can_write, remedy="" if self.can_write else _RIGHTS)
+        return [reach, rights]
+
+    def _answers(self) -> bool:
         try:
-            good = self._api().ask("ping", {}) is not None
+            return self._api().ask("ping", {}) is not None
         except RepriseError:
-            good = False
-        remedy = "" if good else "Your own shop: answer a signed ping with 200"
-        return [Check("callback", good=good, remedy=remedy)]
+            return False
 
     def facts(self) -> ShopFacts:
         return ShopFacts()

@@ -1,6 +1,7 @@
 """The connector of Shopify. The platform's words end here and in the modules beside."""
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import ClassVar, Literal
@@ -10,11 +11,13 @@ from marshmallow import Schema, fields, validate
 from connectors.shopify import orders, reading, setup
 from connectors.shopify.graphql import Admin
 from connectors.shopify.payload import READERS
+from plugin_backend.sdk import clock
 from plugin_backend.sdk.connector import (
     Capabilities,
     CartChanged,
     Change,
     Check,
+    Guide,
     Install,
     OrderCancelled,
     OrderPlaced,
@@ -26,10 +29,13 @@ from plugin_backend.sdk.connector import (
     WebhookState,
     WrittenBack,
 )
-from plugin_backend.sdk.errors import BadSignature, Refused
+from plugin_backend.sdk.errors import BadSignature, NotSent, Refused
 from plugin_backend.sdk.http import Client, Delivery
 from plugin_backend.sdk.payload import read_object
 from plugin_backend.sdk.signing import check_base64_hmac
+
+# Tokens are hashes of 32 digits, or longer and of letters: shorter ones, and numbers, could be tried out.
+_TOKEN = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9_-]{24,200}")
 
 
 class Settings(Schema):
@@ -59,6 +65,7 @@ class Shopify:
         polling=True,
         webhooks_api=True,
     )
+    guide: ClassVar[Guide] = setup.GUIDE
 
     def __init__(self, settings: Mapping[str, str], http: Client) -> None:
         self._settings = settings
@@ -73,12 +80,18 @@ class Shopify:
         return {name: settings[name] for name in ("url", "secret", "old_secret") if settings.get(name)}
 
     @staticmethod
+    def basket_keys(token: str) -> tuple[str, ...]:
+        """A cart's token, as themes have it (with a key behind a question mark), or a checkout's, as the pixel has it."""
+        name = token.partition("?")[0]
+        return (f"cart:{name}", f"checkout:{name}") if _TOKEN.fullmatch(name) else ()
+
+    @staticmethod
     def is_ping(delivery: Delivery) -> bool:
         """Shopify sends none."""
         return False
 
     @staticmethod
-    def recognise(address: str, http: Client) -> bool:
+    def recognise(address: str, http: Client) -> str:
         return setup.recognise(address, http)
 
     def verify(self, delivery: Delivery) -> None:
@@ -115,7 +128,8 @@ class Shopify:
     def fetch(self, kind: Literal["carts", "orders"], since: datetime, cursor: str = "") -> Page:
         return reading.fetch(self._admin(), kind, since, cursor)
 
-    def ensure_webhooks(self, callback_url: str) -> Sequence[WebhookState]:
+    def ensure_webhooks(self, callback_url: str, *, resign: bool = False) -> Sequence[WebhookState]:
+        """The secret is the app's own, which Shopify knows."""
         return setup.ensure_webhooks(self._admin(), callback_url)
 
     def reserve(self, reservation: Reservation) -> Reserved:
@@ -129,6 +143,10 @@ class Shopify:
 
     def complete_install(self, install: Install, delivery: Delivery) -> dict[str, str]:
         return setup.complete_install(install, delivery, self._settings, self._http)
+
+    @property
+    def renew_at(self) -> datetime | None:
+        return setup.renew_at(self._settings)
 
     def refresh(self) -> dict[str, str]:
         return setup.refresh(self._base(), self._settings, self._http)
@@ -146,6 +164,9 @@ class Shopify:
         return self._setting("url").rstrip("/")
 
     def _asked(self) -> Admin:
+        ends = setup.expires_at(self._settings)
+        if ends is not None and ends <= clock.real_now():
+            raise NotSent("the access token has ended and is being renewed")
         return Admin(self._http, self._base(), self._setting("access_token"))
 
     def _admin(self) -> Admin:

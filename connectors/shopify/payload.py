@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 from connectors.shopify.schemas import Basket, Checkout, Named, Order, Privacy, Refund, Transaction
 from plugin_backend.sdk.connector import (
@@ -20,6 +20,7 @@ from plugin_backend.sdk.connector import (
     ShopDisconnected,
     ShopEvent,
 )
+from plugin_backend.sdk.declines import decline_of
 from plugin_backend.sdk.errors import Unreadable
 from plugin_backend.sdk.money import Money
 from plugin_backend.sdk.payload import load, money, money_or_none, required, text_of
@@ -142,7 +143,7 @@ def transaction(body: dict[str, Any]) -> list[ShopEvent]:
     if not read["order_id"]:
         raise Unreadable("order_id: missing")
     at = required(read["processed_at"] or read["created_at"], "processed_at")
-    return [PaymentFailed(f"order:{read['order_id']}", at, _decline(read["error_code"]))]
+    return [PaymentFailed(f"order:{read['order_id']}", at, decline_of(read["error_code"]))]
 
 
 def customer_redacted(body: dict[str, Any]) -> list[ShopEvent]:
@@ -297,13 +298,6 @@ def _our_reference(read: dict[str, Any]) -> str:
     attributes: the tag tells."""
     tags = {tag.strip().lower() for tag in read["tags"].split(",")}
     return str(read["source_identifier"]) if TAG in tags else ""
-
-
-def _decline(error_code: str) -> Literal["limit", "funds", "other", "unknown"]:
-    """Shopify's gateways know no class for a limit; the few codes it documents say little more than no."""
-    if "insufficient" in error_code.lower():
-        return "funds"
-    return "other" if error_code else "unknown"
 
 
 def _who(body: dict[str, Any]) -> tuple[str, str]:

@@ -10,11 +10,12 @@ from urllib.parse import parse_qsl, quote, quote_plus, urlencode, urlsplit
 
 from connectors.shopify.graphql import SHOP_INFO, WEBHOOK_LIST, WEBHOOK_SUBSCRIBE, Admin, nodes
 from plugin_backend.sdk import clock
-from plugin_backend.sdk.connector import Check, Install, ShopFacts, WebhookState
+from plugin_backend.sdk.connector import Check, Guide, Install, ShopFacts, WebhookState
 from plugin_backend.sdk.errors import BadSignature, NoAnswer, Refused, RepriseError, Unreadable
 from plugin_backend.sdk.http import Client, Delivery, Request, raise_for_status
 from plugin_backend.sdk.payload import Moment, Text, read_object, text_of
 from plugin_backend.sdk.signing import TOLERANCE_SECONDS, hmac_sha256
+from plugin_backend.sdk.wording import N_
 
 SCOPES = ("read_orders", "write_orders", "read_customers", "read_products")
 TOPICS = (
@@ -31,6 +32,32 @@ TOPICS = (
     "REFUNDS_CREATE",
     "APP_UNINSTALLED",
 )
+GUIDE = Guide(
+    handover=("url", "client_id", "secret"),
+    before=(
+        N_(
+            "This is a custom app of your own, not an app of the App Store. Shopify does not admit apps like Reprise to "
+            "its store; a custom app for your own shop needs no review, and Shopify's terms apply to you as its owner."
+        ),
+        N_("In the Dev Dashboard of Shopify create an app and choose custom distribution, for your shop."),
+        N_(
+            "Give its version exactly these access scopes: read_orders, write_orders, read_customers, read_products."
+        ),
+        N_("Enter this address there as the redirect URL: %(callback_url)s"),
+        N_("Copy the client ID and the client secret of the app into the form."),
+    ),
+    paste=("url", "secret", "access_token"),
+    by_hand=(N_("If your app has an Admin API access token already, its token and client secret will do."),),
+    labels={
+        "url": N_("Address of the shop that ends in myshopify.com"),
+        "client_id": N_("Client ID of your app"),
+        "secret": N_("Client secret of your app"),
+        "access_token": N_("Admin API access token"),
+    },
+    shop_side=N_(
+        "Online Store > Themes > Customize > App embeds, and Settings > Customer events: add our script and pixel"
+    ),
+)
 _HOST = re.compile(r"[a-z0-9][a-z0-9-]*\.myshopify\.com")
 _MOST_PAGES = 20
 _EARLY = timedelta(minutes=10)
@@ -44,18 +71,18 @@ def is_shopify_host(host: str) -> bool:
     return _HOST.fullmatch(host) is not None
 
 
-def recognise(address: str, http: Client) -> bool:
+def recognise(address: str, http: Client) -> str:
     """Every storefront of Shopify that is open tells its permanent name at ``/meta.json``; under that name any answer
     will do, since a shop behind a password says nothing."""
-    url = f"{address.rstrip('/')}/meta.json"
     try:
-        answer = http.send(Request("GET", url), timeout=10)
+        answer = http.send(Request("GET", f"{address.rstrip('/')}/meta.json"), timeout=10)
         if is_shopify_host(host_of(address)):
-            return True
+            return f"https://{host_of(address)}"
         raise_for_status(answer, "meta")
-        return is_shopify_host(text_of(read_object(answer.body).get("myshopify_domain")).lower())
+        name = text_of(read_object(answer.body).get("myshopify_domain")).lower()
     except RepriseError:
-        return False
+        return ""
+    return f"https://{name}" if is_shopify_host(name) else ""
 
 
 def ensure_webhooks(admin: Admin, callback_url: str) -> Sequence[WebhookState]:
@@ -182,10 +209,22 @@ def complete_install(
     return {"url": f"https://{host}", **tokens}
 
 
+def expires_at(settings: Mapping[str, str]) -> datetime | None:
+    """When the access token ends; None where it does not, or nothing is there to renew it with."""
+    if not settings.get("refresh_token") or not settings.get("client_id"):
+        return None
+    return Moment().read(settings.get("token_expires_at"))
+
+
+def renew_at(settings: Mapping[str, str]) -> datetime | None:
+    expires = expires_at(settings)
+    return expires - _EARLY if expires else None
+
+
 def refresh(base: str, settings: Mapping[str, str], http: Client) -> dict[str, str]:
     """New tokens shortly before the old ones end; both are new then."""
-    token, expires = settings.get("refresh_token", ""), Moment().read(settings.get("token_expires_at"))
-    if not token or not settings.get("client_id") or (expires and expires - _EARLY > clock.real_now()):
+    token, due = settings.get("refresh_token", ""), renew_at(settings)
+    if not token or not settings.get("client_id") or (due and due > clock.real_now()):
         return {}
     asked = {"grant_type": "refresh_token", "refresh_token": token}
     return _tokens(base, asked, settings, http)
@@ -219,12 +258,16 @@ def checks(admin: Admin) -> Sequence[Check]:
     return [
         Check("reach", *_tried(lambda: _reached(admin), _ADDRESS)),
         Check("rights", *_tried(lambda: _rights(admin), _RIGHTS)),
-        Check("webhooks", *_tried(lambda: _webhooks(admin), "Reprise > Connect: create the webhooks again")),
+        Check("webhooks", *_tried(lambda: _webhooks(admin), _WEBHOOKS)),
     ]
 
 
-_ADDRESS = "Settings > Domains: the address that ends in myshopify.com"
-_RIGHTS = f"Dev Dashboard > your app > Versions > Access scopes: {', '.join(SCOPES)}; then install it again"
+_ADDRESS = N_("Settings > Domains: the address that ends in myshopify.com")
+_RIGHTS = N_(
+    "Dev Dashboard > your app > Versions > Access scopes: read_orders, write_orders, read_customers, read_products; then "
+    "install it again"
+)
+_WEBHOOKS = N_("The page Connection, Check again: the webhooks are made anew")
 
 
 def _tried(ask: Callable[[], bool], remedy: str) -> tuple[bool, str]:

@@ -18,6 +18,7 @@ from plugin_backend.sdk.connector import (
     CartRestored,
     Change,
     Check,
+    Guide,
     Install,
     OrderCancelled,
     OrderPlaced,
@@ -73,6 +74,7 @@ class WooCommerce:
         polling=True,
         webhooks_api=True,
     )
+    guide: ClassVar[Guide] = setup.GUIDE
 
     def __init__(self, settings: Mapping[str, str], http: Client) -> None:
         self._settings = settings
@@ -89,6 +91,11 @@ class WooCommerce:
         }
 
     @staticmethod
+    def basket_keys(token: str) -> tuple[str, ...]:
+        """Orders are numbered: a page speaks for a basket by a message that our plugin signed."""
+        return ()
+
+    @staticmethod
     def is_ping(delivery: Delivery) -> bool:
         """The form ``webhook_id=13`` that WordPress sends while a webhook is created, without any header of its own."""
         return (
@@ -100,7 +107,7 @@ class WooCommerce:
         )
 
     @staticmethod
-    def recognise(address: str, http: Client) -> bool:
+    def recognise(address: str, http: Client) -> str:
         return setup.recognise(address, http)
 
     def verify(self, delivery: Delivery) -> None:
@@ -170,8 +177,8 @@ class WooCommerce:
         ]
         return Page(tuple(events), str(page + 1) if more else "")
 
-    def ensure_webhooks(self, callback_url: str) -> Sequence[WebhookState]:
-        return setup.ensure_webhooks(self._api(), callback_url, self._setting("secret"))
+    def ensure_webhooks(self, callback_url: str, *, resign: bool = False) -> Sequence[WebhookState]:
+        return setup.ensure_webhooks(self._api(), callback_url, self._setting("secret"), resign=resign)
 
     def reserve(self, reservation: Reservation) -> Reserved:
         return orders.reserve(self._api(), reservation)
@@ -184,6 +191,10 @@ class WooCommerce:
 
     def complete_install(self, install: Install, delivery: Delivery) -> dict[str, str]:
         return setup.complete_install(install, delivery, self._http)
+
+    @property
+    def renew_at(self) -> datetime | None:
+        return None
 
     def refresh(self) -> dict[str, str]:
         return {}

@@ -9,6 +9,7 @@ from typing import Any
 from plugin_backend.sdk.connector import (
     CartChanged,
     CartRemoved,
+    CheckoutDecline,
     Consent,
     Line,
     OrderCancelled,
@@ -18,6 +19,7 @@ from plugin_backend.sdk.connector import (
     Person,
     ShopEvent,
 )
+from plugin_backend.sdk.declines import decline_of
 from plugin_backend.sdk.errors import Unreadable
 from plugin_backend.sdk.money import Money
 from plugin_backend.sdk.payload import (
@@ -47,10 +49,14 @@ CART = "_reprise_cart"
 """The meta by which our plugin says which of its baskets became the order."""
 CONSENT = "_reprise_consent"
 """The meta by which our plugin keeps the consent with the order."""
+DECLINE = "_reprise_decline"
+"""The meta by which our plugin keeps what the gateway said of a refused card."""
 PAYMENT_METHOD = "reprise"
 
 BASKETS = ("checkout-draft", "pending", "failed")
 GONE = ("cancelled", "trash", "auto-draft")
+# How gateways' plugins name the meta in which they keep why a card was refused.
+_SAYS_WHY = re.compile(r"declin|refus|fail|error|response_?code|result_?code|reason", re.IGNORECASE)
 _TAG = re.compile(r"<[^<>]{0,300}>")
 
 
@@ -164,7 +170,7 @@ def events_of(order: Order) -> list[ShopEvent]:
         # Reserved by us and not paid yet: it is no basket that somebody left.
         return []
     if order.status == "failed":
-        return [PaymentFailed(key=order.key, at=order.modified, cart=cart(order))]
+        return [PaymentFailed(order.key, order.modified, _decline(order), cart(order))]
     return [cart(order)]
 
 
@@ -206,6 +212,15 @@ def placed(order: Order) -> OrderPlaced:
         our_reference=order.our_reference,
         paid=order.was_paid,
     )
+
+
+def _decline(order: Order) -> CheckoutDecline:
+    """By what our plugin kept, else by whatever the gateway's own plugin wrote into the order."""
+    kept = clean(text_of(order.meta(DECLINE)), 300)
+    if kept:
+        return decline_of(kept, order.read["payment_method"])
+    said = [text_of(meta["value"]) for meta in order.read["meta_data"] if _SAYS_WHY.search(meta["key"])]
+    return decline_of(clean(" | ".join(filter(None, said)), 1000), order.read["payment_method"])
 
 
 def _refunds(order: Order) -> list[ShopEvent]:

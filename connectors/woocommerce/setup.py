@@ -7,37 +7,69 @@ from typing import Any, Literal
 from urllib.parse import quote, urlencode
 
 from connectors.woocommerce.api import Api, json_of
-from plugin_backend.sdk.connector import Check, Install, ShopFacts, WebhookState
+from plugin_backend.sdk.connector import Check, Guide, Install, ShopFacts, WebhookState
 from plugin_backend.sdk.errors import BadSignature, Refused, RepriseError, Unreadable
 from plugin_backend.sdk.http import Client, Delivery, Request, raise_for_status
 from plugin_backend.sdk.payload import read_object, text_of
+from plugin_backend.sdk.wording import N_
 
 TOPICS = ("order.created", "order.updated", "order.deleted", "order.restored")
 _KEY = re.compile(r"c[ks]_[0-9A-Za-z]{8,64}")
 _HANDOVER = re.compile(r"[A-Za-z0-9_-]{16,128}")
 
 
-def recognise(address: str, http: Client) -> bool:
+GUIDE = Guide(
+    handover=(),
+    before=(
+        N_(
+            "Your shop asks whether Reprise may read and write its orders, and hands the keys over by itself."
+        ),
+        N_("Sign in there as an administrator or shop manager, and press Approve once."),
+    ),
+    paste=("url", "consumer_key", "consumer_secret"),
+    by_hand=(
+        N_("In your shop open WooCommerce > Settings > Advanced > REST API and press Add key."),
+        N_(
+            "Choose an administrator as the user and Read/Write as the permissions, then press Generate API key."
+        ),
+        N_("Copy both keys from that page: WooCommerce shows them once."),
+    ),
+    made={"secret": "letters", "plugin_secret": "standard"},
+    labels={
+        "url": N_("Address of the shop, with its folder where it has one"),
+        "consumer_key": N_("Consumer key"),
+        "consumer_secret": N_("Consumer secret"),
+    },
+    shop_side=N_("Plugins > Add New Plugin > Upload Plugin: install and activate the plugin Reprise"),
+    signs="plugin_secret",
+)
+
+
+def recognise(address: str, http: Client) -> str:
     """WordPress lists the namespaces of its API at ``/wp-json/``."""
+    home = address.rstrip("/")
     try:
-        index = json_of(http.send(Request("GET", f"{address.rstrip('/')}/wp-json/"), timeout=10), "index")
+        index = json_of(http.send(Request("GET", f"{home}/wp-json/"), timeout=10), "index")
     except RepriseError:
-        return False
+        return ""
     namespaces = index.get("namespaces") if isinstance(index, dict) else None
-    return isinstance(namespaces, list) and "wc/v3" in namespaces
+    return home if isinstance(namespaces, list) and "wc/v3" in namespaces else ""
 
 
-def ensure_webhooks(api: Api, callback_url: str, secret: str) -> Sequence[WebhookState]:
-    """One active webhook per topic that leads to ``callback_url``, signed with our secret."""
+def ensure_webhooks(
+    api: Api, callback_url: str, secret: str, *, resign: bool = False
+) -> Sequence[WebhookState]:
+    """One active webhook per topic that leads to ``callback_url``, signed with our secret. WooCommerce never says which
+    secret a webhook has, so that with ``resign`` it is told to all of them."""
     there = [hook for hook in api.get_all("webhooks") if isinstance(hook, dict)]
     ours = {str(hook.get("topic")): hook for hook in there if hook.get("delivery_url") == callback_url}
-    return [_ensure(api, topic, ours.get(topic), callback_url, secret) for topic in TOPICS]
+    return [_ensure(api, topic, ours.get(topic), callback_url, secret, resign=resign) for topic in TOPICS]
 
 
 def _ensure(
-    api: Api, topic: str, hook: dict[str, Any] | None, callback_url: str, secret: str
+    api: Api, topic: str, hook: dict[str, Any] | None, callback_url: str, secret: str, *, resign: bool
 ) -> WebhookState:
-    if hook is not None and hook.get("status") == "active":
+    if hook is not None and hook.get("status") == "active" and not resign:
         return WebhookState(topic, "active")
     done: Literal["created", "repaired"] = "created" if hook is None else "repaired"
     try:
@@ -98,14 +130,16 @@ def complete_install(install: Install, delivery: Delivery, http: Client) -> dict
 def checks(api: Api, http: Client, *, can_write: bool) -> Sequence[Check]:
     return [
         Check(
-            "reach", *_tried(lambda: _reach(api, http), "Settings > Permalinks: choose anything but Plain")
+            "reach",
+            *_tried(lambda: _reach(api, http), N_("Settings > Permalinks: choose anything but Plain")),
         ),
         Check("rights", *_tried(lambda: _rights(api, can_write=can_write), _RIGHTS)),
-        Check("webhooks", *_tried(lambda: _webhooks(api), "WooCommerce > Settings > Advanced > Webhooks")),
+        Check("webhooks", *_tried(lambda: _webhooks(api), _WEBHOOKS)),
     ]
 
 
-_RIGHTS = "WooCommerce > Settings > Advanced > REST API: add a key with Read/Write for an administrator"
+_RIGHTS = N_("WooCommerce > Settings > Advanced > REST API: add a key with Read/Write for an administrator")
+_WEBHOOKS = N_("WooCommerce > Settings > Advanced > Webhooks: the webhooks named Reprise must be active")
 
 
 def _tried(ask: Callable[[], bool], remedy: str) -> tuple[bool, str]:
@@ -117,7 +151,7 @@ def _tried(ask: Callable[[], bool], remedy: str) -> tuple[bool, str]:
 
 
 def _reach(api: Api, http: Client) -> bool:
-    return recognise(api.base, http)
+    return bool(recognise(api.base, http))
 
 
 def _rights(api: Api, *, can_write: bool) -> bool:

@@ -32,6 +32,7 @@ _ROOMS = {
     "processes": ("web", "worker", "clock", "doctor"),
     "reconciling": ("reconcile", "quarantine"),
     "runs": ("run",),
+    "shop_side": ("shop-side",),
     "shops": ("shop", "gateway", "user"),
     "vault": ("vault",),
 }

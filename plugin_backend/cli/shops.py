@@ -12,7 +12,7 @@ from plugin_backend.core import i18n
 from plugin_backend.core.db import transaction
 from plugin_backend.core.house import house
 from plugin_backend.core.render.words import Words
-from plugin_backend.domain import dunning, merchants, onboarding, probing, staff, vault
+from plugin_backend.domain import dunning, merchants, onboarding, probing, staff, storefronts, vault
 
 
 @click.group()
@@ -82,11 +82,7 @@ def add_shop(
     with at_work(data), transaction(shop_id) as session:
         mode: Any = "live" if live else "test"
         made = onboarding.add_shop(session, shop_id, platform=platform, settings=settings, mode=mode, **facts)
-        if not live and house().config.sandbox_url:
-            key = f"sk_test_sandbox_{secrets.token_hex(12)}"
-            onboarding.add_account(
-                session, made, "sandbox", {"url": house().config.sandbox_url, "api_key": key}
-            )
+        onboarding.give_sandbox(session, made)
         session.flush()
         hook = house().url(merchants.hook_path(merchants.connection_of(session, shop_id).id, shop_id))
         found = {
@@ -159,6 +155,33 @@ def set_shop(
             "visa_retries": row.visa_retries,
         }
     tell(found, as_json=as_json, lines=lambda it: [f"{name}: {value}" for name, value in it.items()])
+
+
+@shop.command("storefront")
+@click.argument("shop_id", metavar="ID")
+@click.option(
+    "--origin", "origins", multiple=True, help="Where pages of the shop come from besides its address."
+)
+@click.option("--own-address-only", is_flag=True, help="Take back every further origin.")
+@data_option
+@json_option
+def storefront(
+    shop_id: str, origins: tuple[str, ...], own_address_only: bool, data: Path | None, as_json: bool
+) -> None:
+    """Where a shop's pages call, and from which origins they may; the origins given replace those before."""
+    with at_work(data), transaction(shop_id) as session:
+        row = merchants.get_shop(session, shop_id)
+        if origins or own_address_only:
+            storefronts.allow(row, origins)
+        found = {
+            "id": row.id,
+            "shop": row.id,
+            "key": storefronts.key(row.id),
+            "url": house().url(storefronts.path(row.id)),
+            "origins": sorted(storefronts.origins(row)),
+            "seen_at": row.storefront_seen_at,
+        }
+    tell(found, as_json=as_json, lines=lambda it: [it["url"], *it["origins"]])
 
 
 @shop.command("list")

@@ -2,6 +2,7 @@
 
 import ipaddress
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +27,8 @@ class Config:
     ``database_admin_url`` by backup and restore, "" where the server is ours.
     ``clock_grain`` is in seconds. ``base_url`` is where the outside reaches us; ``trusted_proxies`` the networks whose
     word on the visitor's address and scheme is taken. ``sandbox_url`` is where the sandbox gateway answers, "" where there is none.
+    ``dkim_selector`` names the key that signs our mails, "" where that is not known; ``nameserver`` is who is asked about our
+    sender's domain, "" for the machine's own.
     ``root`` says who holds the root keys; only a process that opens tokens has read it."""
 
     database_url: str = field(repr=False)
@@ -40,6 +43,8 @@ class Config:
     log_level: str
     trusted_proxies: tuple[str, ...] = ()
     database_admin_url: str = field(default="", repr=False)
+    dkim_selector: str = ""
+    nameserver: str = ""
     root: Choice = field(default_factory=Choice)
 
 
@@ -67,6 +72,8 @@ def load(environ: Mapping[str, str] | None = None, *, root: bool = False) -> Con
             database_admin_url=env.str(
                 "DATABASE_ADMIN_URL", default="", validate=_url_of("postgresql", "postgres", "")
             ),
+            dkim_selector=env.str("REPRISE_DKIM_SELECTOR", default="", validate=_label),
+            nameserver=env.str("REPRISE_NAMESERVER", default="", validate=_nameserver),
             root=_choice(env) if root else Choice(),
         )
     try:
@@ -142,6 +149,21 @@ def _networks(values: list[str]) -> None:
             ipaddress.ip_network(value.strip())
         except ValueError:
             raise ValidationError(f"{value} is no address or network") from None
+
+
+def _label(value: str) -> None:
+    if value and not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?", value):
+        raise ValidationError(f"{value} is no selector")
+
+
+def _nameserver(value: str) -> None:
+    host, _, port = value.partition(":")
+    try:
+        if value:
+            ipaddress.IPv4Address(host)
+            int(port or 53)
+    except ValueError:
+        raise ValidationError("must be an IPv4 address, with a port behind a colon") from None
 
 
 class _url_of(validate.Validator):

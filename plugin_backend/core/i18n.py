@@ -1,7 +1,7 @@
 """Text, amounts and dates in a person's language.
 
-A language is a folder of ``translations``; its ``messages.po`` is read as it lies there, so there is no compile step.
-Message ids are the English text. Amounts take their pattern from the locale and their digits from ``sdk.money``.
+A language is a folder of ``translations``; its ``messages.po`` is read as it lies there, so there is no compile step. What
+an adapter says is in its own folder, as ``fr.po``. Message ids are the English text. Amounts take their pattern from the locale and their digits from ``sdk.money``.
 """
 
 import unicodedata
@@ -22,6 +22,7 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import NumberPattern, format_decimal
 
+from plugin_backend.core import registry
 from plugin_backend.sdk.money import Money
 
 FALLBACK = "en"
@@ -41,11 +42,6 @@ LANGUAGES: dict[str, str] = {
     if (folder / "LC_MESSAGES" / "messages.po").is_file()
 }
 """What can be read: the tag of each language and its name in itself."""
-
-
-def N_(message: str) -> str:
-    """Marks a message for extraction that is translated later."""
-    return message
 
 
 def C_(context: str, message: str) -> str:
@@ -81,12 +77,20 @@ def translator(locale: str) -> Translator:
 
 @lru_cache
 def _read(language: str) -> Translator:
-    source = TRANSLATIONS / language / "LC_MESSAGES" / "messages.po"
+    """The house's messages, and behind them those that each adapter brings in its own folder."""
+    messages = _catalogue(language, TRANSLATIONS / language / "LC_MESSAGES" / "messages.po")
+    for folder in registry.folders():
+        if (source := folder / f"{language}.po").is_file():
+            messages.add_fallback(_catalogue(language, source))
+    return Translator(language, messages)
+
+
+def _catalogue(language: str, source: Path) -> GNUTranslations:
     compiled = BytesIO()
     with source.open("rb") as file:
         write_mo(compiled, read_po(file, locale=language.replace("-", "_")))
     compiled.seek(0)
-    return Translator(language, GNUTranslations(compiled))
+    return GNUTranslations(compiled)
 
 
 def negotiate(*preferences: str) -> str:

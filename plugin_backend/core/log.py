@@ -15,7 +15,7 @@ _GROUP = re.compile(r"[0-9]+")
 _DIGIT = re.compile(r"\d")
 # Mastercard's and Mir's numbers that begin with 2. Any other long number that does is a date: 20261122100005.
 _TWO_SERIES = re.compile(r"220[0-4]|222[1-9]|22[3-9]|2[3-6]|27[01]|2720")
-_LINK = re.compile(r"/(o|p|u|hooks|login)/[A-Za-z0-9_-]{20,}")
+_LINK = re.compile(r"/(o|p|u|c|hooks|login|inquiries|handover|mail)/[A-Za-z0-9_-]{20,}")
 _SECRET = re.compile(
     r"(whsec_|whsk_|ck_|cs_|[sr]k_(?:test|live)_|shp(?:at|ca|pa|ss)_|tok_|pm_|seti_|Bearer |Basic )"
     r"[A-Za-z0-9+/=_\-.]{6,}"

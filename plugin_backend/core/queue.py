@@ -24,7 +24,7 @@ DRAIN = "plugin_backend.worker.jobs.drain"
 PRESENT, MONEY, DEFAULT = QUEUES = ("present", "money", "default")
 # Which bells have a customer waiting for the answer: they have a worker of their own. Money comes next: a payment on its
 # day does not stand behind the mails about others.
-_QUEUES = {"present": PRESENT, "charge": MONEY, "reconcile": MONEY, "refund": MONEY}
+_QUEUES = {"present": PRESENT, "answer": PRESENT, "charge": MONEY, "reconcile": MONEY, "refund": MONEY}
 _TIMEOUT = 300
 _PAUSE = 0.05
 

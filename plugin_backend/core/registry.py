@@ -3,6 +3,7 @@
 import importlib
 import pkgutil
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from plugin_backend.sdk.connector import Connector
@@ -19,6 +20,16 @@ def connectors() -> dict[str, type[Connector]]:
 def gateways() -> dict[str, type[Gateway]]:
     """Every payment gateway, by its folder's name."""
     return _scan("plugin_backend.gateways", "GATEWAY")
+
+
+def folders() -> list[Path]:
+    """The folder of every adapter, which may hold more than code: what it says to people, in other languages."""
+    places = [
+        Path(path)
+        for package in ("connectors", "plugin_backend.gateways")
+        for path in importlib.import_module(package).__path__
+    ]
+    return sorted(entry for place in places for entry in place.iterdir() if (entry / "__init__.py").is_file())
 
 
 def _scan(package: str, attribute: str) -> dict[str, Any]:

@@ -12,16 +12,19 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from urllib.parse import unquote_plus
 
-from sqlalchemy import LargeBinary, UniqueConstraint, func, or_, text, update
+from sqlalchemy import LargeBinary, UniqueConstraint, func, or_, select, text, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from plugin_backend.core.db import Base
 from plugin_backend.core.due import Due, Row, due_index
+from plugin_backend.core.ids import new_id
 from plugin_backend.core.log import find_cards, mask_cards
 from plugin_backend.core.seal import Place
 from plugin_backend.domain import moves, vault
 from plugin_backend.sdk.http import Delivery
 
+LONGEST_IDENTITY = 500
 KEEP_BODIES = timedelta(days=30)
 # Headers that prove nothing any more once the signature was judged, or that name the sender's machine.
 _DROPPED = frozenset({"authorization", "cookie", "x-forwarded-for", "x-real-ip"})
@@ -99,6 +102,31 @@ class Kept(NamedTuple):
     body: bytes | None
     dropped: bytes | None
     sha256: str
+
+
+def keep(session: Session, shop_id: str, source: str, identity: str, delivery: Delivery) -> str:
+    """Keep a shop's delivery, once, by whatever way it came; the id of its row, which is due."""
+    kept = kept_form(to_keep(delivery))
+    identity = identity.replace("\0", "")[:LONGEST_IDENTITY]
+    row = {
+        "shop_id": shop_id,
+        "id": new_id(DeliveryRow.prefix),
+        "created_at": delivery.received_at,
+        "state": "received",
+        "due_at": delivery.received_at,
+        "source": source,
+        "identity": identity,
+        "headers": json.loads(kept.headers),
+        "query": kept.query,
+        "body": kept.body,
+        "sha256": kept.sha256,
+        "received_at": delivery.received_at,
+    }
+    session.execute(insert(DeliveryRow).values(row).on_conflict_do_nothing())
+    known = select(DeliveryRow.id).where(
+        DeliveryRow.shop_id == shop_id, DeliveryRow.source == source, DeliveryRow.identity == identity
+    )
+    return session.scalars(known).one()
 
 
 def to_keep(delivery: Delivery) -> Delivery:

@@ -99,6 +99,16 @@ CHECKS: dict[str, str] = {
     "a customer has two open offers": """
         SELECT max(id) FROM offers WHERE state IN ('open', 'accepting') AND customer_id IS NOT NULL
         GROUP BY customer_id HAVING count(*) > 1""",
+    "a basket has two open offers": """
+        SELECT max(id) FROM offers WHERE state IN ('open', 'accepting') GROUP BY cart_id HAVING count(*) > 1""",
+    "an offer is being accepted by nobody": """
+        SELECT id FROM offers WHERE state IN ('accepting', 'accepted') AND customer_id IS NULL""",
+    "a basket that was refused for fraud has an open offer": """
+        SELECT o.id FROM offers o JOIN carts c ON c.shop_id = o.shop_id AND c.id = o.cart_id
+        WHERE c.barred AND o.state = 'open'""",
+    "an inquiry or an opt-in waits for nothing": """
+        SELECT id FROM inquiries WHERE state = 'asked' AND due_at IS NULL
+        UNION ALL SELECT id FROM opt_ins WHERE state = 'asked' AND due_at IS NULL""",
     "an offer became two plans": "SELECT max(id) FROM plans GROUP BY offer_id HAVING count(*) > 1",
     "a plan has no mandate": """
         SELECT p.id FROM plans p LEFT JOIN mandates m ON m.shop_id = p.shop_id AND m.plan_id = p.id
@@ -155,6 +165,17 @@ CHECKS: dict[str, str] = {
         SELECT m.id FROM payment_methods m WHERE m.sealed IS NOT NULL AND m.due_at IS NULL AND NOT EXISTS (
             SELECT 1 FROM erasures e WHERE e.shop_id = m.shop_id AND e.customer_id = m.customer_id
               AND e.method_id IN ('', m.id))""",
+    "a hand-over that is not the owner's turn waits for nothing": """
+        SELECT id FROM handovers WHERE state IN ('recognising', 'waiting', 'brought') AND due_at IS NULL""",
+    "keys that were tried are still there as they came": """
+        SELECT id FROM handovers WHERE brought IS NOT NULL AND state <> 'brought'
+           OR kept IS NOT NULL AND state NOT IN ('waiting', 'brought')
+        UNION ALL SELECT id FROM hook_secrets WHERE brought IS NOT NULL AND state <> 'asked'""",
+    "a webhook secret on its way waits for nothing": """
+        SELECT id FROM hook_secrets WHERE state <> 'alone' AND due_at IS NULL""",
+    "a shop is connected and its connection is not there": """
+        SELECT s.id FROM shops s WHERE s.id = NULLIF(current_setting('app.shop', true), '') AND s.state <> 'connecting'
+          AND NOT EXISTS (SELECT 1 FROM connections c WHERE c.shop_id = s.id)""",
     "a row that waits for nothing is still taken": """
         SELECT id FROM collections WHERE taken AND due_at IS NULL
         UNION ALL SELECT id FROM attempts WHERE taken AND due_at IS NULL
@@ -175,6 +196,10 @@ _TABLES = {
     "account": "gateway_accounts",
     "key": "vault_keys",
     "erasure": "erasures",
+    "handover": "handovers",
+    "secret": "hook_secrets",
+    "inquiry": "inquiries",
+    "opt_in": "opt_ins",
     "case": "cases",
 }
 

@@ -1,6 +1,7 @@
 """Mails about offers and plans: posted in the transaction in which the thing they tell happened, sent from the outbox.
 Those of payments that arrived are written only when their turn to leave has come."""
 
+from datetime import datetime, timedelta
 from typing import Literal
 
 from sqlalchemy.orm import Session
@@ -17,11 +18,13 @@ from plugin_backend.core.views import (
     Mail,
     NoticeMail,
     OfferMail,
+    OptInMail,
     PlanMail,
     ReceiptMail,
 )
 from plugin_backend.domain import customers, messages, offers, outbox, showing
 from plugin_backend.domain.carts import Cart
+from plugin_backend.domain.customers import Customer
 from plugin_backend.domain.merchants import Shop
 from plugin_backend.domain.messages import Message
 from plugin_backend.domain.offers import Offer
@@ -31,10 +34,61 @@ from plugin_backend.sdk import clock
 from plugin_backend.sdk.money import Money
 
 LETTER = "letter"
+# How long a page that shows an offer is taken to be open still.
+PAGE_LEFT = timedelta(minutes=10)
 
 
 def offer_made(session: Session, shop: Shop, cart: Cart, offer: Offer) -> None:
     """The offer's mail: a reminder, or after a decline one neutral service mail. It is not sent after the offer ends."""
+    message = _offer_mail(session, shop, cart, offer)
+    outbox.post(session, shop.id, "mail", subject=offer.id, what=message.id)
+
+
+def if_page_is_left(session: Session, shop: Shop, cart: Cart, offer: Offer) -> None:
+    """An offer that is shown in the shop's page goes by mail too, once, if nothing came of it there: after a decline soon,
+    else when a basket counts as left. Nothing is posted where it may not be mailed, and what is posted is judged again."""
+    customer = customers.get(session, shop.id, offer.customer_id) if offer.customer_id else None
+    if offer.state != "open" or outbox.is_told(session, shop.id, offer.id):
+        return
+    if offers.why_not_mailed(session, shop, cart, customer, offer):
+        return
+    wait = PAGE_LEFT if offer.cause == offers.DECLINED else max(PAGE_LEFT, shop.idle)
+    outbox.post(
+        session,
+        shop.id,
+        LETTER,
+        subject=offer.id,
+        what=offer.id,
+        not_before=clock.now() + wait,
+        letter="offer",
+    )
+
+
+def _offer_left(session: Session, shop: Shop, offer_id: str) -> Message:
+    offer = session.get_one(Offer, (shop.id, offer_id))
+    return _offer_mail(session, shop, session.get_one(Cart, (shop.id, offer.cart_id)), offer)
+
+
+def opt_in(
+    session: Session, shop: Shop, customer: Customer, row_id: str, *, locale: str, not_after: datetime
+) -> None:
+    """The one mail that asks an address whether it wants to be reminded."""
+    content = OptInMail(offers.shop_view(shop), messages.link(session, "c", shop.id, row_id))
+    message = messages.write(
+        session,
+        shop.id,
+        "opt_in",
+        about=row_id,
+        customer_id=customer.id,
+        recipient=customer.email,
+        locale=locale,
+        rendered=mail("opt_in", locale, content),
+        not_after=not_after,
+    )
+    outbox.post(session, shop.id, "mail", subject=row_id, what=message.id)
+
+
+def _offer_mail(session: Session, shop: Shop, cart: Cart, offer: Offer) -> Message:
     customer = offers.of_customer(session, shop.id, offer)
     terms = offers.terms_of(shop, cart, offer, country=offer.country, locale=offer.locale)
     declined = offer.cause == "declined"
@@ -46,7 +100,7 @@ def offer_made(session: Session, shop: Shop, cart: Cart, offer: Offer) -> None:
         unsubscribe_link=messages.link(session, "u", shop.id, customer.id),
         name=customer.name,
     )
-    message = messages.write(
+    return messages.write(
         session,
         shop.id,
         kind,
@@ -58,7 +112,6 @@ def offer_made(session: Session, shop: Shop, cart: Cart, offer: Offer) -> None:
         marketing=True,
         not_after=offer.expires_at,
     )
-    outbox.post(session, shop.id, "mail", subject=offer.id, what=message.id)
 
 
 def later(session: Session, shop_id: str, kind: str, plan_id: str, what: str) -> None:
@@ -102,7 +155,12 @@ def _plan_completed(session: Session, shop: Shop, plan_id: str) -> Message:
     return _written(session, shop, plan, "plan_completed", content)
 
 
-LATER = {"plan_confirmed": _plan_confirmed, "receipt": _receipt, "plan_completed": _plan_completed}
+LATER = {
+    "offer": _offer_left,
+    "plan_confirmed": _plan_confirmed,
+    "receipt": _receipt,
+    "plan_completed": _plan_completed,
+}
 
 
 def payment_failed(session: Session, shop: Shop, plan: Plan, row: Collection, decline: str) -> None:

@@ -56,10 +56,12 @@ class Merchant(Base):
 
 
 class Shop(Base):
-    """A shop and its rules. ``mode`` is ``test`` or ``live``; a live one begins ``watch_only``. ``clock_offset`` is how
+    """A shop and its rules. ``mode`` is ``test`` or ``live``; a live one begins ``watch_only``, and one that is not connected
+    yet is ``connecting``. ``clock_offset`` is how
     far a test shop's clock stands ahead, ``travel_to`` where it is going. Until ``charges_held_until`` nobody is charged
     without being there. ``retry_days`` is the ladder of retries, ``visa_retries`` how many refusals Visa lets a card
-    collect in 30 days. Amounts are minor units of ``currency``."""
+    collect in 30 days. ``origins`` are where its pages come from besides its address, ``storefront_seen_at`` is when one of
+    them last called (real time). Amounts are minor units of ``currency``."""
 
     __tablename__ = "shops"
 
@@ -79,6 +81,8 @@ class Shop(Base):
     idle_seconds: Mapped[int] = mapped_column(default=3600)
     smallest_offer: Mapped[int] = mapped_column(default=2000)
     mail_pause_hours: Mapped[int] = mapped_column(default=72)
+    origins: Mapped[list[str]] = mapped_column(ARRAY(Text), default=list)
+    storefront_seen_at: Mapped[datetime | None]
     charges_held_until: Mapped[datetime | None]
     retry_days: Mapped[list[int]] = mapped_column(
         ARRAY(Integer), default=lambda: list(dunning.DEFAULT_LADDER)
@@ -103,7 +107,8 @@ class Shop(Base):
 
 class Connection(vault.Sealed, Due, Row, Base):
     """How a shop speaks with us: its platform's settings, sealed. ``door_settings`` is the part that judging a webhook
-    needs; the web process can open that and nothing else. Its timer is the daily housekeeping."""
+    needs; the web process can open that and nothing else. ``can_write`` says whether the settings hold what writing to the
+    shop needs. Its timer is the daily housekeeping."""
 
     __tablename__ = "connections"
     prefix = "con"
@@ -114,6 +119,7 @@ class Connection(vault.Sealed, Due, Row, Base):
     platform: Mapped[str]
     settings: Mapped[bytes] = mapped_column(LargeBinary)
     door_settings: Mapped[bytes] = mapped_column(LargeBinary)
+    can_write: Mapped[bool] = mapped_column(default=False)
 
     @property
     def place(self) -> Place:
@@ -200,7 +206,7 @@ def all_shops(session: Session) -> list[Shop]:
 
 def activate(session: Session, shop: Shop) -> None:
     """Let a shop that only watches send offers. ``NotAble`` where it could not keep what an offer promises."""
-    why = why_not_able(session, shop)
+    why = why_not_able(session, shop) if shop.state != "connecting" else "not_connected"
     if why:
         raise NotAble(f"{shop.id} cannot be activated: {why}")
     shop.state = "active"
@@ -252,6 +258,13 @@ def connect(session: Session, shop: Shop, settings: Mapping[str, str]) -> Connec
     session.add(row)
     open_door(session, "hook", hook_path(row.id, shop.id).rpartition("/")[2], shop.id, row.id)
     return row
+
+
+def change_settings(session: Session, row: Connection, changes: Mapping[str, str], use: vault.Use) -> None:
+    """Lay these over a connection's settings; "" takes one away. The caller holds the row's lock."""
+    merged = {**_open_settings(session, row, use), **changes}
+    kept = {name: value for name, value in merged.items() if value}
+    _seal_settings(session, row, kept, registry.connectors()[row.platform])
 
 
 def add_account(session: Session, shop: Shop, gateway: str, settings: Mapping[str, str]) -> GatewayAccount:
@@ -319,14 +332,9 @@ def why_not_able(session: Session, shop: Shop) -> str:
     a live shop must be told of orders."""
     if session.scalar(select(GatewayAccount.id).where(GatewayAccount.shop_id == shop.id).limit(1)) is None:
         return "no_gateway"
-    if not shop.test and not _can_write(session, shop):
+    if not shop.test and not connection_of(session, shop.id).can_write:
         return "shop_not_writable"
     return ""
-
-
-def _can_write(session: Session, shop: Shop) -> bool:
-    connection = connection_of(session, shop.id)
-    return connector_of(session, shop, connection, vault.Use("shop_call", connection.id)).can_write
 
 
 def connector_of(session: Session, shop: Shop, row: Connection, use: vault.Use) -> Connector:
@@ -347,8 +355,8 @@ def door_of(row: Connection | GatewayAccount) -> Connector | Gateway:
     """The adapter as the web process may have it: able to judge a delivery, without a key to anything else."""
     http = house().http(private=False)
     if isinstance(row, Connection):
-        return registry.connectors()[row.platform](_door_settings(row), http)
-    return registry.gateways()[row.gateway](_door_settings(row), http)
+        return registry.connectors()[row.platform](door_settings(row), http)
+    return registry.gateways()[row.gateway](door_settings(row), http)
 
 
 def source(session: Session, shop_id: str, row_id: str) -> Connection | GatewayAccount | None:
@@ -362,6 +370,8 @@ def _seal_settings(session: Session, row: Any, settings: Mapping[str, str], adap
     row.settings = vault.seal(session, _place(row), json.dumps(dict(settings)).encode())
     door = json.dumps(dict(adapter.door(settings))).encode()
     row.door_settings = house().keys.seal_for_door(_place(row), door)
+    if isinstance(row, Connection):
+        row.can_write = adapter(settings, house().http(private=False)).can_write
 
 
 def _open_settings(session: Session, row: Any, use: vault.Use) -> dict[str, str]:
@@ -369,7 +379,8 @@ def _open_settings(session: Session, row: Any, use: vault.Use) -> dict[str, str]
     return opened
 
 
-def _door_settings(row: Any) -> dict[str, str]:
+def door_settings(row: Any) -> dict[str, str]:
+    """The part of the settings that the web process may have."""
     opened: dict[str, str] = json.loads(house().keys.open_at_door(_place(row), row.door_settings))
     return opened
 

@@ -13,8 +13,8 @@ from plugin_backend.core.render import Rendered
 from plugin_backend.domain import merchants, moves
 
 # A link in a stored copy: the page it leads to and the row it is about. The secret end is put in when it is sent.
-_LINK = re.compile(r"/(o|p|u)/~([a-z]+_[0-9a-z]{26})")
-PAGES = {"o": "offer", "p": "plan", "u": "unsubscribe"}
+_LINK = re.compile(r"/(o|p|u|c)/~([a-z]+_[0-9a-z]{26})")
+PAGES = {"o": "offer", "p": "plan", "u": "unsubscribe", "c": "opt_in"}
 
 
 class Message(moves.Stateful, Row, Base):

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import Session
 
-from plugin_backend.domain import books, carts, ledger, merchants, messages, moves, offers, plans
+from plugin_backend.domain import books, carts, exchanges, ledger, merchants, messages, moves, offers, plans
 from plugin_backend.domain.billing import Attempt, Dispute, Refund
 from plugin_backend.domain.books import Json, common, moment
 from plugin_backend.domain.carts import Cart
@@ -339,6 +339,8 @@ def _more(session: Session, row: Any) -> Json:
             body = None if row.body is None else row.body.decode("utf-8", "replace")
             sealed = row.dropped is not None
             return {"headers": row.headers, "query": row.query, "body": body, "sealed": sealed}
+        case Case():
+            return {"exchange": _exchange(session, row)}
         case Offer():
             sent = row.state != "not_sent"
             return {"link": messages.secret_path("o", row.shop_id, row.id) if sent else None}
@@ -350,6 +352,13 @@ def _more(session: Session, row: Any) -> Json:
             }
         case _:
             return {}
+
+
+def _exchange(session: Session, case: Case) -> str:
+    """What was said with the shop when the case arose, as far as it is kept: about its subject, or what was to be told."""
+    told = case.facts.get("out", "")
+    found = [exchanges.about(session, case.shop_id, what) for what in (case.subject, told, case.id) if what]
+    return next(filter(None, found), "")
 
 
 def _card(session: Session, plan: Plan) -> Json | None:

@@ -1,5 +1,6 @@
 """A new shop, whole: connected, with a template and, where it is a test shop, the sandbox account."""
 
+import secrets
 from collections.abc import Mapping
 from typing import Literal
 
@@ -9,8 +10,8 @@ from sqlalchemy.orm import Session
 from plugin_backend.core import registry
 from plugin_backend.core.house import house
 from plugin_backend.core.ids import new_id
-from plugin_backend.domain import merchants, offers, probing
-from plugin_backend.domain.merchants import Merchant, Shop
+from plugin_backend.domain import merchants, offers, probing, renewals, storefronts, vault
+from plugin_backend.domain.merchants import Connection, Merchant, Shop
 from plugin_backend.sdk.connector import Ship
 from plugin_backend.sdk.errors import RepriseError
 
@@ -50,27 +51,74 @@ def add_shop(
 ) -> Shop:
     """A shop, its connection and its default template. A live one begins in ``watch_only``. ``Invalid`` names what is
     wrong. ``facts`` are columns of the shop. The transaction must be one for ``shop_id``."""
+    checked = checked_settings(platform, settings)
+    shop = begin_shop(session, shop_id, address=checked["url"], mode=mode, **facts)
+    complete(session, shop, platform, checked, kind=kind, ship=ship)
+    return shop
+
+
+def begin_shop(
+    session: Session, shop_id: str, *, address: str, mode: Literal["test", "live"], **facts: object
+) -> Shop:
+    """A shop of which nothing but its address is known: it waits for its connection."""
+    shop = Shop(
+        id=shop_id,
+        merchant_id=the_merchant(session).id,
+        platform="",
+        address=address,
+        mode=mode,
+        state="connecting",
+        **({"name": address.split("://")[-1].strip("/")} | facts),
+    )
+    session.add(shop)
+    session.flush()
+    return shop
+
+
+def complete(
+    session: Session,
+    shop: Shop,
+    platform: str,
+    settings: Mapping[str, str],
+    *,
+    kind: offers.Kind = offers.INSTALMENTS,
+    ship: Ship = "first_payment",
+) -> Connection:
+    """Connect a shop that waits for it, by settings that were checked. Its intake is made, so that the web process can
+    take other keys for it later."""
+    vault.furnish(session, shop.id)
+    shop.platform, shop.address = platform, settings["url"]
+    shop.state = "active" if shop.test else "watch_only"
+    connection = merchants.connect(session, shop, settings)
+    storefronts.open_for(session, shop)
+    offers.default_template(session, shop, kind=kind, ship=ship)
+    renewals.plan(session, shop, connection, settings)
+    return connection
+
+
+def watch_only(shop: Shop) -> None:
+    """Send no offer from now on. What was offered stands, and plans go on."""
+    if shop.state == "active":
+        shop.state = "watch_only"
+
+
+def checked_settings(platform: str, settings: Mapping[str, str]) -> dict[str, str]:
+    """The settings as the platform's schema reads them. ``Invalid`` names what is wrong."""
     connector = registry.connectors().get(platform)
     if connector is None:
         raise Invalid(f"no platform {platform}: {', '.join(registry.connectors())}")
     try:
-        checked = merchants.check_settings(connector, settings)
+        return merchants.check_settings(connector, settings)
     except ValidationError as error:
         raise Invalid(_first_words(error)) from None
-    shop = Shop(
-        id=shop_id,
-        merchant_id=the_merchant(session).id,
-        platform=platform,
-        address=checked["url"],
-        mode=mode,
-        state="active" if mode == "test" else "watch_only",
-        **({"name": checked["url"].split("://")[-1].strip("/")} | facts),
-    )
-    session.add(shop)
-    session.flush()
-    merchants.connect(session, shop, checked)
-    offers.default_template(session, shop, kind=kind, ship=ship)
-    return shop
+
+
+def give_sandbox(session: Session, shop: Shop) -> None:
+    """An account at the sandbox gateway for a test shop, where that gateway runs."""
+    url = house().config.sandbox_url
+    if shop.test and url:
+        key = f"sk_test_sandbox_{secrets.token_hex(12)}"
+        add_account(session, shop, "sandbox", {"url": url, "api_key": key})
 
 
 def add_account(

@@ -38,12 +38,27 @@ class Out(moves.Stateful, Due, Row, Base):
     tries: Mapped[int] = mapped_column(default=0)
 
 
-def post(session: Session, shop_id: str, kind: str, *, subject: str, what: str, **payload: Any) -> Out:
-    """Have something told, soon, after whatever is still to be told of the same subject."""
+def post(
+    session: Session,
+    shop_id: str,
+    kind: str,
+    *,
+    subject: str,
+    what: str,
+    not_before: datetime | None = None,
+    **payload: Any,
+) -> Out:
+    """Have something told, soon or from ``not_before`` on, after whatever is still to be told of the same subject."""
     row = Out(shop_id=shop_id, id=new_id(Out.prefix), kind=kind, subject=subject, what=what, payload=payload)
-    row.due_at = clock.now()
+    row.due_at = not_before or clock.now()
     moves.enter(session, row, "queued")
     return row
+
+
+def is_told(session: Session, shop_id: str, subject: str) -> bool:
+    """Was anything told of the subject, or is it to be?"""
+    found = select(Out.id).where(Out.shop_id == shop_id, Out.subject == subject)
+    return session.scalar(found.limit(1)) is not None
 
 
 def take(session: Session, shop_id: str) -> list[str]:

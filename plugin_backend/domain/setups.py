@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import BigInteger, ForeignKeyConstraint, Index, select
+from sqlalchemy import BigInteger, ForeignKeyConstraint, Index, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from plugin_backend.core.db import Base
@@ -10,6 +10,8 @@ from plugin_backend.core.due import Due, Row, due_index
 from plugin_backend.domain import moves
 from plugin_backend.sdk import clock
 
+# Cards begun within an hour, for one offer and from one network: more looks like trying out stolen ones.
+MOST_OF_AN_OFFER, MOST_OF_A_NETWORK = 5, 20
 # How long a customer may stay on the gateway's page, and how often we ask in case neither browser nor callback comes.
 LIFE = timedelta(hours=2)
 _ASK_AGAIN = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=15), timedelta(minutes=30))
@@ -37,6 +39,7 @@ class Setup(moves.Stateful, Due, Row, Base):
 
     __table_args__ = (
         due_index("setups"),
+        Index("ix_setups_network", "shop_id", "ip", "created_at"),
         ForeignKeyConstraint(["shop_id", "offer_id"], ["offers.shop_id", "offers.id"]),
         Index(
             "uq_setups_one_open",
@@ -74,6 +77,16 @@ def begin(
     row.rest(clock.now())
     moves.begin(session, row, "begun")
     return row
+
+
+def too_many(session: Session, shop_id: str, offer_id: str, ip: str) -> bool:
+    """Were so many cards begun within the hour for one offer, or from one network, that somebody may be trying cards
+    out?"""
+    since = clock.now() - timedelta(hours=1)
+    begun = select(func.count()).where(Setup.shop_id == shop_id, Setup.created_at > since)
+    if session.scalars(begun.where(Setup.offer_id == offer_id)).one() >= MOST_OF_AN_OFFER:
+        return True
+    return bool(ip) and session.scalars(begun.where(Setup.ip == ip)).one() >= MOST_OF_A_NETWORK
 
 
 def latest(session: Session, shop_id: str, offer_id: str, *, lock: bool = False) -> Setup | None:

@@ -42,6 +42,13 @@ def order_stopped(session: Session, shop_id: str, order_key: str, reason: str) -
     cases.open_case(session, shop_id, "order_stopped", plan.id, order=order_key, reason=reason)
 
 
+def withdraw_if_barred(session: Session, cart: Cart) -> None:
+    """After a card that was lost, stolen or is suspected of fraud nothing is offered, and what was is taken back, unless it
+    was accepted: the gateway judges that card itself."""
+    if cart.barred and cart.offer_id is None:
+        offers.withdraw_for_cart(session, cart, "declined_for_fraud")
+
+
 def withdraw_if_lost(session: Session, cart: Cart) -> None:
     """A basket that is gone cannot be bought: an offer that nobody has accepted yet is withdrawn."""
     if cart.state == "lost" and cart.offer_id is None:

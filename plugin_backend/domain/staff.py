@@ -95,6 +95,11 @@ def find_session(session: Session, token: str) -> tuple[StaffSession, User] | No
     return row, user
 
 
+def session_id(token: str) -> str:
+    """What a session may be known by, without being able to use it."""
+    return hash_key(token)
+
+
 def end_session(session: Session, token: str) -> None:
     session.execute(delete(StaffSession).where(StaffSession.token_hash == hash_key(token)))
 

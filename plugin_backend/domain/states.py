@@ -14,6 +14,27 @@ DELIVERY = {
     ("ignored", "received"): "replayed by a person",
 }
 
+HANDOVER = {
+    (START, "recognising"): "an address was typed",
+    (START, "recognised"): "a connected shop is to get other keys",
+    ("recognising", "recognised"): "the platform is known, or nobody knows it",
+    ("recognised", "recognising"): "another address was typed",
+    ("recognised", "waiting"): "the owner goes to his shop to approve",
+    ("recognised", "brought"): "keys were pasted",
+    ("waiting", "recognising"): "another address was typed",
+    ("waiting", "recognised"): "nobody approved in time",
+    ("waiting", "brought"): "keys came",
+    ("brought", "recognised"): "the keys do not work",
+    ("brought", "connected"): "the keys work",
+}
+
+SECRET = {
+    (START, "asked"): "another one is wanted",
+    ("asked", "announced"): "both are accepted here",
+    ("announced", "told"): "the shop signs with the new one",
+    ("told", "alone"): "the old one is accepted no more",
+}
+
 KEY = {
     (START, "pre_active"): "announced",
     (START, "active"): "the first of its owner",
@@ -35,8 +56,9 @@ CART = {
     (START, "lost"): "its removal arrived before it",
     ("active", "abandoned"): "idle too long",
     ("active", "declined"): "its payment failed",
+    ("active", "offered"): "its shopper asked, and an offer was made",
     ("active", "ordered"): "bought",
-    ("active", "lost"): "removed or emptied",
+    ("active", "lost"): "removed or emptied, or another basket took its place",
     ("abandoned", "active"): "changed again",
     ("abandoned", "declined"): "its payment failed",
     ("abandoned", "offered"): "an offer was made",
@@ -235,6 +257,18 @@ ERASURE = {
     ("in_doubt", "shredded"): "the tokens are useless, or a day went by without an answer",
 }
 
+INQUIRY = {
+    (START, "asked"): "a shopper asks in the shop's page",
+    ("asked", "offered"): "there is an offer for his basket",
+    ("asked", "refused"): "there is none, for a reason",
+}
+
+OPT_IN = {
+    (START, "asked"): "the address is asked",
+    ("asked", "confirmed"): "it says yes",
+    ("asked", "expired"): "nobody answered",
+}
+
 CASE = {(START, "open"): "a person must decide", ("open", "resolved"): "decided"}
 
 MACHINES = {
@@ -252,6 +286,10 @@ MACHINES = {
     "account": ACCOUNT,
     "key": KEY,
     "erasure": ERASURE,
+    "handover": HANDOVER,
+    "secret": SECRET,
+    "inquiry": INQUIRY,
+    "opt_in": OPT_IN,
     "case": CASE,
 }
 

@@ -6,7 +6,7 @@ from its opened settings and a ``Client`` and keeps no state. Whatever it raises
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import ClassVar, Literal, Protocol
 
@@ -18,6 +18,7 @@ from plugin_backend.sdk.shop_events import (
     CartChanged,
     CartRemoved,
     CartRestored,
+    CheckoutDecline,
     Consent,
     CustomerDataRequested,
     CustomerRedacted,
@@ -38,10 +39,12 @@ __all__ = [
     "CartRestored",
     "Change",
     "Check",
+    "CheckoutDecline",
     "Connector",
     "Consent",
     "CustomerDataRequested",
     "CustomerRedacted",
+    "Guide",
     "Install",
     "Line",
     "OrderCancelled",
@@ -182,7 +185,9 @@ class WebhookState:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One live check of the connection. ``remedy`` names the exact menu to open where it is not ``good``."""
+    """One live check of the connection: ``reach`` (the shop answers), ``rights`` (the keys may do what we need) or
+    ``webhooks`` (all that we need are there and lead to one address). ``remedy`` names the exact menu to open where it is
+    not ``good``; it is marked by ``sdk.wording.N_``."""
 
     name: str
     good: bool
@@ -212,6 +217,29 @@ class Install:
 
 
 @dataclass(frozen=True, slots=True)
+class Guide:
+    """What the connect page tells the owner and asks of him. Sentences are marked by ``sdk.wording.N_``.
+
+    Where the platform hands keys over by itself, ``handover`` is the settings that must be typed first (often none),
+    else None; ``before`` is told above that form, a step each, with ``%(callback_url)s`` for the address to which keys
+    come. ``paste`` is the settings that are typed where keys are pasted, and ``by_hand`` the steps to have them. Those
+    named in ``optional`` may be left out; those named in ``made`` are made by us: a secret of ``letters`` and digits, or
+    one of ``standard`` webhooks. ``labels`` names each setting as the platform does. ``shop_side`` is the menu at which
+    our part is put into the shop, "" where there is none, and ``signs`` the setting whose secret that part signs with.
+    """
+
+    handover: tuple[str, ...] | None = None
+    before: tuple[str, ...] = ()
+    paste: tuple[str, ...] = ()
+    by_hand: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
+    made: Mapping[str, Literal["letters", "standard"]] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    shop_side: str = ""
+    signs: str = "secret"
+
+
+@dataclass(frozen=True, slots=True)
 class Capabilities:
     """What the platform can do; the house offers no more than this."""
 
@@ -233,6 +261,7 @@ class Connector(Protocol):
     title: ClassVar[str]
     settings: ClassVar[type[Schema]]
     capabilities: ClassVar[Capabilities]
+    guide: ClassVar[Guide]
 
     def __init__(self, settings: Mapping[str, str], http: Client) -> None: ...
 
@@ -249,13 +278,20 @@ class Connector(Protocol):
         ...
 
     @staticmethod
+    def basket_keys(token: str) -> tuple[str, ...]:
+        """The names of the basket that whoever knows ``token`` may speak for, since nobody could guess it; none where
+        ``token`` is no such word, or the platform has none. An order's number is not one."""
+        ...
+
+    @staticmethod
     def is_ping(delivery: Delivery) -> bool:
         """True for the platform's unsigned hello, which wants exactly 200 and means nothing."""
         ...
 
     @staticmethod
-    def recognise(address: str, http: Client) -> bool:
-        """Is the shop at this address one of this platform's? Asks the address; never raises."""
+    def recognise(address: str, http: Client) -> str:
+        """The address by which the platform's API knows the shop that the owner calls ``address``; "" where the shop is
+        none of this platform's. Asks that address; never raises."""
         ...
 
     def verify(self, delivery: Delivery) -> None:
@@ -285,8 +321,9 @@ class Connector(Protocol):
         """What changed since then, a page at a time."""
         ...
 
-    def ensure_webhooks(self, callback_url: str) -> Sequence[WebhookState]:
-        """Create what is missing, switch on what is off, and say what was done."""
+    def ensure_webhooks(self, callback_url: str, *, resign: bool = False) -> Sequence[WebhookState]:
+        """Create what is missing, switch on what is off, and say what was done. With ``resign`` the secret is told anew
+        to those that are there too, where the platform has it from us."""
         ...
 
     def reserve(self, reservation: Reservation) -> Reserved:
@@ -303,6 +340,12 @@ class Connector(Protocol):
 
     def complete_install(self, install: Install, delivery: Delivery) -> dict[str, str]:
         """The settings that a hand-over brought, verified by asking the shop that was typed."""
+        ...
+
+    @property
+    def renew_at(self) -> datetime | None:
+        """When ``refresh`` should be called, in real time; None where the settings hold nothing that expires. What has
+        expired all the same is not sent: ``NotSent``, since it will be renewed."""
         ...
 
     def refresh(self) -> dict[str, str]:

@@ -5,11 +5,11 @@ redirects never, no hidden retry, and every failure is either ``NotSent`` or ``N
 """
 
 import contextlib
-import ipaddress
-import socket
 import ssl
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -17,15 +17,8 @@ from typing import Any, Protocol
 import httpcore2
 import httpx2
 
+from plugin_backend.sdk import egress
 from plugin_backend.sdk.errors import NoAnswer, NotSent, Refused
-
-# Of IPv6 only this part is given out to the outside. What lies beyond it wraps IPv4 addresses (NAT64, IPv4-mapped and
-# -compatible ones) or is local (fec0::/10), and ``ipaddress`` calls much of that global.
-_GIVEN_OUT = ipaddress.ip_network("2000::/3")
-# Ranges that ``ipaddress`` calls global although they lead inside: 6to4 wraps private IPv4 addresses, Teredo tunnels,
-# 192.0.0.0/24 holds a cloud's metadata service, 3fff::/20 is for documentation.
-_WRAPPED = [ipaddress.ip_network(n) for n in ("2002::/16", "2001::/32", "3fff::/20", "192.0.0.0/24")]
-_PORTS = {80, 443, 8080, 8443}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,49 +67,40 @@ class Client(Protocol):
         ...
 
 
-def is_public(address: str) -> bool:
-    """True where an IP address lies outside every private, local and wrapping range."""
-    ip = ipaddress.ip_address(address)
-    if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped is not None:
-        ip = ip.ipv4_mapped
-    return (
-        ip.is_global
-        and not ip.is_multicast
-        and (ip.version == 4 or ip in _GIVEN_OUT)
-        and not any(ip in net for net in _WRAPPED if net.version == ip.version)
-    )
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """What was asked and what came of it: an answer, or why there is none."""
+
+    request: Request
+    came: Response | str
 
 
-class _Pinned(httpcore2.SyncBackend):
-    """Resolves a name once, checks every answer and connects to the address it checked, so that a name whose
-    answer changes between check and use cannot lead inside."""
+# The exchanges of whoever listens; None where nobody does.
+_listening: ContextVar[list[Exchange] | None] = ContextVar("listening", default=None)
 
-    def __init__(self, *, allow_private: bool) -> None:
-        super().__init__()
-        self._allow_private = allow_private
 
-    def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
-    ) -> httpcore2.NetworkStream:
-        try:
-            answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except (OSError, UnicodeError) as error:
-            # A UnicodeError for a name that no name server could be asked for: a label too long, or empty.
-            raise httpcore2.ConnectError(f"no address for {host}") from error
-        addresses = [str(answer[4][0]) for answer in answers]
-        if not self._allow_private and not all(is_public(address) for address in addresses):
-            raise httpcore2.ConnectError(f"{host} leads to an address that is not public")
-        return super().connect_tcp(addresses[0], port, timeout, local_address, socket_options)
+@contextmanager
+def overheard() -> Iterator[list[Exchange]]:
+    """Inside, whatever passes the one door out is added to the list, so that a person can be shown what was said."""
+    exchanges: list[Exchange] = []
+    token = _listening.set(exchanges)
+    try:
+        yield exchanges
+    finally:
+        _listening.reset(token)
+
+
+def hear(request: Request, came: Response | str) -> None:
+    """Tell who listens what was asked and what came of it."""
+    exchanges = _listening.get()
+    if exchanges is not None:
+        exchanges.append(Exchange(request, came))
 
 
 class HttpClient:
-    """The real ``Client``. ``allow_private`` is for test shops and the demo on loopback: with it, http, any port and
-    private addresses are allowed; without it only https and the usual ports of public addresses."""
+    """The real ``Client``. ``allow_private`` is for test shops and the demo on loopback: with it, http, any port, this
+    machine's own and private networks' addresses are allowed; without it only https and the usual ports of public ones.
+    """
 
     def __init__(
         self, *, allow_private: bool = False, timeout: float = 20.0, max_bytes: int = 5_000_000
@@ -131,16 +115,24 @@ class HttpClient:
             # A connection that idled may be dead; a request written into it would be NoAnswer for nothing.
             keepalive_expiry=2.0,
             retries=0,
-            network_backend=_Pinned(allow_private=allow_private),
+            network_backend=egress.Pinned(allow_private=allow_private),
         )
         self._client = httpx2.Client(transport=transport, follow_redirects=False, trust_env=False)
 
     def send(self, request: Request, *, timeout: float | None = None) -> Response:
-        limit = self._timeout if timeout is None else timeout
+        try:
+            answer = self._sent(request, self._timeout if timeout is None else timeout)
+        except (NotSent, NoAnswer) as error:
+            hear(request, str(error))
+            raise
+        hear(request, answer)
+        return answer
+
+    def _sent(self, request: Request, limit: float) -> Response:
         deadline = time.monotonic() + limit
         asked = self._built(request, limit)
         try:
-            with contextlib.closing(self._client.send(asked, stream=True)) as answer:
+            with egress.until(deadline), contextlib.closing(self._client.send(asked, stream=True)) as answer:
                 body = self._read(answer, deadline)
                 return Response(answer.status_code, {k.lower(): v for k, v in answer.headers.items()}, body)
         except (
@@ -177,19 +169,9 @@ class HttpClient:
         self._client.close()
 
     def _check(self, parsed: httpx2.URL) -> None:
-        if parsed.scheme not in ("http", "https") or not parsed.host:
-            raise NotSent("only http and https addresses can be asked")
         if parsed.userinfo:
             raise NotSent("an address must not carry credentials")
-        if self._allow_private:
-            return
-        if parsed.scheme != "https" or (parsed.port or 443) not in _PORTS:
-            raise NotSent("only https on a usual port can be asked")
-        try:
-            ipaddress.ip_address(parsed.host)
-        except ValueError:
-            return
-        raise NotSent("an address must be a name, not a number")
+        egress.check(parsed.scheme, parsed.host, parsed.port, allow_private=self._allow_private)
 
     def _read(self, answer: httpx2.Response, deadline: float) -> bytes:
         read = bytearray()

@@ -163,6 +163,18 @@ class Key(Read):
         return ""
 
 
+class Keys(Read):
+    """The names in a list, at most ``most``; what can be no name is passed over, and what is no list is an empty one."""
+
+    def __init__(self, *, most: int = 10) -> None:
+        super().__init__()
+        self.most = most
+
+    def read(self, value: Any) -> list[str]:
+        texts = map(text_of, value[: self.most]) if isinstance(value, list) else ()
+        return [text for text in texts if len(text) <= 200 and _KEY.fullmatch(text)]
+
+
 class Decimals(Read):
     """A decimal as text, from a text or a number, for ``money``; None where there is none."""
 

@@ -6,6 +6,9 @@ from typing import Literal
 
 from plugin_backend.sdk.money import Money
 
+CheckoutDecline = Literal["limit", "funds", "fraud", "other", "unknown"]
+"""Why a card was refused at the shop's own checkout. ``fraud``: lost, stolen, picked up, or suspected."""
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
@@ -118,12 +121,12 @@ class OrderRefunded:
 
 @dataclass(frozen=True, slots=True)
 class PaymentFailed:
-    """A card was declined at the shop's own checkout: the moment of loss. ``decline`` is ``limit``, ``funds``,
-    ``other`` or ``unknown``; ``cart`` the basket, where the delivery carries it."""
+    """A card was declined at the shop's own checkout: the moment of loss. ``cart`` is the basket, where the delivery
+    carries it. After ``fraud`` nothing is ever offered for the basket."""
 
     key: str
     at: datetime
-    decline: Literal["limit", "funds", "other", "unknown"] = "unknown"
+    decline: CheckoutDecline = "unknown"
     cart: CartChanged | None = None
 
 

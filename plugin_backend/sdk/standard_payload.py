@@ -7,7 +7,7 @@ show every type.
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, Literal, cast
+from typing import Any
 
 from plugin_backend.sdk.connector import (
     CartChanged,
@@ -24,6 +24,7 @@ from plugin_backend.sdk.connector import (
     ShopDisconnected,
     ShopEvent,
 )
+from plugin_backend.sdk.declines import told
 from plugin_backend.sdk.errors import Unreadable
 from plugin_backend.sdk.money import EXPONENTS, Money
 from plugin_backend.sdk.payload import (
@@ -33,6 +34,7 @@ from plugin_backend.sdk.payload import (
     Flag,
     JsonNumber,
     Key,
+    Keys,
     Locale,
     Moment,
     Part,
@@ -84,6 +86,7 @@ class _Consent(Slim):
 class _Cart(_Amount):
     id = Key(required=True)
     order_id = Key()
+    aliases = Keys()
     version = Whole()
     updated_at = Moment()
     lines = Parts(_Line)
@@ -120,6 +123,8 @@ class _Failure(Slim):
     order_id = Key()
     at = Moment()
     decline = Text(limit=20)
+    gateway = Text(limit=100)
+    reason = Text(limit=300)
     cart = Anything()
 
 
@@ -180,8 +185,10 @@ def _cart_key(name: str) -> str:
 
 
 def _aliases(read: dict[str, Any]) -> tuple[str, ...]:
-    order = f"order:{read['order_id']}"
-    return (order,) if read["order_id"] and order != _cart_key(read["id"]) else ()
+    """The order that the basket became, and the other ids it had: a guest's when he signs in."""
+    order = [f"order:{read['order_id']}"] if read["order_id"] else []
+    names = dict.fromkeys([*order, *map(_cart_key, read["aliases"])])
+    return tuple(name for name in names if name != _cart_key(read["id"]))
 
 
 def amount_of(data: Any, name: str = "") -> Money:
@@ -308,8 +315,7 @@ def _payment_failed(data: dict[str, Any], at: datetime | None) -> ShopEvent:
     moment = required(read["at"] or at, "at")
     cart = None if read["cart"] is None else cart_of(read["cart"], moment, "cart.")
     key = cart.key if cart else _failed_key(read)
-    known = read["decline"] in ("limit", "funds", "other")
-    decline = cast(Literal["limit", "funds", "other"], read["decline"]) if known else "unknown"
+    decline = told(read["decline"], read["reason"], read["gateway"])
     return PaymentFailed(key=key, at=moment, decline=decline, cart=cart)
 
 

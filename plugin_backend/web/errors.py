@@ -19,9 +19,11 @@ def install(app: Flask) -> None:
 
 
 def _known(error: HTTPException) -> Response:
-    return _told(
+    told = _told(
         error.code or 500, error.name, error.description or "", getattr(error, "valid_methods", None)
     )
+    told.retry_after = getattr(error, "retry_after", None)
+    return told
 
 
 def _unknown(error: Exception) -> Response:

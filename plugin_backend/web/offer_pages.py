@@ -4,10 +4,11 @@ from typing import Any
 
 from flask import Blueprint, Response, redirect, request, url_for
 from sqlalchemy.orm import Session
+from werkzeug.exceptions import TooManyRequests
 
 from plugin_backend.core import i18n
 from plugin_backend.core.views import Difference
-from plugin_backend.domain import billing, merchants, messages, offers, plans, setups, showing
+from plugin_backend.domain import billing, customers, merchants, messages, offers, plans, setups, showing
 from plugin_backend.domain.carts import Cart
 from plugin_backend.domain.merchants import Shop
 from plugin_backend.domain.offers import Offer
@@ -46,11 +47,16 @@ def _accept(session: Session, shop: Shop, offer: Offer, secret: str) -> Response
         return _open(session, shop, offer, secret, code=422, problems=("country",))
     if request.form.get("mandate") != "yes":
         return _open(session, shop, offer, secret, code=422, problems=("mandate",), country=country)
+    email = customers.address(request.form.get("email", ""))
+    if offer.customer_id is None and not email:
+        return _open(session, shop, offer, secret, code=422, problems=("email",), country=country)
+    if setups.too_many(session, shop.id, offer.id, links.network()):
+        raise TooManyRequests(retry_after=3600)
     language = reader.locale(offer.locale)
+    shown = request.form.get("terms", "")
     try:
-        offers.accept(
-            session, shop, offer, shown=request.form.get("terms", ""), country=country, locale=language
-        )
+        with session.begin_nested():
+            offers.accept(session, shop, offer, shown=shown, country=country, locale=language, email=email)
     except offers.Changed:
         return _open(
             session, shop, offer, secret, code=409, template="offer/changed.html", country=country, changes=()
@@ -205,6 +211,8 @@ def _open(
         terms=terms.digest,
         countries=i18n.countries(),
         country=chosen,
+        nobody=offer.customer_id is None,
+        email=request.form.get("email", ""),
         accept_url=url_for("offer.accept", secret=secret, **_lang()),
         stop_url=url_for("offer.stop", secret=secret, **_lang()),
         **context,

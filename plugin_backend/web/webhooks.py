@@ -208,7 +208,7 @@ def _row(keys: Keys, entrance: Entrance, delivery: Delivery) -> list[bytes | Non
         row_id.encode(),
         delivery.received_at.isoformat().encode(),
         source.encode(),
-        _text(identity, 500),
+        _text(identity, inbox.LONGEST_IDENTITY),
         kept.headers.encode(),
         _text(kept.query, 2000),
         kept.body,

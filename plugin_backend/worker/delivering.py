@@ -13,6 +13,7 @@ from plugin_backend.domain import (
     carts,
     cases,
     consent,
+    exchanges,
     letters,
     merchants,
     messages,
@@ -33,6 +34,7 @@ from plugin_backend.domain.plans import Collection, Plan
 from plugin_backend.sdk import clock
 from plugin_backend.sdk import connector as sdk
 from plugin_backend.sdk.errors import RepriseError
+from plugin_backend.sdk.http import overheard
 from plugin_backend.sdk.money import Money
 
 log = structlog.get_logger(__name__)
@@ -62,11 +64,13 @@ def deliver(shop: Shop) -> int:
             prepared = _prepare(session, shop, session.get_one(Out, (shop.id, row_id), with_for_update=True))
         if prepared is None:
             continue
-        error = _ask(prepared)
+        with overheard() as heard:
+            error = _ask(prepared)
         with transaction(shop.id) as session:
-            _record(
-                session, shop, session.get_one(Out, (shop.id, row_id), with_for_update=True), prepared, error
-            )
+            row = session.get_one(Out, (shop.id, row_id), with_for_update=True)
+            _record(session, shop, row, prepared, error)
+            if isinstance(prepared, WriteBack):
+                exchanges.keep(session, shop.id, row_id, heard if error else ())
     return len(ids)
 
 

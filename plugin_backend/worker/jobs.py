@@ -13,16 +13,31 @@ from sqlalchemy.orm import Session
 from plugin_backend.core import due
 from plugin_backend.core.db import Base, transaction
 from plugin_backend.core.house import house
-from plugin_backend.domain import cases, erasing, inbox, letters, merchants, offers, vault
+from plugin_backend.domain import (
+    cases,
+    erasing,
+    exchanges,
+    inbox,
+    inquiries,
+    letters,
+    merchants,
+    offers,
+    optins,
+    storefronts,
+    vault,
+)
 from plugin_backend.domain.carts import Cart
 from plugin_backend.domain.inbox import DeliveryRow
+from plugin_backend.domain.inquiries import Inquiry
 from plugin_backend.domain.merchants import Connection, Shop
 from plugin_backend.domain.offers import Offer
+from plugin_backend.domain.optins import OptIn
 from plugin_backend.domain.vault import PaymentMethod, retiring
 from plugin_backend.sdk import clock
 from plugin_backend.worker import (
     charging,
     comparing,
+    connecting,
     delivering,
     presenting,
     probing,
@@ -112,8 +127,37 @@ def make_offers(shop: Shop) -> int:
 
 def _make_offer(session: Session, shop: Shop, cart: Cart) -> None:
     offer = offers.make(session, shop, cart)
-    if offer is not None and offer.state == "open":
+    if offer is None or offer.state != "open":
+        return
+    if offer.cause == offers.DECLINED and storefronts.is_in_place(shop):
+        # Its shopper is being shown the same offer where he stands.
+        letters.if_page_is_left(session, shop, cart, offer)
+    else:
         letters.offer_made(session, shop, cart, offer)
+
+
+def answer(shop: Shop) -> int:
+    """Shoppers who ask in the shop's page get their offer, or there is none."""
+    return each(shop, Inquiry, _answer)
+
+
+def _answer(session: Session, shop: Shop, row: Inquiry) -> None:
+    """The message that came with it is read first, since nobody else may have come to it yet."""
+    if row.delivery_id is not None:
+        told = session.get_one(DeliveryRow, (shop.id, row.delivery_id), with_for_update=True)
+        if told.state == "received":
+            reading.read_one(session, shop, told)
+    inquiries.answer(session, shop, row)
+
+
+def expire_optins(shop: Shop) -> int:
+    """Addresses that never said yes are forgotten, where they are known for nothing else."""
+    return each(shop, OptIn, _expire_optin)
+
+
+def _expire_optin(session: Session, shop: Shop, row: OptIn) -> None:
+    if optins.expire(session, row):
+        erasing.begin(session, shop, row.customer_id, cause=erasing.UNANSWERED, asked_by=row.id)
 
 
 def expire_offers(shop: Shop) -> int:
@@ -130,6 +174,9 @@ def tidy(shop: Shop) -> int:
 
     def work(session: Session, shop: Shop, row: Connection) -> None:
         inbox.purge_bodies(session, shop.id, clock.real_now())
+        exchanges.purge(session, shop.id, clock.real_now())
+        inquiries.forget_visitors(session, shop.id)
+        optins.forget_visitors(session, shop.id)
         retiring.destroy_keys(session, shop.id, clock.real_now())
         row.rest(clock.now() + due.DAY)
 
@@ -154,6 +201,8 @@ def seal(shop: Shop) -> int:
 DRAINS: dict[str, Callable[[Shop], int]] = {
     "read": read,
     "offer": make_offers,
+    "answer": answer,
+    "optin": expire_optins,
     "expire": expire_offers,
     "deliver": delivering.deliver,
     "present": presenting.present,
@@ -165,5 +214,9 @@ DRAINS: dict[str, Callable[[Shop], int]] = {
     "sweep": sweep,
     "erase": erase,
     "tidy": tidy,
+    "connect": connecting.connect,
+    "check": connecting.check,
+    "renew": connecting.renew,
+    "resign": connecting.resign,
     "seal": seal,
 }

@@ -15,6 +15,7 @@ from plugin_backend.domain import (
     customers,
     dunning,
     erasing,
+    exchanges,
     merchants,
     messages,
     offers,
@@ -32,6 +33,7 @@ from plugin_backend.sdk import clock
 from plugin_backend.sdk import connector as shop_sdk
 from plugin_backend.sdk import gateway as sdk
 from plugin_backend.sdk.errors import RepriseError
+from plugin_backend.sdk.http import overheard
 from plugin_backend.worker import charging
 
 log = structlog.get_logger(__name__)
@@ -305,9 +307,11 @@ def _held(shop: Shop, plan_id: str, hold: Hold) -> bool:
     customer may try again."""
     assert_no_transaction()
     try:
-        reserved = hold.connector.reserve(hold.reservation)
+        with overheard() as heard:
+            reserved = hold.connector.reserve(hold.reservation)
     except RepriseError as error:
         with transaction(shop.id) as session:
+            exchanges.keep(session, shop.id, plan_id, heard)
             plans.wait_for_customer(session, plans.locked(session, shop.id, plan_id), "shop_unreachable")
             cases.open_case(session, shop.id, "order_not_held", plan_id, reason=str(error)[:300])
         return False

@@ -67,7 +67,7 @@ def _from_shop(session: Session, shop: Shop, event: shop_sdk.ShopEvent, row: Del
         case shop_sdk.CartChanged():
             carts.cart_changed(session, shop, event, at)
         case shop_sdk.PaymentFailed():
-            carts.payment_failed(session, shop, event, at)
+            shopside.withdraw_if_barred(session, carts.payment_failed(session, shop, event, at))
         case shop_sdk.CartRemoved():
             shopside.withdraw_if_lost(session, carts.cart_removed(session, shop, event, at))
         case shop_sdk.CartRestored():

@@ -41,7 +41,7 @@ def test_the_dashboards_pages_are_accessible_and_fit_a_narrow_screen(
     assert violations(page) == [], "login"
     sign_in(house, busy, page)
     site = page.url.removesuffix("/shops")
-    paths = [f"/shops/{busy.id}/{tab}" for tab in ("", *TABS, "run", "settings")]
+    paths = [f"/shops/{busy.id}/{tab}" for tab in ("", *TABS, "run", "connection", "settings")]
     for path in ["/shops", *paths, *first_details(page, site, busy)]:
         page.goto(f"{site}{path}")
         assert violations(page) == [], path

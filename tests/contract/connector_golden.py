@@ -1,4 +1,8 @@
-"""Golden deliveries: a raw request in ``golden/<name>.http``, and what it must be read as in ``golden/<name>.json``."""
+"""Golden deliveries: a raw request in ``golden/<name>.http``, and what it must be read as in ``golden/<name>.json``.
+
+What the tests need of a connector lies in its own folder, and is found there: ``contract/settings.json``,
+``contract/deliveries.py`` and ``contract/shop.py``.
+"""
 
 import base64
 import dataclasses
@@ -6,6 +10,7 @@ import importlib
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,26 +24,24 @@ RECEIVED_AT = datetime(2026, 3, 2, 10, 30, tzinfo=UTC)
 SECRET = "test-secret"
 STANDARD_SECRET = "whsec_" + base64.b64encode(b"reprise golden deliveries only!!").decode()
 
+
+@cache
+def home(platform: str) -> Path:
+    """The connector's own folder."""
+    where = importlib.import_module(f"connectors.{platform}").__file__
+    assert where is not None
+    return Path(where).parent
+
+
+def folder(platform: str) -> Path:
+    return home(platform) / "golden"
+
+
 SETTINGS: dict[str, dict[str, str]] = {
-    "woocommerce": {
-        "url": "https://atelier-brume.example",
-        "secret": SECRET,
-        "plugin_secret": STANDARD_SECRET,
-        "consumer_key": "ck_golden0123456789",
-        "consumer_secret": "cs_golden0123456789",
-    },
-    "shopify": {
-        "url": "https://fjordlys-studio.myshopify.com",
-        "secret": SECRET,
-        "access_token": "shpat_golden0123456789",
-    },
-    "custom": {
-        "url": "https://kiosk.example",
-        "secret": STANDARD_SECRET,
-        "callback_url": "https://kiosk.example/reprise",
-        "callback_secret": "whsec_" + base64.b64encode(b"reprise golden callbacks only!!!").decode(),
-    },
+    platform: json.loads((home(platform) / "contract" / "settings.json").read_text())
+    for platform in connectors()
 }
+"""The settings of each connector's invented shop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +56,6 @@ class Golden:
 
 def connector(platform: str, http: Client, **settings: str) -> Connector:
     return connectors()[platform]({**SETTINGS[platform], **settings}, http)
-
-
-def folder(platform: str) -> Path:
-    module = importlib.import_module(f"connectors.{platform}")
-    assert module.__file__ is not None
-    return Path(module.__file__).parent / "golden"
 
 
 def goldens() -> list[Golden]:

@@ -6,24 +6,44 @@ Each is a ``Client``, so that a contract test drives a connector without a netwo
 import json
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from standardwebhooks import Webhook
-
+from plugin_backend.sdk.errors import RepriseError
 from plugin_backend.sdk.http import Request, Response
-from tests.contract.connector_golden import SETTINGS
+
+AT = "2026-03-02T10:00:00+00:00"
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """One webhook that a shop wants to send. ``sign`` makes its headers anew for each try."""
+
+    topic: str
+    url: str
+    body: bytes
+    sign: Callable[[bytes], dict[str, str]]
 
 
 class Shop:
     """What the shops have in common. ``orders`` are those that exist, by their number; ``counts_parts`` is True for
-    a platform whose orders can be paid in part."""
+    a platform whose orders can be paid in part; ``holds_any_basket`` for one that can make an order of a basket it never
+    had. ``outbox`` is what it wants to send, by one that sends webhooks; it tries again after so many seconds
+    (``retry_after``, shortened) where nothing answered or the answer's hundreds are among ``retried``. ``error_body`` is what
+    it signs where something went wrong in it."""
 
     counts_parts = True
+    holds_any_basket = True
+    retry_after: tuple[float, ...] = ()
+    retried: tuple[int, ...] = ()
+    error_body = b'{"errors": [{"message": "No."}]}'
 
     def __init__(self) -> None:
         self.requests: list[Request] = []
-        self.orders: dict[str, dict[str, Any]] = {}
+        self.orders: dict[str, Any] = {}
+        self.now: Callable[[], str] = lambda: AT
+        self.outbox: list[Post] = []
 
     def send(self, request: Request, *, timeout: float | None = None) -> Response:
         self.requests.append(request)
@@ -41,6 +61,9 @@ class Shop:
         """The shopper comes back and buys at the shop's own checkout."""
         raise NotImplementedError
 
+    def cancel(self, order_key: str) -> None:
+        """The shop's people cancel an order; nothing where the platform cannot show that."""
+
     def paid(self, order_key: str) -> int:
         """How much the shop believes to have got for an order, in minor units."""
         raise NotImplementedError
@@ -48,6 +71,18 @@ class Shop:
     def told(self, order_key: str) -> list[str]:
         """The words about payments that the shop's people see at the order."""
         raise NotImplementedError
+
+
+class Answers:
+    """A client on which the other side is silent, out of reach, or answers one thing always."""
+
+    def __init__(self, answer: Response | RepriseError) -> None:
+        self.answer = answer
+
+    def send(self, request: Request, *, timeout: float | None = None) -> Response:
+        if isinstance(self.answer, RepriseError):
+            raise self.answer
+        return self.answer
 
 
 class WooShop(Shop):
@@ -145,6 +180,9 @@ class WooShop(Shop):
             self.orders[cart_key.partition(":")[2]], {"set_paid": True, "payment_method": "cardgate"}
         )
 
+    def cancel(self, order_key: str) -> None:
+        self.orders[order_key.partition(":")[2]]["status"] = "cancelled"
+
     def paid(self, order_key: str) -> int:
         order = self.orders[order_key.partition(":")[2]]
         return round(float(order["total"]) * 100) if order["date_paid_gmt"] else 0
@@ -177,6 +215,10 @@ class ShopifyShop(Shop):
             "TagsAdd": lambda variables: {"tagsAdd": {"node": {"id": variables["id"]}, "userErrors": []}},
             "WebhookList": lambda _: {"webhookSubscriptions": {"nodes": self.subscriptions, "pageInfo": {}}},
             "WebhookSubscribe": self._subscribed,
+            "ShopInfo": lambda _: {
+                "shop": {"name": "Fjordlys"},
+                "currentAppInstallation": {"accessScopes": []},
+            },
             "AbandonedCheckouts": lambda _: {"abandonedCheckouts": {"nodes": [], "pageInfo": {}}},
         }
         return 200, {"data": operations[asked["operationName"]](asked["variables"])}
@@ -241,6 +283,9 @@ class ShopifyShop(Shop):
     def buy(self, cart_key: str) -> None:
         self.carts[cart_key.partition(":")[2]] = _number(self._new(10000, 10000)["id"])
 
+    def cancel(self, order_key: str) -> None:
+        self.orders[order_key.partition(":")[2]]["cancelledAt"] = "2026-03-02T11:00:00Z"
+
     def paid(self, order_key: str) -> int:
         return _minor(self.orders[order_key.partition(":")[2]]["totalReceivedSet"])
 
@@ -263,62 +308,3 @@ def _minor(bag: dict[str, Any]) -> int:
 
 def _times(bag: dict[str, Any], quantity: int) -> int:
     return _minor(bag) * quantity
-
-
-class CustomShop(Shop):
-    """Does each message once, by its id, and judges signatures with the reference library."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.done: dict[str, Any] = {}
-        self.words: dict[str, list[str]] = {}
-        self.bought: set[str] = set()
-
-    def answer(self, request: Request) -> tuple[int, Any]:
-        told = Webhook(SETTINGS["custom"]["callback_secret"]).verify(request.body, dict(request.headers))
-        message, data = request.headers["webhook-id"], told["data"]
-        if told["type"].endswith(".read"):
-            return 404, {}
-        if message in self.done:
-            return 409, self.done[message]
-        status, said = self._do(told["type"], data)
-        if status == 200:
-            self.done[message] = said
-        return status, said
-
-    def _do(self, kind: str, data: dict[str, Any]) -> tuple[int, Any]:
-        if kind == "ping":
-            return 200, {}
-        if kind == "order.reserve" and data["cart_id"] in self.bought:
-            return 422, {"reason": "bought"}
-        if kind in ("order.reserve", "order.renewed"):
-            number = f"A-{len(self.orders) + 1}"
-            paid = data["amount_minor"] if kind == "order.renewed" else 0
-            self.orders[number] = {"total": data["amount_minor"], "paid": paid}
-            self.words[number] = [data["words"]] if kind == "order.renewed" else []
-            return 200, {
-                "order_id": number,
-                "amount_minor": data["amount_minor"],
-                "currency": data["currency"],
-            }
-        if kind == "order.payment_accepted":
-            first = data["ship"] == "first_payment"
-            order = self.orders[data["order_id"]]
-            order["paid"] = order["total"] if first else order["paid"] + data["amount_minor"]
-        self.words[data["order_id"]].append(data["words"])
-        return 200, {"order_id": data["order_id"]}
-
-    def leave_basket(self) -> str:
-        return "cart:k-7"
-
-    def buy(self, cart_key: str) -> None:
-        self.bought.add(cart_key.partition(":")[2])
-
-    def paid(self, order_key: str) -> int:
-        return int(self.orders[order_key.partition(":")[2]]["paid"])
-
-    def told(self, order_key: str) -> list[str]:
-        return self.words[order_key.partition(":")[2]]
-
-
-SHOPS: dict[str, type[Shop]] = {"custom": CustomShop, "shopify": ShopifyShop, "woocommerce": WooShop}

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -17,6 +18,7 @@ from plugin_backend.sdk.connector import (
     Reservation,
     Reserved,
 )
+from plugin_backend.sdk.errors import Refused
 from plugin_backend.sdk.http import Request
 from plugin_backend.sdk.money import Money
 from tests.contract.connector_golden import connector
@@ -87,25 +89,43 @@ def reserve(one: Connector, shop: Shop) -> Reserved:
     return one.reserve(reservation(shop.leave_basket()))
 
 
-WRITES: dict[str, Callable[[Connector, str], object]] = {
-    "reserve": lambda one, cart: one.reserve(reservation(cart)),
-    "reserve_without_own_order": lambda one, cart: one.reserve(reservation("cart:elsewhere")),
-    "first_payment": lambda one, cart: one.write_back(payment(one.reserve(reservation(cart)).order_key)),
-    "second_payment": lambda one, cart: one.write_back(payment(one.reserve(reservation(cart)).order_key, 2)),
-    "part_payment": lambda one, cart: one.write_back(
-        payment(one.reserve(reservation(cart)).order_key, 1, "fully_paid")
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One thing that is written. ``prepare`` brings about what it is about, from a basket that was left, and gives its
+    key; ``act`` writes."""
+
+    act: Callable[[Connector, str], object]
+    prepare: Callable[[Connector, str], str] = lambda _, cart: cart
+
+
+def _held(one: Connector, cart: str) -> str:
+    return one.reserve(reservation(cart)).order_key
+
+
+WRITES: dict[str, Write] = {
+    "reserve": Write(lambda one, cart: one.reserve(reservation(cart))),
+    "reserve_without_own_order": Write(
+        lambda one, cart: one.reserve(reservation(cart)), lambda _one, _cart: "cart:elsewhere"
     ),
-    "renewal": lambda one, cart: one.write_back(renewal("order:100")),
-    "plan_ended": lambda one, cart: one.write_back(ended(one.reserve(reservation(cart)).order_key)),
-    "plan_credited": lambda one, cart: one.write_back(credited(one.reserve(reservation(cart)).order_key)),
+    "first_payment": Write(lambda one, order: one.write_back(payment(order)), _held),
+    "second_payment": Write(lambda one, order: one.write_back(payment(order, 2)), _held),
+    "part_payment": Write(lambda one, order: one.write_back(payment(order, 1, "fully_paid")), _held),
+    "renewal": Write(lambda one, order: one.write_back(renewal(order)), _held),
+    "plan_ended": Write(lambda one, order: one.write_back(ended(order)), _held),
+    "plan_credited": Write(lambda one, order: one.write_back(credited(order)), _held),
 }
 
 
 def exchange(platform: str, name: str, shop: Shop) -> list[dict[str, Any]]:
-    """The requests of one scenario, without what differs each time: signatures, times and nonces."""
+    """The requests of one scenario, without what differs each time: signatures, times and nonces. The last is the reason
+    where the platform has no such thing and the connector says so."""
     one = connector(platform, shop)
-    WRITES[name](one, shop.leave_basket())
-    return [_shown(request) for request in shop.requests]
+    refused: list[dict[str, Any]] = []
+    try:
+        WRITES[name].act(one, WRITES[name].prepare(one, shop.leave_basket()))
+    except Refused as error:
+        refused = [{"refused": error.reason}]
+    return [_shown(request) for request in shop.requests] + refused
 
 
 def _shown(request: Request) -> dict[str, Any]:

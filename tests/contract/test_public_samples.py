@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from connectors.shopify.proxy import check_proxy_query
 from connectors.shopify.setup import check_query
 from plugin_backend.sdk.errors import BadSignature, Unreadable
 from plugin_backend.sdk.http import Delivery, HttpClient
@@ -49,6 +50,10 @@ def _webhook_vectors() -> list[dict[str, Any]]:
 
 def _query_vectors() -> list[dict[str, Any]]:
     return [one for one in _vectors() if one["scheme"] == "oauth-query-hmac-sha256-hex"]
+
+
+def _proxy_vectors() -> list[dict[str, Any]]:
+    return [one for one in _vectors() if one["scheme"] == "app-proxy-query-hmac-sha256-hex"]
 
 
 def _read(platform: str, topic: str, body: bytes) -> list[str]:
@@ -179,6 +184,23 @@ def test_every_query_that_shopify_signed_is_judged_rightly(vector: dict[str, Any
     else:
         with pytest.raises(BadSignature):
             check_query(query, [vector["secret"]])
+
+
+@pytest.mark.parametrize(
+    "vector", _proxy_vectors(), ids=lambda one: one["note"] or one["source"].rpartition("/")[2]
+)
+def test_every_query_that_the_app_proxy_signed_is_judged_rightly(vector: dict[str, Any]) -> None:
+    if vector["valid"]:
+        assert check_proxy_query(vector["body"], [vector["secret"]])["shop"]
+    else:
+        with pytest.raises(BadSignature):
+            check_proxy_query(vector["body"], [vector["secret"]])
+
+
+def test_no_vector_of_our_platforms_is_left_out() -> None:
+    ours = [one for one in _vectors() if one["platform"] in _PLATFORM]
+    judged = [*_webhook_vectors(), *_query_vectors(), *_proxy_vectors()]
+    assert [one for one in ours if one not in judged] == []
 
 
 def _signed(vector: dict[str, Any]) -> Delivery:

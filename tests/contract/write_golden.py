@@ -1,23 +1,17 @@
-"""Writes the golden files anew: ``python -m tests.contract.write_golden``.
+"""Writes the golden files anew: ``python -m tests.contract.write_golden <platform> ...``.
 
 Run it on purpose, and read the difference line by line: what it writes is what the connectors say today.
 """
 
 import json
+import sys
 from pathlib import Path
 
 from plugin_backend.sdk.errors import Unreadable
 from plugin_backend.sdk.http import Delivery, HttpClient
-from tests.contract import golden_custom, golden_shopify, golden_woocommerce
 from tests.contract.connector_golden import as_json, connector, folder, read_http, write_http
-from tests.contract.connector_shops import SHOPS
+from tests.contract.connector_rigs import DELIVERIES, SHOPS
 from tests.contract.connector_writes import WRITES, exchange
-
-DELIVERIES = {
-    "custom": golden_custom.deliveries,
-    "shopify": golden_shopify.deliveries,
-    "woocommerce": golden_woocommerce.deliveries,
-}
 
 
 def expected(platform: str, delivery: Delivery) -> dict[str, object]:
@@ -29,10 +23,10 @@ def expected(platform: str, delivery: Delivery) -> dict[str, object]:
     return {"topic": one.topic(delivery), **said}
 
 
-def main() -> None:
-    for platform, deliveries in DELIVERIES.items():
+def main(platforms: list[str]) -> None:
+    for platform in platforms:
         where = folder(platform)
-        for name, (headers, body) in deliveries().items():
+        for name, (headers, body) in DELIVERIES[platform]().items():
             raw = write_http(headers, body)
             (where / f"{name}.http").write_bytes(raw)
             _write(where / f"{name}.json", expected(platform, read_http(raw)))
@@ -45,4 +39,4 @@ def _write(path: Path, value: object) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from plugin_backend.core.db import transaction
 from plugin_backend.core.seal import SealError, drops
-from plugin_backend.domain import inbox, vault
+from plugin_backend.domain import inbox, onboarding, vault
 from plugin_backend.domain.inbox import DeliveryRow
 from plugin_backend.domain.merchants import GatewayAccount, Shop
 from plugin_backend.domain.vault import VaultKey, keys
@@ -175,8 +175,10 @@ def test_each_shop_has_one_pair_and_the_web_process_cannot_make_it(house: TestHo
         vault.furnish(session, paying.id)
         row = session.scalars(select(VaultKey).where(VaultKey.kind == keys.INTAKE)).one()
         assert row.version == 1
-    bare = house.add_shop()
-    with house.web.app_context(), transaction(bare.id) as session, pytest.raises(SealError):
-        vault.furnish(session, bare.id)
-    with house.web.app_context(), transaction(bare.id) as session, pytest.raises(SealError):
-        vault.slot(session, bare.id)
+    bare = onboarding.new_shop_id()
+    with house.web.app_context(), transaction(bare) as session:
+        onboarding.begin_shop(session, bare, address="https://shop.test", mode="test")
+    with house.web.app_context(), transaction(bare) as session, pytest.raises(SealError):
+        vault.furnish(session, bare)
+    with house.web.app_context(), transaction(bare) as session, pytest.raises(SealError):
+        vault.slot(session, bare)

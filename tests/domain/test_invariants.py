@@ -7,7 +7,16 @@ from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy import URL, Engine, create_engine, text
 from sqlalchemy.orm import Session
 
-from plugin_backend.domain import billing, carts, cases, invariants
+from plugin_backend.domain import (
+    billing,
+    carts,
+    cases,
+    handovers,
+    hook_secrets,
+    inquiries,
+    invariants,
+    optins,
+)
 from plugin_backend.domain.merchants import Shop
 from plugin_backend.sdk import clock
 from plugin_backend.sdk import connector as shop_sdk
@@ -92,6 +101,17 @@ BREAKS: dict[str, list[str]] = {
         "UPDATE offers SET state = 'open', customer_id ="
         " (SELECT customer_id FROM offers WHERE id = :kept) WHERE shop_id = :shop",
     ],
+    "a basket has two open offers": [
+        "DROP INDEX uq_offers_one_open_of_cart",
+        "UPDATE offers SET state = 'open', cart_id = (SELECT cart_id FROM offers WHERE id = :kept) WHERE shop_id = :shop",
+    ],
+    "an offer is being accepted by nobody": [
+        "UPDATE offers SET customer_id = NULL WHERE shop_id = :shop AND state = 'accepted'"
+    ],
+    "a basket that was refused for fraud has an open offer": [
+        "UPDATE carts SET barred = true WHERE id = (SELECT cart_id FROM offers WHERE id = :kept)"
+    ],
+    "an inquiry or an opt-in waits for nothing": ["UPDATE inquiries SET due_at = NULL WHERE shop_id = :shop"],
     "an offer became two plans": [
         "ALTER TABLE plans DROP CONSTRAINT uq_plans_shop_id_offer_id",
         "UPDATE plans SET offer_id = (SELECT offer_id FROM plans WHERE id = :ended) WHERE shop_id = :shop",
@@ -148,6 +168,16 @@ BREAKS: dict[str, list[str]] = {
     "a row that waits for nothing is still taken": [
         "UPDATE collections SET taken = true WHERE shop_id = :shop AND due_at IS NULL"
     ],
+    "a hand-over that is not the owner's turn waits for nothing": [
+        "UPDATE handovers SET state = 'waiting', due_at = NULL WHERE shop_id = :shop"
+    ],
+    "keys that were tried are still there as they came": [
+        "UPDATE handovers SET brought = 'x' WHERE shop_id = :shop"
+    ],
+    "a webhook secret on its way waits for nothing": [
+        "UPDATE hook_secrets SET due_at = NULL WHERE shop_id = :shop"
+    ],
+    "a shop is connected and its connection is not there": ["DELETE FROM connections WHERE shop_id = :shop"],
 }
 TABLES = invariants._TABLES
 
@@ -198,7 +228,11 @@ def _live(house: TestHouse, shop: Shop) -> dict[str, str]:
         basket = shop_sdk.CartChanged("order:1", Money(100, "EUR"), clock.now())
         carts.cart_changed(session, shop, basket, clock.now())
         cases.open_case(session, shop.id, "data_requested", shop.id)
+        inquiries.ask(session, shop, ("order:2",), delivery_id=None, declined=False, locale="", visitor="v")
+        optins.ask(session, shop, ("order:2",), "ida@example.test", locale="fr", visitor="v")
         plan_story.compared(session, shop)
+        handovers.again(session, session.get_one(Shop, shop.id))
+        hook_secrets.begin(session, shop, "another-secret")
         rows = {"paid": paid, "refused": refused, "open": pending, "ended": ended.id, "kept": kept.id}
         return {**rows, "forgotten": forgotten}
 

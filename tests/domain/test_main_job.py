@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from sqlalchemy import select
 
+from plugin_backend.domain.carts import Cart
 from plugin_backend.domain.cases import Case
 from plugin_backend.domain.merchants import Shop
 from plugin_backend.domain.offers import Offer
@@ -151,7 +152,7 @@ def test_a_country_whose_law_has_no_rule_cannot_accept(house: TestHouse, paying_
         assert session.get_one(Offer, (paying_shop.id, offer.id)).state == "open"
 
 
-def test_one_shopper_has_one_open_offer_whatever_the_number_of_baskets(
+def test_one_shopper_has_one_open_basket_and_one_open_offer_for_the_last_he_touched(
     house: TestHouse, paying_shop: Shop
 ) -> None:
     sale = story.draft(1000, status="completed", date_modified_gmt="2026-10-01T10:00:00")
@@ -165,7 +166,9 @@ def test_one_shopper_has_one_open_offer_whatever_the_number_of_baskets(
 
     with house.of(paying_shop) as session:
         states = sorted((offer.state, offer.reason) for offer in session.scalars(select(Offer)))
-    assert states == [("not_sent", "another_offer_open"), ("not_sent", "another_offer_open"), ("open", "")]
+        baskets = [(cart.key, cart.state) for cart in session.scalars(select(Cart).order_by(Cart.key))]
+    assert states == [("open", "")]
+    assert baskets == [("order:19", "lost"), ("order:20", "lost"), ("order:21", "offered")]
 
 
 def test_a_basket_that_was_bought_is_not_offered(

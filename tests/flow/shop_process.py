@@ -1,6 +1,7 @@
 """The fake shop as a real process, a receiver for what it sends, and a client that signs as WooCommerce wants."""
 
 import base64
+import dataclasses
 import hashlib
 import hmac
 import json
@@ -21,6 +22,8 @@ from urllib.parse import quote
 
 import httpx2
 
+from plugin_backend.demo.shop.switches import Switches
+
 ROOT = Path(__file__).resolve().parents[2]
 SHARED = ROOT.parent / "shared"
 
@@ -30,15 +33,7 @@ WOO_KEY = "bench-&-secret-<é>".encode()
 PLUGIN_SECRET = "whsec_" + base64.b64encode(b"plugin-secret-of-thirty-two-byte").decode()
 CLIENT_SECRET = "hush-of-the-app"
 TOKEN = "shpat_0123456789abcdef"
-CALM = {
-    "down": "",
-    "lost_answer": False,
-    "slow": 0.0,
-    "total_drift": 0,
-    "html_instead_of_json": False,
-    "throttle": False,
-    "php_notice": False,
-}
+CALM = dataclasses.asdict(Switches())
 
 
 @dataclass(frozen=True)

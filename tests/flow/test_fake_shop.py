@@ -123,3 +123,43 @@ def test_the_other_switches_do_what_they_say(shop: ShopProcess, woo: WooClient) 
     assert woo.ask("GET", "orders").status_code == 500
     refused = shop.http.post(f"{shop.base}/_control/switches", json={"up": True})
     assert (refused.status_code, "up" in refused.json()["error"]) == (400, True)
+
+
+def test_a_shop_that_moved_answers_with_a_redirect(shop: ShopProcess, woo: WooClient) -> None:
+    shop.control("switches", {"redirect": True})
+    moved = woo.ask("GET", "orders")
+    assert (moved.status_code, moved.headers["location"]) == (302, "https://shop.elsewhere.example/")
+
+
+def test_deliveries_are_late_doubled_and_turned_round_on_request(shop: ShopProcess, hooks: Receiver) -> None:
+    visit(shop, "buy", "shopify")
+    in_order = hooks.topics()
+    hooks.clear()
+    shop.control("switches", {"shuffled": True, "twice": True, "late": 0.2})
+    visit(shop, "buy", "shopify")
+    turned = hooks.topics()
+    assert sorted(turned) == sorted(in_order * 2)
+    assert turned[0] != in_order[0] and turned[0] == turned[1]
+    first, second = hooks.received[:2]
+    assert (first.body, first.headers) == (second.body, second.headers)
+
+
+def test_what_is_dropped_counts_as_delivered_and_is_never_sent_again(
+    shop: ShopProcess, hooks: Receiver
+) -> None:
+    shop.control("switches", {"dropped": True})
+    visit(shop, "leave")
+    shop.control("switches", {"dropped": False})
+    state = shop.settle()["woo"]
+    assert hooks.received == []
+    assert {hook["failures"] for hook in state["webhooks"]} == {0}
+    assert [sent["error"] for sent in state["deliveries"]][-1] == "lost on its way"
+
+
+def test_woocommerce_signs_an_error_for_an_owner_who_lost_his_rights(
+    shop: ShopProcess, hooks: Receiver
+) -> None:
+    shop.control("switches", {"error_bodies": True})
+    visit(shop, "leave")
+    body = hooks.of("order.updated")[0].json()
+    assert body["code"] == "woocommerce_rest_cannot_view" and "id" not in body

@@ -10,12 +10,16 @@ from plugin_backend.core.views import (
     AccountLine,
     Action,
     ActionNeededMail,
+    AddressView,
     BasketLine,
     CancelledMail,
     Card,
     CardNeededMail,
+    CheckLine,
+    CheckMail,
     ClockBar,
     CompletedMail,
+    ConnectionView,
     CreditLine,
     CreditMail,
     CreditOption,
@@ -28,7 +32,10 @@ from plugin_backend.core.views import (
     ErasureView,
     Fact,
     FailedMail,
+    Field,
+    HandoverView,
     HomeView,
+    KeysForm,
     LedgerLine,
     Link,
     ListView,
@@ -36,6 +43,7 @@ from plugin_backend.core.views import (
     NoticeMail,
     OfferMail,
     OfferView,
+    OptInMail,
     Part,
     PlanMail,
     PlanView,
@@ -46,6 +54,7 @@ from plugin_backend.core.views import (
     RunAccount,
     RunView,
     Section,
+    SenderLine,
     SettingsView,
     ShopView,
     SignInMail,
@@ -155,6 +164,8 @@ OFFER_PAGE = {
     "terms": "0f" * 32,
     "countries": i18n.countries(),
     "country": "FR",
+    "nobody": False,
+    "email": "",
     "accept_url": "/o/x",
     "stop_url": "/o/x/stop",
     "csrf": "c5rf",
@@ -188,6 +199,57 @@ CHANGES = (
     Difference("mandate", "before", "after"),
 )
 
+FORM = KeysForm(
+    ("Étape <une>", "Étape deux"),
+    (
+        Field("url", "Adresse", "https://shop.example"),
+        Field("secret", "Secret", secret=True),
+        Field("callback_url", "Rappel", required=False),
+    ),
+)
+HANDOVER = HandoverView(
+    url="/s/1/connection",
+    address="https://shop.example",
+    state=State("handover", "recognised"),
+    choices=(("custom", "Boutique sur mesure"), ("woocommerce", "WooCommerce")),
+    platform="woocommerce",
+    platform_title="WooCommerce",
+    problem="keys_refused",
+    approve=FORM,
+    paste=FORM,
+    exchange="> GET https://shop.example/wp-json/\n\n< 200\n\n<html></pre><script>",
+)
+CONNECTION = ConnectionView(
+    url="/s/1/connection",
+    platform="WooCommerce",
+    address="https://shop.example",
+    webhook_url="https://r.example/hooks/x",
+    checks=(
+        CheckLine("reach", State("check", "good")),
+        CheckLine("rights", State("check", "bad"), remedy="Menu > Menu"),
+        CheckLine("webhooks", State("check", "wait"), at=AT),
+        CheckLine("storefront", State("check", "wait")),
+        CheckLine("gateway", State("check", "bad"), reason="no_gateway"),
+        CheckLine("mail", State("check", "bad")),
+    ),
+    sender=(
+        SenderLine("spf", State("check", "bad"), "shop.example"),
+        SenderLine("dkim", State("check", "wait"), "default._domainkey.shop.example"),
+        SenderLine("dmarc", State("check", "bad"), "_dmarc.shop.example"),
+    ),
+    checked_at=AT,
+    checking=False,
+    state=State("shop", "active"),
+    would_count=2,
+    would=(Money(10000, "EUR"), Money(5000, "JPY")),
+    mail_state="sent",
+    mail_from="a@shop.example",
+    secret_field=Field("secret", "Secret", "whsec_x"),
+    exchange="< 200",
+    storefront_url="https://r.example/storefront/x/",
+    part=True,
+)
+
 PAGES: list[tuple[str, str, dict[str, Any]]] = [
     ("open", "offer/open.html", OFFER_PAGE),
     ("open subscription", "offer/open.html", {**OFFER_PAGE, "offer": SUBSCRIPTION, "csrf": ""}),
@@ -195,6 +257,11 @@ PAGES: list[tuple[str, str, dict[str, Any]]] = [
         "open problems",
         "offer/open.html",
         {**OFFER_PAGE, "problems": ("mandate", "country", "not_allowed", "card")},
+    ),
+    (
+        "open to whoever asks",
+        "offer/open.html",
+        {**OFFER_PAGE, "nobody": True, "email": "x<@", "problems": ("email",)},
     ),
     ("changed", "offer/changed.html", {**OFFER_PAGE, "changes": CHANGES}),
     ("checking", "offer/checking.html", {"shop": SHOP, "check_url": "/o/x"}),
@@ -295,6 +362,8 @@ PAGES: list[tuple[str, str, dict[str, Any]]] = [
     ),
     ("unsubscribe", "portal/unsubscribe.html", {"shop": SHOP, "action_url": "/u/x"}),
     ("unsubscribed", "portal/unsubscribed.html", {"shop": SHOP}),
+    ("opt in", "portal/opt_in.html", {"shop": SHOP, "action_url": "/c/x"}),
+    ("opted in", "portal/opted_in.html", {"shop": SHOP}),
     (
         "login",
         "dashboard/login.html",
@@ -430,6 +499,59 @@ PAGES: list[tuple[str, str, dict[str, Any]]] = [
         )
     ),
     *(
+        (
+            f"connect {problem or 'asked'}",
+            "dashboard/connect.html",
+            {
+                "dashboard": DashboardView("lea@example.test", "/shops", "/logout"),
+                "view": AddressView("/connect", "ftp://x", bool(problem), problem),
+                "csrf": "c",
+            },
+        )
+        for problem in ("", "address_malformed")
+    ),
+    *(
+        (name, "dashboard/handover.html", {"dashboard": DASHBOARD, "view": view, "csrf": "c"})
+        for name, view in (
+            ("handover", HANDOVER),
+            ("handover busy", replace(HANDOVER, state=State("handover", "brought"))),
+            (
+                "handover waiting",
+                replace(HANDOVER, approval_url="https://shop.example/approve", problem="", connected=True),
+            ),
+            (
+                "handover unknown",
+                replace(HANDOVER, platform="", approve=None, paste=None, leads_to="https://www.shop.example"),
+            ),
+        )
+    ),
+    *(
+        (name, "dashboard/connection.html", {"dashboard": DASHBOARD, "view": view, "csrf": "c"})
+        for name, view in (
+            ("connection", CONNECTION),
+            (
+                "connection watching",
+                replace(
+                    CONNECTION,
+                    state=State("shop", "watch_only"),
+                    checking=True,
+                    mail_state="refused",
+                    mail_problem="550",
+                    secret=State("secret", "told"),
+                    spare=1,
+                    why_not="",
+                ),
+            ),
+            (
+                "connection not able",
+                replace(
+                    CONNECTION, state=State("shop", "watch_only"), why_not="no_gateway", mail_state="none"
+                ),
+            ),
+        )
+    ),
+    ("check mail", "dashboard/check_mail.html", {"dashboard": DASHBOARD, "view": "/s/1/mail/x", "csrf": "c"}),
+    *(
         (f"error {status}", "error.html", {"status": status, "reference": "req_1"})
         for status in (400, 404, 500, 503)
     ),
@@ -451,6 +573,7 @@ PAGES: list[tuple[str, str, dict[str, Any]]] = [
 MAILS: list[tuple[str, Mail]] = [
     ("offer", OfferMail(SHOP, OFFER, "https://r.example/o/x", "https://r.example/u/x", "Léa")),
     ("offer", OfferMail(SHOP, SUBSCRIPTION, "https://r.example/o/x", "https://r.example/u/x")),
+    ("opt_in", OptInMail(SHOP, "https://r.example/c/x")),
     ("offer_after_decline", OfferMail(SHOP, OFFER, "https://r.example/o/x", "https://r.example/u/x")),
     ("plan_confirmed", PlanMail(SHOP, PLAN, "https://r.example/p/x")),
     ("plan_confirmed", PlanMail(SHOP, SUBSCRIBED, "https://r.example/p/x")),
@@ -520,4 +643,5 @@ MAILS: list[tuple[str, Mail]] = [
     ),
     ("refund_made", CreditMail(SHOP, SUBSCRIBED, "https://r.example/p/x", given_back=Money(100, "EUR"))),
     ("sign_in", SignInMail("https://r.example/login/x", 15, "https://r.example")),
+    ("check", CheckMail("https://r.example/shops/s/connection/mail/x", "Atelier & Fils <Luna>")),
 ]

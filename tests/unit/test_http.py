@@ -5,12 +5,21 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from plugin_backend.launcher.ports import free_port
+from plugin_backend.sdk.egress import is_near, is_public
 from plugin_backend.sdk.errors import NoAnswer, NotSent, Refused
-from plugin_backend.sdk.http import Delivery, HttpClient, Request, Response, is_public, raise_for_status
+from plugin_backend.sdk.http import (
+    Delivery,
+    HttpClient,
+    Request,
+    Response,
+    overheard,
+    raise_for_status,
+)
 from tests.unit.loopback import saying, server
 
 PUBLIC = [
@@ -38,6 +47,7 @@ NOT_PUBLIC = [
     "100.127.255.254",
     "127.0.0.1",
     "127.1.2.3",
+    "168.63.129.16",
     "169.254.0.1",
     "169.254.169.254",
     "172.16.0.1",
@@ -85,6 +95,39 @@ NOT_PUBLIC = [
 ]
 
 
+NEAR = [
+    "127.0.0.1",
+    "127.1.2.3",
+    "::1",
+    "::ffff:127.0.0.1",
+    "10.0.0.1",
+    "172.17.0.2",
+    "192.168.1.1",
+    "fd12::1",
+]
+NOT_NEAR = [
+    *(
+        "169.254.169.254",
+        "169.254.0.1",
+        "::ffff:169.254.169.254",
+        "fe80::1",
+        "fd00:ec2::254",
+        "0.0.0.0",
+        "::",
+    ),
+    *(
+        "100.64.0.1",
+        "100.100.100.200",
+        "192.0.0.192",
+        "168.63.129.16",
+        "224.0.0.1",
+        "255.255.255.255",
+        "ff02::1",
+    ),
+    *("64:ff9b::7f00:1", "2002:7f00:1::", "198.18.0.1", "172.32.0.1", "8.8.8.8"),
+]
+
+
 @pytest.fixture
 def client() -> Iterator[HttpClient]:
     made = HttpClient(allow_private=True, timeout=0.6, max_bytes=10_000)
@@ -111,6 +154,80 @@ def test_an_address_of_the_outside_is_public(address: str) -> None:
 @pytest.mark.parametrize("address", NOT_PUBLIC)
 def test_an_address_that_leads_inside_is_not_public(address: str) -> None:
     assert not is_public(address)
+
+
+@pytest.mark.parametrize("address", NEAR)
+def test_a_test_shop_may_be_on_this_machine_or_in_a_private_network(address: str) -> None:
+    assert is_near(address)
+
+
+@pytest.mark.parametrize("address", NOT_NEAR)
+def test_no_test_shop_is_where_clouds_keep_their_metadata_or_nobody_lives(address: str) -> None:
+    assert not is_near(address)
+
+
+def answering(monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> list[str]:
+    """The resolver gives these answers one after the other; the names that were asked for."""
+    asked: list[str] = []
+    left, really = list(answers), socket.getaddrinfo
+
+    def resolve(host: str, port: int, *more: Any, **named: Any) -> Any:
+        if host[0].isdigit():
+            return really(host, port, *more, **named)
+        asked.append(host)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (one, port)) for one in left.pop(0)]
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    return asked
+
+
+def test_a_name_whose_answer_changes_is_asked_for_once_and_pinned(monkeypatch: pytest.MonkeyPatch) -> None:
+    connected: list[str] = []
+
+    def connect(address: tuple[str, int], *more: object, **named: object) -> socket.socket:
+        connected.append(address[0])
+        raise OSError("nobody there")
+
+    asked = answering(monkeypatch, ["93.184.216.34"], ["127.0.0.1"])
+    monkeypatch.setattr(socket, "create_connection", connect)
+    client = HttpClient(timeout=0.6)
+    with pytest.raises(NotSent):
+        get(client, "https://rebinding.test/")
+    assert asked == ["rebinding.test"]
+    assert connected == ["93.184.216.34"]
+    with pytest.raises(NotSent, match="not public"):
+        get(client, "https://rebinding.test/")
+    assert connected == ["93.184.216.34"]
+    client.close()
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [["10.0.0.1"], ["93.184.216.34", "127.0.0.1"], ["169.254.169.254"], ["::ffff:10.0.0.1"], ["::1"]],
+)
+def test_a_name_that_leads_inside_by_any_of_its_answers_is_not_asked(
+    public: HttpClient, monkeypatch: pytest.MonkeyPatch, answers: list[str]
+) -> None:
+    answering(monkeypatch, answers)
+    with pytest.raises(NotSent, match="not public"):
+        get(public, "https://shop.test/")
+
+
+def test_a_test_shops_name_may_not_lead_to_a_clouds_metadata(
+    client: HttpClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answering(monkeypatch, ["169.254.169.254"])
+    with pytest.raises(NotSent, match="not public"):
+        get(client, "http://shop.test/latest/meta-data/")
+
+
+def test_where_one_address_of_a_name_is_silent_the_next_is_tried(
+    client: HttpClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with server(saying(b"HTTP/1.1 204 No Content\r\n\r\n")) as url:
+        port = int(url.rpartition(":")[2])
+        answering(monkeypatch, ["127.9.9.9", "127.0.0.1"])
+        assert get(client, f"http://two.test:{port}/", timeout=5).status == 204
 
 
 @pytest.mark.parametrize(
@@ -246,6 +363,20 @@ def test_an_answer_that_trickles_in_is_given_up_in_time(client: HttpClient) -> N
         assert time.monotonic() - begun < 2
 
 
+def test_a_head_that_trickles_in_is_given_up_in_time(client: HttpClient) -> None:
+    def trickle(connection: socket.socket, head: bytes) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\n")
+        for number in range(60):
+            connection.sendall(b"X-%d: a\r\n" % number)
+            time.sleep(0.05)
+
+    with server(trickle) as url:
+        begun = time.monotonic()
+        with pytest.raises(NoAnswer):
+            get(client, url, timeout=0.3)
+        assert time.monotonic() - begun < 2
+
+
 @pytest.mark.parametrize(("size", "good"), [(10_000, True), (10_001, False), (300_000, False)])
 def test_an_answer_is_read_up_to_its_limit(client: HttpClient, size: int, *, good: bool) -> None:
     with server(saying(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n", b"a" * size)) as url:
@@ -323,6 +454,20 @@ def test_a_status_says_whether_trying_again_can_help(
 def test_what_may_hold_secrets_is_not_shown() -> None:
     shown = repr(Request("GET", "https://a.test", {"Authorization": "hidden"}, b"hidden"))
     assert "hidden" not in shown + repr(Response(200, {"set-cookie": "hidden"}, b"hidden"))
+
+
+def test_who_listens_hears_what_was_asked_and_what_came_of_it(client: HttpClient) -> None:
+    with server(saying(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nbang")) as url:
+        get(client, url)
+        with overheard() as exchanges:
+            get(client, f"{url}/a")
+            with pytest.raises(NotSent):
+                get(client, f"http://127.0.0.1:{free_port()}/b")
+        get(client, f"{url}/c")
+    first, second = exchanges
+    assert isinstance(first.came, Response) and first.came.body == b"bang"
+    assert first.request.url.endswith("/a") and second.request.url.endswith("/b")
+    assert isinstance(second.came, str) and "Connect" in second.came
 
 
 def test_a_header_of_a_delivery_is_found_in_any_case() -> None:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from babel.messages.catalog import Catalog, Message
 from babel.messages.extract import DEFAULT_KEYWORDS, extract_from_dir
 from babel.messages.pofile import read_po
 
-from plugin_backend.core import i18n
+from plugin_backend.core import i18n, registry
 from plugin_backend.sdk.money import Money
 
 PACKAGE = Path(i18n.__file__).parent.parent
@@ -19,16 +20,24 @@ OTHERS = sorted(set(i18n.LANGUAGES) - {i18n.FALLBACK})
 Key = tuple[str | None, str | tuple[str, ...]]
 
 
-def used() -> dict[Key, str]:
-    """Every message of the package and where it stands first."""
+ADAPTERS = {folder.name: folder for folder in registry.folders()}
+
+
+def used(root: Path = PACKAGE) -> dict[Key, str]:
+    """Every message of the package, but for what its adapters say, and where it stands first."""
     options = {"templates/**.*": {"silent": "false", "newstyle_gettext": "true", "trim_blocks": "true"}}
     methods = [("**.py", "python"), ("templates/**.*", "jinja2")]
     found: dict[Key, str] = {}
     for file, line, message, _, context in extract_from_dir(
-        str(PACKAGE), method_map=methods, options_map=options, keywords=KEYWORDS
+        str(root), method_map=methods, options_map=options, keywords=KEYWORDS
     ):
         found.setdefault((context, message), f"{file}:{line}")
     return found
+
+
+def said_by(adapter: str) -> set[Key]:
+    """What an adapter marks as said to people."""
+    return set(used(ADAPTERS[adapter]))
 
 
 def catalogue(language: str) -> Catalog:
@@ -57,6 +66,19 @@ def test_every_sentence_is_translated_and_none_is_left_over(language: str) -> No
 
 
 @pytest.mark.parametrize("language", OTHERS)
+@pytest.mark.parametrize("adapter", sorted(ADAPTERS))
+def test_what_an_adapter_says_is_translated_in_its_own_folder(adapter: str, language: str) -> None:
+    source = ADAPTERS[adapter] / f"{language}.po"
+    found = list(read_po(BytesIO(source.read_bytes()))) if source.is_file() else []
+    translated = {entry.id for entry in found if entry.id and entry.string and not entry.fuzzy}
+
+    assert translated == {message for _, message in said_by(adapter)}
+    for entry in found:
+        assert not entry.id or i18n.translator(language).gettext(str(entry.id)) == entry.string
+        assert not entry.id or well_set(str(entry.string)), entry.string
+
+
+@pytest.mark.parametrize("language", OTHERS)
 def test_a_translation_keeps_the_values_of_its_sentence(language: str) -> None:
     names = re.compile(r"%\(\w+\)s")
 
@@ -77,7 +99,12 @@ def test_french_is_formal_and_sets_its_signs_apart() -> None:
     for entry in entries("fr"):
         for form in forms(entry.string):
             assert not re.search(r"\b(tu|toi|ton|tes)\b", form, re.IGNORECASE), form
-            assert not re.search(r"[^\u202f][;?!]|[^\u00a0]:(?!//)|[^ (\w%]'", form), form
+            assert well_set(form), form
+
+
+def well_set(form: str) -> bool:
+    """Are the signs of a French text set apart as they should be?"""
+    return not re.search(r"[^\u202f][;?!]|[^\u00a0]:(?!//)|[^ (\w%]'", form)
 
 
 @pytest.mark.parametrize(

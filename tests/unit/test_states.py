@@ -29,6 +29,10 @@ FINAL = {
     "account": set(),
     "key": {"destroyed"},
     "erasure": {"shredded"},
+    "handover": {"connected"},
+    "secret": {"alone"},
+    "inquiry": {"offered", "refused"},
+    "opt_in": {"confirmed", "expired"},
     "case": {"resolved"},
 }
 

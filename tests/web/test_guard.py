@@ -248,3 +248,17 @@ def test_an_error_of_ours_shows_a_reference_and_the_log_holds_no_link(
     assert "Traceback" not in page.text
     assert all(json.loads(line) for line in logged.splitlines())
     assert_safe(answer)
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["ck_" + "a4242424242424242b" + "0f" * 11, "a4242424242424242b" + "0f" * 11],
+    ids=["with a prefix", "without"],
+)
+def test_an_api_key_that_holds_a_cards_digits_by_chance_is_taken(house: TestHouse, key: str) -> None:
+    answer = house.client().post("/handover/" + "a" * 32, json={"consumer_key": key}, headers=JSON)
+    assert answer.status_code == 404
+    for not_a_key in (f"{key} {CARD}", CARD * 2, f"x{CARD}", key[:20]):
+        refused = house.client().post("/handover/" + "a" * 32, json={"consumer_key": not_a_key}, headers=JSON)
+        assert refused.status_code in (404, 422)
+    assert house.client().post("/handover/" + "a" * 32, json={"k": f"{key} {CARD}"}).status_code == 422

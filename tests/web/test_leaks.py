@@ -14,7 +14,7 @@ from werkzeug.test import TestResponse
 
 from plugin_backend.core import log
 from plugin_backend.core.db import transaction
-from plugin_backend.domain import messages, objects, staff
+from plugin_backend.domain import handovers, inquiries, messages, objects, optins, staff, storefronts
 from plugin_backend.domain.customers import Customer
 from plugin_backend.domain.merchants import GatewayAccount, Shop
 from plugin_backend.domain.messages import Message
@@ -64,6 +64,7 @@ class Ways:
         page = rule.rule.split("/")[1]
         values: dict[str, Callable[[], str]] = {
             "secret": lambda: self.sign_in if page == "login" else self.links[page],
+            "key": lambda: self.links["key"],
             "filename": lambda: "reprise.css",
             "shop_id": lambda: self.shop.id,
             "noun": lambda: "plans",
@@ -98,13 +99,24 @@ def ways(house: TestHouse, busy: Shop) -> Ways:
             rows[noun] = str(found)
         sent = " ".join(session.scalars(select(Message.text)))
         about = dict(re.findall(r"/([opu])/~([a-z]+_[0-9a-z]{26})", sent))
-        about |= {"p": rows["plans"], "o": waiting.id}
+        asked = inquiries.ask(
+            session, busy, ("order:2",), delivery_id=None, declined=False, locale="", visitor=""
+        )
+        wanted = optins.ask(session, busy, ("order:2",), "ida@example.test", locale="fr", visitor="")
+        assert wanted is not None
+        about |= {"p": rows["plans"], "o": waiting.id, "c": wanted.id}
         for page in about:
             messages.link(session, page, busy.id, about[page])
         links = {
             page: messages.secret_path(page, busy.id, row).rpartition("/")[2] for page, row in about.items()
         }
+        links |= {"storefront": inquiries.secret(asked), "key": storefronts.key(busy.id)}
         account = session.scalars(select(GatewayAccount.id)).one()
+    with house.of(busy) as session:
+        handovers.again(session, session.get_one(Shop, busy.id))
+    with house.worker.app_context():
+        links["handover"] = handovers.door_path(busy.id).rpartition("/")[2]
+        links["shops"] = "a" * 32
     with house.worker.app_context(), transaction(None) as session:
         user = session.scalars(select(User).where(User.email == operator.email)).one()
         sign_in = staff.sign_in_link(session, user).rpartition("/")[2]

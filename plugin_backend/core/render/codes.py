@@ -5,7 +5,8 @@
 
 from collections.abc import Mapping
 
-from plugin_backend.core.i18n import C_, N_
+from plugin_backend.core.i18n import C_
+from plugin_backend.sdk.wording import N_
 
 STATES: Mapping[str, Mapping[str, str]] = {
     "delivery": {
@@ -113,10 +114,38 @@ STATES: Mapping[str, Mapping[str, str]] = {
         "compromised": C_("key", "Refused"),
         "destroyed": C_("key", "Destroyed"),
     },
+    "handover": {
+        "recognising": C_("handover", "Being looked at"),
+        "recognised": C_("handover", "Waiting for you"),
+        "waiting": C_("handover", "Waiting for your approval in the shop"),
+        "brought": C_("handover", "Keys are being tried"),
+        "connected": C_("handover", "Connected"),
+    },
+    "secret": {
+        "asked": C_("secret", "Wanted"),
+        "announced": C_("secret", "Accepted here, not told to the shop yet"),
+        "told": C_("secret", "In use; the old one is accepted for a day more"),
+        "alone": C_("secret", "In use"),
+    },
+    "check": {
+        "good": C_("check", "Good"),
+        "bad": C_("check", "Not good"),
+        "wait": C_("check", "Not known yet"),
+    },
     "erasure": {
         "asked": C_("erasure", "Begun"),
         "in_doubt": C_("erasure", "Waiting for a gateway"),
         "shredded": C_("erasure", "Forgotten"),
+    },
+    "inquiry": {
+        "asked": C_("inquiry", "Asked"),
+        "offered": C_("inquiry", "Offer made"),
+        "refused": C_("inquiry", "No offer"),
+    },
+    "opt_in": {
+        "asked": C_("opt_in", "Asked"),
+        "confirmed": C_("opt_in", "Agreed"),
+        "expired": C_("opt_in", "Not answered"),
     },
     "case": {
         "open": C_("case", "To be decided"),
@@ -130,6 +159,7 @@ STATES: Mapping[str, Mapping[str, str]] = {
     "shop": {
         "active": C_("shop", "Active"),
         "watch_only": C_("shop", "Watching only"),
+        "connecting": C_("shop", "Not connected yet"),
         "disconnected": C_("shop", "Disconnected"),
         "test": C_("shop", "Test"),
         "live": C_("shop", "Live"),
@@ -140,14 +170,27 @@ ICONS: Mapping[str, str] = {"good": "✓", "wait": "…", "bad": "!", "plain": "
 
 TONES: Mapping[str, str] = {
     **dict.fromkeys(("read", "recovered", "ordered", "accepted", "active", "completed", "paid"), "good"),
-    **dict.fromkeys(("succeeded", "resolved", "live", "passed"), "good"),
+    **dict.fromkeys(("succeeded", "resolved", "live", "passed", "connected", "good"), "good"),
     **dict.fromkeys(("succeeded", "resolved", "live", "agrees"), "good"),
     **dict.fromkeys(("received", "offered", "accepting", "pending", "due", "in_flight", "queued"), "wait"),
     **dict.fromkeys(
-        ("in_doubt", "requires_action", "retry_wait", "paused", "begun", "waiting", "probing"), "wait"
+        ("in_doubt", "requires_action", "retry_wait", "paused", "begun", "waiting", "probing", "wait"), "wait"
     ),
+    **dict.fromkeys(("recognising", "brought", "asked", "announced", "connecting", "watch_only"), "wait"),
     **dict.fromkeys(
-        ("unreadable", "declined", "exhausted", "bounced", "disconnected", "failed", "parked", "differs"),
+        (
+            *(
+                "unreadable",
+                "declined",
+                "exhausted",
+                "bounced",
+                "disconnected",
+                "failed",
+                "parked",
+                "differs",
+            ),
+            "bad",
+        ),
         "bad",
     ),
 }
@@ -159,6 +202,14 @@ REASONS: Mapping[str, str] = {
     "no_email": N_("No e-mail address is known"),
     "unsubscribed": N_("The customer asked for no more mails"),
     "not interested": N_("The customer is not interested"),
+    "declined_for_fraud": N_("A card was refused as lost, stolen or for fraud: nothing is offered"),
+    "first_above_half": N_("The first payment would be more than half of what was refused"),
+    "asked_too_often": N_("The customer was made too many offers within a day"),
+    "no_basket": N_("The basket is not known here"),
+    "no_plan": N_("There is no plan for the basket"),
+    "replaced": N_("Another offer took its place"),
+    "another basket of the same customer is newer": N_("Another basket of the same customer is newer"),
+    "unanswered": N_("The address never answered"),
     "redacted": N_("The customer asked to be forgotten"),
     "being_forgotten": N_("The customer is being forgotten"),
     "plan_running": N_("A plan of this customer is running: it must be cancelled first"),
@@ -183,6 +234,19 @@ REASONS: Mapping[str, str] = {
     "another_offer_open": N_("Another offer to this customer is open"),
     "watch_only": N_("The shop only watches for now"),
     "no_gateway": N_("The shop has no account at a payment provider"),
+    "not_connected": N_("The shop is not connected yet"),
+    "other_keys": N_("The shop is to get other keys"),
+    "not_approved_in_time": N_("Nobody approved in the shop within an hour"),
+    "keys_refused": N_("The shop refused the keys: they are wrong, or may not read and write orders"),
+    "settings_missing": N_("Please fill in every field that is not marked as optional"),
+    "settings_wrong": N_("One of the fields cannot be what it is to be: please check them"),
+    "address_malformed": N_("This is not the address of a shop, such as https://shop.example"),
+    "address_with_credentials": N_("An address must not hold a user name or a password"),
+    "address_not_public": N_(
+        "A live shop is reached by https, by its name and on a usual port (80, 443, 8080 or 8443)"
+    ),
+    "renewed": N_("The keys were renewed"),
+    "told": N_("The shop was told"),
     "shop_not_writable": N_("The connection may not write orders to the shop"),
     "the connection cannot write to the shop": N_("The connection may not write orders to the shop"),
     "its connection is gone": N_("Its connection is gone"),
@@ -311,6 +375,8 @@ CASES: Mapping[str, str] = {
     "charged_after_end": N_("A payment arrived after the plan had ended"),
     "collection_exhausted": N_("A collection could not be taken"),
     "customer_redacted": N_("A customer asks to be forgotten"),
+    "keys_not_renewed": N_("The shop does not renew our access: connect it again"),
+    "secret_not_told": N_("The shop could not be told the new secret of its webhooks"),
     "data_requested": N_("A customer asks for the data kept about him"),
     "disconnected": N_("The shop has disconnected us"),
     "dispute_differs": N_("What is said of a dispute does not fit the books"),
@@ -366,6 +432,7 @@ KINDS: Mapping[str, str] = {
     "plan_cancelled": N_("Plan ended"),
     "plan_credited": N_("Payments lowered"),
     "refund_made": N_("Refund made"),
+    "opt_in": N_("Question whether reminders are wanted"),
     "schedule": N_("Payments to come first"),
     "card": N_("The card first"),
     "end": N_("From the end"),

@@ -13,12 +13,14 @@ from plugin_backend.core.views import (
     ActionNeededMail,
     CancelledMail,
     CardNeededMail,
+    CheckMail,
     CompletedMail,
     CreditMail,
     FailedMail,
     Mail,
     NoticeMail,
     OfferMail,
+    OptInMail,
     PlanMail,
     ReceiptMail,
     SignInMail,
@@ -37,7 +39,9 @@ MAILS: dict[str, type] = {
     "plan_cancelled": CancelledMail,
     "plan_credited": CreditMail,
     "refund_made": CreditMail,
+    "opt_in": OptInMail,
     "sign_in": SignInMail,
+    "check": CheckMail,
 }
 """Each kind of mail and what it is drawn from."""
 
@@ -57,7 +61,7 @@ def mail(kind: str, locale: str, context: Mail) -> Rendered:
         raise ValueError(f"a mail of kind {kind} is not drawn from {type(context).__name__}")
     language = i18n.negotiate(locale)
     values: dict[str, object] = {field.name: getattr(context, field.name) for field in fields(context)}
-    values["tz"] = "UTC" if isinstance(context, SignInMail) else context.shop.timezone
+    values["tz"] = "UTC" if isinstance(context, SignInMail | CheckMail) else context.shop.timezone
     values["subject"] = _subject(kind, language, values)
     return Rendered(
         str(values["subject"]),

@@ -5,8 +5,9 @@ the codes of ``codes`` in a language. The tables hold English, marked for extrac
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from plugin_backend.core.i18n import N_, Translator
+from plugin_backend.core.i18n import Translator
 from plugin_backend.core.render.codes import CASES, HOLDS, KINDS, REASONS, STATES
+from plugin_backend.sdk.wording import N_
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +219,7 @@ SECTIONS: Mapping[str, str] = {
 ACTIONS: Mapping[str, str] = {
     "cancel": N_("Cancel the plan"),
     "charged": N_("It was charged"),
+    "connect": N_("Connect a shop"),
     "credit": N_("Refund or lower"),
     "erase": N_("Forget the customer"),
     "keep": N_("Keep as it is"),

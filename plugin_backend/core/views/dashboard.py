@@ -232,6 +232,116 @@ class SettingsView:
 
 
 @dataclass(frozen=True, slots=True)
+class AddressView:
+    """The form for a new shop's address, as it was typed. ``problem`` is a code of ours, "" before it was tried."""
+
+    action_url: str
+    address: str = ""
+    test: bool = False
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A setting to be typed. ``label`` is in the reader's language; ``value`` is never that of a secret that is kept."""
+
+    name: str
+    label: str
+    value: str = ""
+    secret: bool = False
+    required: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class KeysForm:
+    """A form by which keys come to us, and the steps that are told above it, in the reader's language."""
+
+    steps: tuple[str, ...]
+    fields: tuple[Field, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HandoverView:
+    """A shop that is being connected. ``platform`` is the name of its platform, "" while nobody knows it; ``choices`` are
+    all there are, by key and title. ``approve`` and ``paste`` are the two ways, where the platform has them; ``approval_url``
+    is where the owner approves, once he has typed what that needs. ``problem`` is a code of ours or a connector's words,
+    ``exchange`` what was said when it went wrong. ``connected`` True: the shop is connected and gets other keys."""
+
+    url: str
+    address: str
+    state: State
+    choices: tuple[tuple[str, str], ...]
+    platform: str = ""
+    platform_title: str = ""
+    leads_to: str = ""
+    problem: str = ""
+    approve: KeysForm | None = None
+    paste: KeysForm | None = None
+    approval_url: str = ""
+    exchange: str = ""
+    test: bool = False
+    connected: bool = False
+
+    @property
+    def busy(self) -> bool:
+        """True while a worker is at it."""
+        return self.state.state in ("recognising", "brought")
+
+
+@dataclass(frozen=True, slots=True)
+class CheckLine:
+    """One live check. ``remedy`` is the menu to open where it is not good, in the reader's language; ``reason`` a code of
+    ours that says more, ``at`` when what it waits for was last seen."""
+
+    name: str
+    state: State
+    remedy: str = ""
+    reason: str = ""
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SenderLine:
+    """What our sender's domain says of ``kind`` (spf, dkim, dmarc) at ``name``."""
+
+    kind: str
+    state: State
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionView:
+    """A connected shop: its six checks, the switch, the way to other keys and the secret of its webhooks. ``would`` is what
+    offers came to that were kept back because the shop only watches, ``would_count`` how many there were. ``why_not`` is why
+    it cannot be switched on, "" where it can. ``secret`` is the state of a new secret on its way, None where there is none;
+    ``secret_field`` is for typing one, where it is not ours to make. ``spare`` counts keys in the shop that nobody uses.
+    ``part`` True: our part of the shop can be had as a file; ``storefront_url`` is where the shop's pages call."""
+
+    url: str
+    platform: str
+    address: str
+    webhook_url: str
+    checks: tuple[CheckLine, ...]
+    sender: tuple[SenderLine, ...]
+    checked_at: datetime | None
+    checking: bool
+    state: State
+    would_count: int
+    would: tuple[Money, ...]
+    why_not: str = ""
+    mail_state: str = ""
+    mail_problem: str = ""
+    mail_from: str = ""
+    secret: State | None = None
+    secret_field: Field | None = None
+    spare: int = 0
+    exchange: str = ""
+    problem: str = ""
+    storefront_url: str = ""
+    part: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Tab:
     """One page of a shop; ``noun`` is ``home``, ``settings`` or a key of ``render.words.LISTS``."""
 

@@ -126,12 +126,28 @@ class CreditMail:
 
 
 @dataclass(frozen=True, slots=True)
+class OptInMail:
+    """For ``opt_in``: an address that was typed into a shop's page is asked whether it wants to be reminded."""
+
+    shop: ShopView
+    link: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class SignInMail:
     """For ``sign_in``: an operator asked for a link that works once. ``address`` is where the installation answers."""
 
     link: str = field(repr=False)
     minutes: int
     address: str
+
+
+@dataclass(frozen=True, slots=True)
+class CheckMail:
+    """For ``check``: an operator asked for a mail, to see that one arrives. ``shop`` is the shop's name."""
+
+    link: str = field(repr=False)
+    shop: str
 
 
 Mail = (
@@ -145,5 +161,7 @@ Mail = (
     | CompletedMail
     | CancelledMail
     | CreditMail
+    | OptInMail
     | SignInMail
+    | CheckMail
 )

@@ -2,6 +2,7 @@
 
 import heapq
 import itertools
+import math
 import threading
 import time
 from collections import deque
@@ -9,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from plugin_backend.demo.shop import wire
+from plugin_backend.demo.shop.switches import Switches
 from plugin_backend.sdk import clock
 
 _KEPT = 1000
@@ -60,10 +62,12 @@ class _Due:
 
 
 class Courier:
-    """The delivery thread of one shop. ``enqueue`` keeps the order of what is due at the same time."""
+    """The delivery thread of one shop. ``enqueue`` keeps the order of what is due at the same time, where no switch says
+    otherwise."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, switches: Switches) -> None:
         self.log: deque[Sent] = deque(maxlen=_KEPT)
+        self.switches = switches
         self._name = name
         self._due: list[_Due] = []
         self._numbers = itertools.count(1)
@@ -75,9 +79,16 @@ class Courier:
         threading.Thread(target=self._run, name=f"courier-{self._name}", daemon=True).start()
 
     def enqueue(self, *letters: Letter, delay: float = 0.0) -> None:
+        at = time.monotonic() + delay + self.switches.late
         with self._bell:
             for letter in letters:
-                heapq.heappush(self._due, _Due(time.monotonic() + delay, next(self._numbers), letter))
+                number = next(self._numbers)
+                due = (
+                    _Due(math.ceil(at), -number, letter)
+                    if self.switches.shuffled
+                    else _Due(at, number, letter)
+                )
+                heapq.heappush(self._due, due)
             self._bell.notify()
 
     def post(
@@ -91,8 +102,13 @@ class Courier:
         *,
         timeout: float,
     ) -> wire.Answer:
-        """Send now, from whatever thread asks, and keep it in the log."""
-        answer = wire.post(url, headers, body, timeout=timeout)
+        """Send now, from whatever thread asks, and keep it in the log; a hello is never touched by the switches."""
+        touched = kind != "ping"
+        if touched and self.switches.dropped:
+            answer = wire.Answer(200, "lost on its way")
+        else:
+            for _ in range(2 if touched and self.switches.twice else 1):
+                answer = wire.post(url, headers, body, timeout=timeout)
         at = clock.real_now().isoformat(timespec="milliseconds")
         number = next(self._log_numbers)
         self.log.append(Sent(number, at, kind, topic, about, url, tuple(headers), body.decode(), answer))

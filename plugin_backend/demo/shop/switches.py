@@ -18,8 +18,13 @@ class Switches:
 
     ``down`` is "", "closed" (the connection ends without an answer; nothing was done) or "500". ``lost_answer``: the
     request is acted on and the connection ends without an answer. ``slow`` is seconds before anything is done.
-    ``total_drift`` is in minor units: what an order's total is off by when it is reserved. The rest are the answers
-    of a firewall, of a busy platform and of a careless plugin.
+    ``total_drift`` is in minor units: what an order's total is off by when it is reserved. The next four are the answers
+    of a firewall, of a busy platform, of a careless plugin and of a shop that moved.
+
+    The rest is about deliveries. ``late``: each waits so many seconds more; ``twice``: each leaves two times;
+    ``shuffled``: of those that wait within a second the newest leaves first; ``dropped``: each is lost on its way and
+    counts as delivered; ``error_bodies``: WooCommerce signs an error instead of the order, as it does for a webhook
+    whose owner lost his rights.
     """
 
     down: str = ""
@@ -29,6 +34,12 @@ class Switches:
     html_instead_of_json: bool = False
     throttle: bool = False
     php_notice: bool = False
+    redirect: bool = False
+    late: float = 0.0
+    twice: bool = False
+    shuffled: bool = False
+    dropped: bool = False
+    error_bodies: bool = False
 
     def turn(self, wanted: dict[str, Any]) -> None:
         """Set the switches that are named. ``ValueError`` for a name or a value there is none of; nothing is set then."""
@@ -45,12 +56,12 @@ class Switches:
             setattr(self, name, kinds[name](value))
 
 
-def install(app: Flask, switches: Switches) -> None:
-    """Put the switches before and after every request of the two APIs."""
+def install(app: Flask, switches: Switches, paths: tuple[str, ...] = _API_PATHS) -> None:
+    """Put the switches before and after every request of the APIs below ``paths``."""
 
     @app.before_request
     def before() -> Response | None:
-        if not request.path.startswith(_API_PATHS):
+        if not request.path.startswith(paths):
             return None
         if switches.slow:
             time.sleep(switches.slow)
@@ -58,7 +69,7 @@ def install(app: Flask, switches: Switches) -> None:
 
     @app.after_request
     def after(response: Response) -> Response:
-        if not request.path.startswith(_API_PATHS):
+        if not request.path.startswith(paths):
             return response
         if switches.php_notice and response.is_json:
             response.set_data(_NOTICE + response.get_data())
@@ -75,7 +86,9 @@ def _instead(switches: Switches) -> Response | None:
         return Response("<h1>Internal Server Error</h1>", 500, content_type="text/html; charset=UTF-8")
     if switches.html_instead_of_json:
         return Response(_HTML, 200, content_type="text/html; charset=UTF-8")
-    if switches.throttle and request.path.startswith("/woo/"):
+    if switches.redirect:
+        return Response("", 302, {"Location": "https://shop.elsewhere.example/"})
+    if switches.throttle and not request.path.startswith("/shopify/"):
         return Response(_HTML, 429, {"Retry-After": "1"}, content_type="text/html; charset=UTF-8")
     return None
 

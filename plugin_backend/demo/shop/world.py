@@ -27,8 +27,8 @@ class World:
         self._writing = threading.Lock()
         self.base = base
         self.switches = Switches()
-        self.woo = WooShop(base, self._state.woo)
-        self.shopify = ShopifyShop(base, self._state.shopify)
+        self.woo = WooShop(base, self._state.woo, self.switches)
+        self.shopify = ShopifyShop(base, self._state.shopify, self.switches)
 
     def start(self) -> None:
         """From here on deliveries leave."""

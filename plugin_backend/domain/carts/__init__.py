@@ -18,7 +18,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from plugin_backend.domain import consent, customers
-from plugin_backend.domain.carts.names import failure, hear, later, locked
+from plugin_backend.domain.carts.names import failure, find, hear, later, locked
 from plugin_backend.domain.carts.rows import BEFORE_EVERYTHING, Cart, Sale, lines_as_json, lines_of
 from plugin_backend.domain.carts.sales import (
     bought,
@@ -28,7 +28,7 @@ from plugin_backend.domain.carts.sales import (
     order_cancelled,
     order_refunded,
 )
-from plugin_backend.domain.carts.standing import settle
+from plugin_backend.domain.carts.standing import settle, settle_others
 from plugin_backend.domain.customers import Customer
 from plugin_backend.domain.merchants import Shop
 from plugin_backend.sdk import connector as sdk
@@ -43,6 +43,8 @@ __all__ = [
     "cart_changed",
     "cart_removed",
     "cart_restored",
+    "claim",
+    "find",
     "lines_of",
     "order_cancelled",
     "order_placed",
@@ -60,12 +62,20 @@ def cart_changed(session: Session, shop: Shop, event: sdk.CartChanged, at: datet
     if newer:
         _take_over(cart, event, at)
         cart.updated_at, cart.version, cart.content_hash = order
-    customer = customers.meet(session, shop.id, event.person)
+    customer, before = customers.meet(session, shop.id, event.person), cart.customer_id
     _note(cart, event, customer)
     if customer is not None and event.consent is not None:
         consent.record(session, shop.id, customer.id, event.consent, event.updated_at)
     settle(session, shop, cart, changed=newer)
+    settle_others(session, shop, cart, before, cart.customer_id)
     return cart
+
+
+def claim(session: Session, shop: Shop, cart: Cart, customer_id: str) -> None:
+    """Somebody said of a basket without an owner that it is his. What the shop tells of it later counts for more."""
+    cart.customer_id = customer_id
+    settle(session, shop, cart, changed=cart.state != "offered")
+    settle_others(session, shop, cart, customer_id)
 
 
 def payment_failed(session: Session, shop: Shop, event: sdk.PaymentFailed, at: datetime) -> Cart:
@@ -74,6 +84,7 @@ def payment_failed(session: Session, shop: Shop, event: sdk.PaymentFailed, at: d
     newer = (event.at, event.decline != "unknown", event.decline) > failure(cart)
     if newer:
         cart.failed_at, cart.decline = event.at, event.decline
+    cart.barred = cart.barred or event.decline == "fraud"
     settle(session, shop, cart, changed=newer)
     return cart
 

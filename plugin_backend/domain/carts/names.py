@@ -69,6 +69,7 @@ def _swallow(session: Session, cart: Cart, twin: Cart) -> None:
     hear(cart, twin.told)
     if failure(twin) > failure(cart):
         cart.failed_at, cart.decline = twin.failed_at, twin.decline
+    cart.barred = cart.barred or twin.barred
     cart.removed = cart.removed or twin.removed
     cart.removed_at = later(cart.removed_at, twin.removed_at)
     cart.restored_at = later(cart.restored_at, twin.restored_at)
@@ -86,6 +87,13 @@ def failure(cart: Cart) -> tuple[datetime, bool, str]:
 def later(one: datetime | None, other: datetime | None) -> datetime | None:
     """The later of two moments, either of which may not be known."""
     return max(filter(None, (one, other)), default=None)
+
+
+def find(session: Session, shop_id: str, names: list[str]) -> Cart | None:
+    """The basket that goes by one of these names, locked; of several the one that an offer stands for, else the newest."""
+    found = select(Cart).where(Cart.shop_id == shop_id, Cart.keys.overlap(names)).with_for_update()
+    rows = session.scalars(found.order_by(Cart.id).execution_options(populate_existing=True)).all()
+    return max(rows, key=lambda row: (row.state == "offered", row.updated_at), default=None)
 
 
 def _by_names(session: Session, shop: Shop, names: list[str]) -> list[Cart]:

@@ -20,8 +20,8 @@ BEFORE_EVERYTHING = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 class Cart(moves.Stateful, Due, Row, Base):
     """A basket. ``key`` is its name in the shop and ``keys`` every name it was ever given; ``told`` keeps what only some
     deliveries tell, each with the time of the one that told it; ``changed_at`` (shop time) is when its newest state reached us, from
-    which the idle delay runs; ``failed_at`` when a payment of it was last declined; ``offer_id``
-    the offer that is being accepted, or was: it locks the basket."""
+    which the idle delay runs; ``failed_at`` when a payment of it was last declined; ``barred``
+    that one of its payments was refused as lost, stolen or fraud, whenever, after which nothing is offered; ``offer_id`` the offer that is being accepted, or was: it locks the basket."""
 
     __tablename__ = "carts"
     prefix = "cart"
@@ -45,6 +45,7 @@ class Cart(moves.Stateful, Due, Row, Base):
     changed_at: Mapped[datetime]
     failed_at: Mapped[datetime | None]
     decline: Mapped[str] = mapped_column(default="")
+    barred: Mapped[bool] = mapped_column(default=False)
     removed: Mapped[bool] = mapped_column(default=False)
     removed_at: Mapped[datetime | None]
     restored_at: Mapped[datetime | None]

@@ -5,13 +5,14 @@ from plugin_backend.domain.erasing.beginning import NotNow, Why, begin, of_custo
 from plugin_backend.domain.erasing.clearing import again
 from plugin_backend.domain.erasing.detaching import PATIENCE, Asked, ask, detach, prepare, record
 from plugin_backend.domain.erasing.retention import sweep
-from plugin_backend.domain.erasing.rows import BY_HAND, PLATFORM, RETENTION, Erasure, Tombstone
+from plugin_backend.domain.erasing.rows import BY_HAND, PLATFORM, RETENTION, UNANSWERED, Erasure, Tombstone
 
 __all__ = [
     "BY_HAND",
     "PATIENCE",
     "PLATFORM",
     "RETENTION",
+    "UNANSWERED",
     "Asked",
     "Erasure",
     "NotNow",

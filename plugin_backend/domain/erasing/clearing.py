@@ -8,7 +8,7 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from plugin_backend.core.ids import named, raw
-from plugin_backend.domain import inbox, moves, plans, vault
+from plugin_backend.domain import exchanges, inbox, moves, plans, vault
 from plugin_backend.domain.carts import Cart
 from plugin_backend.domain.customers import Customer
 from plugin_backend.domain.erasing.beginning import freeze
@@ -16,6 +16,7 @@ from plugin_backend.domain.erasing.rows import Erasure, Tombstone
 from plugin_backend.domain.merchants import Door
 from plugin_backend.domain.messages import Message
 from plugin_backend.domain.offers import Offer
+from plugin_backend.domain.optins import OptIn
 from plugin_backend.domain.plans import Plan
 from plugin_backend.domain.setups import Setup
 from plugin_backend.domain.vault import PaymentMethod
@@ -90,6 +91,7 @@ def _methods_of(session: Session, row: Erasure) -> list[str]:
 def _forget_person(session: Session, shop_id: str, customer_id: str) -> None:
     """His row is locked before all else: who learns something of him holds it, and is waited for."""
     customer = session.get_one(Customer, (shop_id, customer_id), with_for_update=True, populate_existing=True)
+    exchanges.forget(session, shop_id)
     if customer.email:
         inbox.forget(session, shop_id, (customer.email,))
     customer.email = customer.name = customer.locale = customer.country = ""
@@ -126,7 +128,8 @@ def _close_doors(session: Session, shop_id: str, customer_id: str) -> None:
     """The links in his mails lead nowhere any more."""
     of_offers = select(Offer.id).where(Offer.shop_id == shop_id, Offer.customer_id == customer_id)
     of_plans = select(Plan.id).where(Plan.shop_id == shop_id, Plan.customer_id == customer_id)
-    rows = of_offers.union_all(of_plans)
+    of_opt_ins = select(OptIn.id).where(OptIn.shop_id == shop_id, OptIn.customer_id == customer_id)
+    rows = of_offers.union_all(of_plans, of_opt_ins)
     session.execute(
         delete(Door)
         .where(Door.shop_id == shop_id, (Door.row_id == customer_id) | Door.row_id.in_(rows))

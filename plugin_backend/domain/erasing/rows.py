@@ -9,9 +9,9 @@ from plugin_backend.core.db import Base
 from plugin_backend.core.due import Due, Row, due_index
 from plugin_backend.domain import moves
 
-# Why something is forgotten: a person of the shop has it done, the platform passes the customer's wish on, or the use
-# of a card is over.
-BY_HAND, PLATFORM, RETENTION = "by_hand", "platform", "retention"
+# Why something is forgotten: a person of the shop has it done, the platform passes the customer's wish on, the use of a
+# card is over, or an address that somebody typed never answered.
+BY_HAND, PLATFORM, RETENTION, UNANSWERED = "by_hand", "platform", "retention", "unanswered"
 
 
 class Erasure(moves.Stateful, Due, Row, Base):

@@ -161,7 +161,7 @@ def to_detach(row: Farewell) -> Use:
 
 
 def to_read(delivery: Row) -> Use:
-    """To read what a gateway said, in a delivery that only a worker opens."""
+    """To read what a gateway said, or what an owner or his shop brought: only a worker opens it."""
     return _Reading("read", delivery.id, delivery)
 
 

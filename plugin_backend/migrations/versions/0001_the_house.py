@@ -27,6 +27,7 @@ TABLES = [
     "attempts",
     "carts",
     "cases",
+    "checkups",
     "collections",
     "connections",
     "consents",
@@ -36,7 +37,11 @@ TABLES = [
     "disputes",
     "doors",
     "erasures",
+    "exchanges",
     "gateway_accounts",
+    "handovers",
+    "hook_secrets",
+    "inquiries",
     "installation",
     "journals",
     "listings",
@@ -45,12 +50,14 @@ TABLES = [
     "messages",
     "moves",
     "offers",
+    "opt_ins",
     "outbox",
     "payment_methods",
     "plans",
     "postings",
     "reconciliations",
     "refunds",
+    "renewals",
     "sales",
     "setups",
     "shops",
@@ -70,17 +77,23 @@ TABLES = [
 TIMERS = [
     "attempts",
     "carts",
+    "checkups",
     "collections",
     "connections",
     "deliveries",
     "erasures",
     "gateway_accounts",
+    "handovers",
+    "hook_secrets",
+    "inquiries",
     "listings",
     "offers",
+    "opt_ins",
     "outbox",
     "payment_methods",
     "plans",
     "refunds",
+    "renewals",
     "setups",
     "vault_heads",
 ]
@@ -123,6 +136,7 @@ def make_tables() -> None:
         sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("failed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("decline", sa.Text(), nullable=False),
+        sa.Column("barred", sa.Boolean(), nullable=False),
         sa.Column("removed", sa.Boolean(), nullable=False),
         sa.Column("removed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("restored_at", sa.DateTime(timezone=True), nullable=True),
@@ -166,6 +180,7 @@ def make_tables() -> None:
         sa.Column("platform", sa.Text(), nullable=False),
         sa.Column("settings", sa.LargeBinary(), nullable=False),
         sa.Column("door_settings", sa.LargeBinary(), nullable=False),
+        sa.Column("can_write", sa.Boolean(), nullable=False),
         sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("taken", sa.Boolean(), nullable=False),
         sa.Column("shop_id", sa.Text(), nullable=False),
@@ -430,6 +445,8 @@ def make_tables() -> None:
         sa.Column("idle_seconds", sa.Integer(), nullable=False),
         sa.Column("smallest_offer", sa.Integer(), nullable=False),
         sa.Column("mail_pause_hours", sa.Integer(), nullable=False),
+        sa.Column("origins", ARRAY(sa.Text()), nullable=False),
+        sa.Column("storefront_seen_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("retry_days", ARRAY(sa.Integer()), nullable=False),
         sa.Column("charges_held_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("visa_retries", sa.Integer(), nullable=False),
@@ -489,6 +506,7 @@ def make_tables() -> None:
         sa.Column("customer_id", sa.Text(), nullable=True),
         sa.Column("template_id", sa.Text(), nullable=False),
         sa.Column("cause", sa.Text(), nullable=False),
+        sa.Column("light_first", sa.Boolean(), nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("amount", sa.BigInteger(), nullable=False),
         sa.Column("currency", sa.Text(), nullable=False),
@@ -532,6 +550,68 @@ def make_tables() -> None:
         unique=True,
         postgresql_where="state IN ('open', 'accepting')",
     )
+    op.create_index(
+        "uq_offers_one_open_of_cart",
+        "offers",
+        ["shop_id", "cart_id"],
+        unique=True,
+        postgresql_where="state IN ('open', 'accepting')",
+    )
+    op.create_table(
+        "inquiries",
+        sa.Column("names", ARRAY(sa.Text()), nullable=False),
+        sa.Column("delivery_id", sa.Text(), nullable=True),
+        sa.Column("declined", sa.Boolean(), nullable=False),
+        sa.Column("locale", sa.Text(), nullable=False),
+        sa.Column("visitor", sa.Text(), nullable=False),
+        sa.Column("offer_id", sa.Text(), nullable=True),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("taken", sa.Boolean(), nullable=False),
+        sa.Column("shop_id", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("shop_id", "id", name="pk_inquiries"),
+    )
+    op.create_index(
+        "ix_inquiries_due",
+        "inquiries",
+        ["shop_id", "due_at"],
+        unique=False,
+        postgresql_where="due_at IS NOT NULL",
+    )
+    op.create_index("ix_inquiries_visitor", "inquiries", ["shop_id", "visitor"], unique=False)
+    op.create_table(
+        "opt_ins",
+        sa.Column("customer_id", sa.Text(), nullable=False),
+        sa.Column("names", ARRAY(sa.Text()), nullable=False),
+        sa.Column("locale", sa.Text(), nullable=False),
+        sa.Column("visitor", sa.Text(), nullable=False),
+        sa.Column("addressee", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("taken", sa.Boolean(), nullable=False),
+        sa.Column("shop_id", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["shop_id", "customer_id"],
+            ["customers.shop_id", "customers.id"],
+            name="fk_opt_ins_shop_id_customer_id",
+        ),
+        sa.PrimaryKeyConstraint("shop_id", "id", name="pk_opt_ins"),
+    )
+    op.create_index(
+        "ix_opt_ins_due",
+        "opt_ins",
+        ["shop_id", "due_at"],
+        unique=False,
+        postgresql_where="due_at IS NOT NULL",
+    )
+    op.create_index("ix_opt_ins_visitor", "opt_ins", ["shop_id", "visitor"], unique=False)
+    op.create_index("ix_opt_ins_addressee", "opt_ins", ["shop_id", "addressee"], unique=False)
     op.create_table(
         "payment_methods",
         sa.Column("customer_id", sa.Text(), nullable=False),
@@ -666,6 +746,7 @@ def make_tables() -> None:
     op.create_index(
         "ix_setups_due", "setups", ["shop_id", "due_at"], unique=False, postgresql_where="due_at IS NOT NULL"
     )
+    op.create_index("ix_setups_network", "setups", ["shop_id", "ip", "created_at"], unique=False)
     op.create_index("ix_setups_offer_id", "setups", ["offer_id"], unique=False)
     op.create_index(
         "uq_setups_one_open",
@@ -1059,6 +1140,121 @@ def make_tables() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("shop_id", "id", name="pk_tombstones"),
     )
+    op.create_table(
+        "handovers",
+        sa.Column("platform", sa.Text(), nullable=False),
+        sa.Column("home", sa.Text(), nullable=False),
+        sa.Column("leads_to", sa.Text(), nullable=False),
+        sa.Column("typed", JSONB(), nullable=False),
+        sa.Column("kept", sa.LargeBinary(), nullable=True),
+        sa.Column("brought", sa.LargeBinary(), nullable=True),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("begun_by", sa.Text(), nullable=False),
+        sa.Column("spare", sa.Integer(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("taken", sa.Boolean(), nullable=False),
+        sa.Column("shop_id", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("shop_id", "id", name="pk_handovers"),
+    )
+    op.create_index(
+        "ix_handovers_due",
+        "handovers",
+        ["shop_id", "due_at"],
+        unique=False,
+        postgresql_where="due_at IS NOT NULL",
+    )
+    op.create_index(
+        "uq_handovers_open",
+        "handovers",
+        ["shop_id"],
+        unique=True,
+        postgresql_where="state <> 'connected'",
+    )
+    op.create_table(
+        "hook_secrets",
+        sa.Column("connection_id", sa.Text(), nullable=False),
+        sa.Column("brought", sa.LargeBinary(), nullable=True),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("taken", sa.Boolean(), nullable=False),
+        sa.Column("shop_id", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("shop_id", "id", name="pk_hook_secrets"),
+    )
+    op.create_index(
+        "ix_hook_secrets_due",
+        "hook_secrets",
+        ["shop_id", "due_at"],
+        unique=False,
+        postgresql_where="due_at IS NOT NULL",
+    )
+    op.create_index(
+        "uq_hook_secrets_open", "hook_secrets", ["shop_id"], unique=True, postgresql_where="state <> 'alone'"
+    )
+    op.create_table(
+        "renewals",
+        sa.Column("connection_id", sa.Text(), nullable=False),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("taken", sa.Boolean(), nullable=False),
+        sa.Column("shop_id", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("shop_id", "id", name="pk_renewals"),
+        sa.UniqueConstraint("shop_id", "connection_id", name="uq_renewals_shop_id_connection_id"),
+    )
+    op.create_index(
+        "ix_renewals_due",
+        "renewals",
+        ["shop_id", "due_at"],
+        unique=False,
+        postgresql_where="due_at IS NOT NULL",
+    )
+    op.create_table(
+        "checkups",
+        sa.Column("connection_id", sa.Text(), nullable=False),
+        sa.Column("found", JSONB(), nullable=False),
+        sa.Column("sender", JSONB(), nullable=False),
+        sa.Column("checked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("mail_to", sa.Text(), nullable=False),
+        sa.Column("mail_locale", sa.Text(), nullable=False),
+        sa.Column("mail_number", sa.Integer(), nullable=False),
+        sa.Column("mail_problem", sa.Text(), nullable=False),
+        sa.Column("mailed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("mail_seen_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("taken", sa.Boolean(), nullable=False),
+        sa.Column("shop_id", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("shop_id", "id", name="pk_checkups"),
+        sa.UniqueConstraint("shop_id", "connection_id", name="uq_checkups_shop_id_connection_id"),
+    )
+    op.create_index(
+        "ix_checkups_due",
+        "checkups",
+        ["shop_id", "due_at"],
+        unique=False,
+        postgresql_where="due_at IS NOT NULL",
+    )
+    op.create_table(
+        "exchanges",
+        sa.Column("about", sa.Text(), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("heard_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("shop_id", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("shop_id", "id", name="pk_exchanges"),
+    )
+    op.create_index("ix_exchanges_about", "exchanges", ["shop_id", "about"], unique=False)
 
 
 def downgrade() -> None:

@@ -5,6 +5,8 @@ from flask import Blueprint
 
 from plugin_backend.web.dashboard import (
     actions,
+    connecting,
+    connection,
     crediting,
     details,
     forgetting,
@@ -21,7 +23,11 @@ dashboard = Blueprint("dashboard", __name__)
 dashboard.before_request(visitors.refuse_foreign_forms)
 dashboard.after_request(frame.remember_language)
 dashboard.register_blueprint(session.entrance)
-for room in (session, home, lists, details, crediting, forgetting, actions, running, settings):
+_ROOMS = (
+    *(session, home, connecting, connection, lists, details, crediting, forgetting, actions, running),
+    settings,
+)
+for room in _ROOMS:
     room.pages.before_request(visitors.require)
     dashboard.register_blueprint(room.pages)
 

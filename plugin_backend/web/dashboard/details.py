@@ -305,6 +305,7 @@ def _raw(noun: str, shown: Json) -> str:
             other: dict[str, Any] = {
                 name: value for name, value in shown["facts"].items() if name not in LABELS
             }
-            return json.dumps(other, indent=2, ensure_ascii=False, default=str) if other else ""
+            facts = json.dumps(other, indent=2, ensure_ascii=False, default=str) if other else ""
+            return "\n\n".join(filter(None, (facts, shown["exchange"])))
         case _:
             return ""

@@ -5,7 +5,7 @@ from sqlalchemy import select
 from werkzeug.wrappers import Response
 
 from plugin_backend.core.db import transaction
-from plugin_backend.core.views import AccountLine, HomeView, Link, ListView, Reason, Row, State
+from plugin_backend.core.views import AccountLine, Action, HomeView, Link, ListView, Reason, Row, State
 from plugin_backend.domain import merchants, objects
 from plugin_backend.domain.cases import Case
 from plugin_backend.web.dashboard import frame
@@ -30,7 +30,13 @@ def shops() -> Response:
         )
         for shop in frame.own_shops()
     )
-    return frame.shown("dashboard/list.html", ListView("shops", ("name", "platform", "mode", "state"), found))
+    view = ListView(
+        "shops",
+        ("name", "platform", "mode", "state"),
+        found,
+        actions=(Action("connect", "/connect", leads=True),),
+    )
+    return frame.shown("dashboard/list.html", view)
 
 
 @pages.get("/shops/<shop_id>/")

@@ -20,6 +20,7 @@ from plugin_backend.demo.shop.shopify.state import (
     Subscription,
     Transaction,
 )
+from plugin_backend.demo.shop.switches import Switches
 
 TOPICS = (
     "CARTS_CREATE",
@@ -46,11 +47,11 @@ class ShopifyShop:
     currency = CURRENCY
     country = "NO"
 
-    def __init__(self, base: str, state: State) -> None:
+    def __init__(self, base: str, state: State, switches: Switches) -> None:
         self.home = f"{base}/shopify"
         self.state = state
         self.lock = threading.RLock()
-        self.courier = Courier("shopify")
+        self.courier = Courier("shopify", switches)
 
     # --- what a visitor does
 

@@ -100,8 +100,11 @@ class HookLetter:
 
 
 def _built(keeper: Keeper, topic: str, about: int) -> dict[str, Any]:
-    """The object as the REST API shows it now; a signed error where it is gone."""
+    """The object as the REST API shows it now to the webhook's owner; a signed error where it is gone, or where he may
+    not see it any more."""
     state, resource = keeper.state, topic.partition(".")[0]
+    if keeper.courier.switches.error_bodies:
+        return {"code": "woocommerce_rest_cannot_view", "message": "Sorry.", "data": {"status": 403}}
     if resource == "order" and about in state.orders:
         return payload.order(state.orders[about], keeper.home)
     if resource == "customer" and about in state.customers:

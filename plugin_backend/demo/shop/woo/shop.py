@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from plugin_backend.demo.shop.basket import Basket, Mistyped, Outcome, Shopper, Visit, new_basket, now, put
 from plugin_backend.demo.shop.courier import Courier
 from plugin_backend.demo.shop.products import BY_NUMBER, BY_SKU
+from plugin_backend.demo.shop.switches import Switches
 from plugin_backend.demo.shop.woo import hooks, payload, plugin
 from plugin_backend.demo.shop.woo.state import (
     CURRENCY,
@@ -44,11 +45,11 @@ class WooShop:
     currency = CURRENCY
     country = "FR"
 
-    def __init__(self, base: str, state: State) -> None:
+    def __init__(self, base: str, state: State, switches: Switches) -> None:
         self.home = f"{base}/woo"
         self.state = state
         self.lock = threading.RLock()
-        self.courier = Courier("woo")
+        self.courier = Courier("woo", switches)
         self.pending: set[tuple[int, int]] = set()
         for number in BY_NUMBER:
             state.shelves.setdefault(number, Shelf())
