@@ -100,6 +100,10 @@ bench-charge: $(VENV)/.developed ## Measure charges per second against a loop th
 bench-vault: $(VENV)/.developed ## Measure sealing beside a bare call, and wrapping keys anew; FULL=1 goes to a million
 	@FULL=$(FULL) $(BIN)/python -m tests.bench.vault
 
+.PHONY: bench-storefront
+bench-storefront: $(VENV)/.developed ## Measure what a shop's page waits for, against 50 ms and a bare view
+	@$(BIN)/python -m tests.bench.storefront
+
 .PHONY: clean
 clean: ## Remove .venv and what tools have cached; what the demo has kept stays
 	@rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -68,10 +68,10 @@ def decline_of(reason: str, gateway: str = "") -> CheckoutDecline:
 
 
 def told(decline: str, reason: str, gateway: str) -> CheckoutDecline:
-    """The class that a sender names, else that of the reason it gives."""
-    if decline in get_args(CheckoutDecline) and decline != "unknown":
-        return decline  # type: ignore[return-value]
-    return decline_of(reason, gateway)
+    """The class that a sender names, else that of the reason it gives; fraud where either says so."""
+    read = decline_of(reason, gateway)
+    named = decline in get_args(CheckoutDecline) and decline != "unknown"
+    return decline if named and read != "fraud" else read  # type: ignore[return-value]
 
 
 def _by_number(reason: str, gateway: str) -> set[CheckoutDecline]:

@@ -1,6 +1,7 @@
 """Shops as their pages reach us: known by a public key, remembered for a while, and called no more often than is decent."""
 
 import ipaddress
+import re
 import threading
 import time
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from plugin_backend.domain.offers import Template
 from plugin_backend.sdk import clock
 from plugin_backend.sdk.connector import Connector
 
+_KEY = re.compile(r"[a-z2-7]{32}")
 _REMEMBER = 30.0
 _MOST_REMEMBERED = 10_000
 _SEEN_AGAIN = 3600.0
@@ -41,6 +43,8 @@ class Fronts:
 
     def find(self, key: str) -> Front | None:
         """The shop of this public key; what is remembered may be half a minute old."""
+        if not _KEY.fullmatch(key):
+            return None
         known = self._known.get(key)
         if known is not None and known.until > time.monotonic():
             return known

@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass, field
 
 from tests.bench.load import CONNECTIONS, PROCESSES, Load, Seen, Target
-from tests.bench.orders import BODY_BYTES
+from tests.bench.orders import BODY_BYTES, Orders
 from tests.bench.stand import SECRET, Stand, stand
 
 ROUNDS = 5
@@ -77,9 +77,9 @@ def _rungs(here: Stand) -> list[Rung]:
     _, bare = here.serve("bare", [*_GUNICORN, "tests.bench.rivals:bare()"])
     _, orm = here.serve("orm", [*_GUNICORN, "tests.bench.rivals:orm()"])
     return [
-        Rung("product", Target(web, path, SECRET), keeps=shop),
-        Rung("bare Flask view", Target(bare, "/hooks/any", SECRET)),
-        Rung("one ORM insert", Target(orm, f"/hooks/{other}", SECRET), keeps=other),
+        Rung("product", Target(web, Orders(web, path, SECRET)), keeps=shop),
+        Rung("bare Flask view", Target(bare, Orders(bare, "/hooks/any", SECRET))),
+        Rung("one ORM insert", Target(orm, Orders(orm, f"/hooks/{other}", SECRET)), keeps=other),
     ]
 
 

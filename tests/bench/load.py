@@ -16,9 +16,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from multiprocessing.synchronize import Barrier
 from types import TracebackType
-from typing import Self
-
-from tests.bench.orders import Orders
+from typing import Protocol, Self
 
 PROCESSES = 2
 CONNECTIONS = 16  # of each process: together as many as the bare server has threads
@@ -29,13 +27,20 @@ _LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 _barrier: list[Barrier] = []
 
 
+class Requests(Protocol):
+    """Makes the requests of one kind for one server."""
+
+    def request(self, number: int) -> bytes:
+        """The bytes of the request with this number, which no other has."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where the deliveries go, and the secret that signs them."""
+    """Where the requests go, and what makes them."""
 
     port: int
-    path: str
-    secret: str
+    requests: Requests
 
 
 @dataclass(slots=True)
@@ -119,8 +124,8 @@ class _Stretch:
 
     def __init__(self, target: Target, first: int, ahead: int) -> None:
         self._port = target.port
-        self._orders = Orders(target.port, target.path, target.secret)
-        self._requests = deque(self._orders.request(first + number) for number in range(ahead))
+        self._made = target.requests
+        self._requests = deque(self._made.request(first + number) for number in range(ahead))
         self._next = first + ahead
         self._poll = select.epoll()
         self._sockets: dict[int, socket.socket] = {}
@@ -177,7 +182,7 @@ class _Stretch:
 
     def _send(self, number: int, since: float) -> None:
         if not self._requests:
-            self._requests.append(self._orders.request(self._next))
+            self._requests.append(self._made.request(self._next))
             self._next += 1
         self._since[number] = since
         # Where it is closed already, the poll finds that out and replaces it.

@@ -20,6 +20,10 @@ def bare() -> Flask:
     def take(secret: str) -> Response:
         return Response(status=202)
 
+    @app.get("/plans")
+    def plans() -> Response:
+        return Response(b"{}", mimetype="application/json")
+
     return app
 
 

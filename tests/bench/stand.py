@@ -59,12 +59,16 @@ class Stand:
         """The product's web process, with the settings that every operator gets."""
         return self.serve("web", ["plugin_backend.cli", "web", "--port", "{port}"])
 
-    def add_shop(self) -> tuple[str, str]:
-        """A shop on WooCommerce: its id, and the path of its webhooks."""
+    def add_shop(self, *, charging: bool = False, secret: str = SECRET) -> tuple[str, str]:
+        """A shop on WooCommerce, with a gateway account if it is to charge: its id, and the path of its webhooks."""
         shop_id = onboarding.new_shop_id()
-        facts = {"url": "http://127.0.0.1:9/shop", "secret": SECRET}
+        facts = {"url": "http://127.0.0.1:9/shop", "secret": secret}
         with self.app.app_context(), transaction(shop_id) as session:
-            onboarding.add_shop(session, shop_id, platform="woocommerce", settings=facts, mode="test")
+            shop = onboarding.add_shop(session, shop_id, platform="woocommerce", settings=facts, mode="test")
+            if charging:
+                onboarding.add_account(
+                    session, shop, "sandbox", {"url": "http://127.0.0.1:9", "api_key": "k"}
+                )
             row_id = session.scalars(select(Connection.id)).one()
             return shop_id, merchants.hook_path(row_id, shop_id)
 

@@ -256,6 +256,17 @@ def test_a_signed_delivery_is_no_ping(golden: Golden) -> None:
     assert not connectors()[golden.platform].is_ping(golden.delivery)
 
 
+@EACH_PLATFORM
+@given(token=st.text(max_size=300) | st.from_regex(r"[0-9]{1,30}", fullmatch=True))
+def test_a_name_that_could_be_guessed_speaks_for_no_basket(platform: str, token: str) -> None:
+    """Whoever knows a token may speak for its basket: numbers and short words can be tried out."""
+    names = connectors()[platform].basket_keys(token)
+    assert isinstance(names, tuple)
+    if token.isdecimal() or len(token) < 16:
+        assert names == ()
+    assert all(token.partition("?")[0] in name for name in names)
+
+
 def test_woocommerces_hello_is_a_ping_in_exactly_its_own_form() -> None:
     kind = connectors()["woocommerce"]
     form = {"content-type": "application/x-www-form-urlencoded"}

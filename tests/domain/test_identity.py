@@ -47,9 +47,10 @@ def test_a_guest_who_signs_in_has_one_basket(house: TestHouse, shop: Shop) -> No
     his = story.cart(house, shop, "user-7", aliases=["guest-1"], amount_minor=12000)
     send(house, shop, told("cart.updated", his), "2")
 
-    assert baskets(house, shop) == {"cart:user-7": ("active", "")}
+    (stands,) = baskets(house, shop).values()
+    assert stands == ("active", "")
     with house.of(shop) as session:
-        row = session.scalars(select(Cart).where(Cart.key == "cart:user-7")).one()
+        row = session.scalars(select(Cart).where(Cart.state == "active")).one()
         assert (row.amount, sorted(row.keys)) == (12000, ["cart:guest-1", "cart:user-7"])
 
 
@@ -58,14 +59,17 @@ def test_what_the_shop_still_calls_the_guests_is_the_same_basket(house: TestHous
     house.travel(shop, minutes=1)
     send(house, shop, told("cart.deleted", {"id": "guest-1", "deleted_at": house.now(shop).isoformat()}), "2")
 
-    assert baskets(house, shop) == {"cart:user-7": ("lost", "removed")}
+    assert list(baskets(house, shop).values()) == [("lost", "removed")]
 
 
 def test_the_basket_that_was_touched_last_is_the_shoppers_one(house: TestHouse, shop: Shop) -> None:
     send(house, shop, told("cart.updated", story.cart(house, shop, "phone")), "1")
     house.travel(shop, minutes=1)
     send(house, shop, told("cart.updated", story.cart(house, shop, "laptop")), "2")
-    assert [state for state, _ in baskets(house, shop).values()] == ["lost", "active"]
+    assert {name: state for name, (state, _) in baskets(house, shop).items()} == {
+        "cart:phone": "lost",
+        "cart:laptop": "active",
+    }
 
     house.travel(shop, minutes=1)
     send(house, shop, told("cart.updated", story.cart(house, shop, "phone", amount_minor=7000)), "3")
@@ -131,11 +135,10 @@ def test_a_basket_that_an_offer_stands_for_keeps_it_until_its_shopper_asks_for_a
 def test_an_offer_that_is_being_accepted_does_not_give_way(house: TestHouse, shop: Shop) -> None:
     first = story.offered(house, shop, told("cart.updated", story.cart(house, shop, "phone")))
     accept(house, first)
-    house.travel(shop, minutes=1)
     body = told("cart.updated", story.cart(house, shop, "laptop"))
 
     assert story.outcome(house, shop, story.ask(house, shop, body, name="msg_3"))["state"] == "none"
-    assert story.verdicts(house, shop) == [("accepting", ""), ("not_sent", "another_offer_open")]
+    assert ("not_sent", "another_offer_open") in story.verdicts(house, shop)
 
 
 def accept(house: TestHouse, offer: dict[str, Any], **form: str) -> int:

@@ -573,7 +573,6 @@ PAGES: list[tuple[str, str, dict[str, Any]]] = [
 MAILS: list[tuple[str, Mail]] = [
     ("offer", OfferMail(SHOP, OFFER, "https://r.example/o/x", "https://r.example/u/x", "Léa")),
     ("offer", OfferMail(SHOP, SUBSCRIPTION, "https://r.example/o/x", "https://r.example/u/x")),
-    ("opt_in", OptInMail(SHOP, "https://r.example/c/x")),
     ("offer_after_decline", OfferMail(SHOP, OFFER, "https://r.example/o/x", "https://r.example/u/x")),
     ("plan_confirmed", PlanMail(SHOP, PLAN, "https://r.example/p/x")),
     ("plan_confirmed", PlanMail(SHOP, SUBSCRIBED, "https://r.example/p/x")),
@@ -642,6 +641,7 @@ MAILS: list[tuple[str, Mail]] = [
         ),
     ),
     ("refund_made", CreditMail(SHOP, SUBSCRIBED, "https://r.example/p/x", given_back=Money(100, "EUR"))),
+    ("opt_in", OptInMail(SHOP, "https://r.example/c/x")),
     ("sign_in", SignInMail("https://r.example/login/x", 15, "https://r.example")),
     ("check", CheckMail("https://r.example/shops/s/connection/mail/x", "Atelier & Fils <Luna>")),
 ]

@@ -10,7 +10,7 @@ from sqlalchemy import select, update
 from plugin_backend.domain import merchants
 from plugin_backend.domain.checkups import Checkup
 from plugin_backend.domain.hook_secrets import HookSecret
-from plugin_backend.domain.merchants import Connection, GatewayAccount, Shop
+from plugin_backend.domain.merchants import Connection, Shop
 from tests import plan_story, story
 from tests.connecting_story import KEYS, Woo, on_the_wire, settings_of
 from tests.house import STANDARD_SECRET, TestHouse
@@ -62,7 +62,7 @@ def test_the_checks_are_made_when_they_are_asked_for_and_name_the_menu_to_open(
     assert "The shop answers: ✓ Good" in told
     assert "WooCommerce > Settings > Advanced > REST API: add a key with Read/Write" in told
     assert "reprise gateway add --shop" in told
-    assert "> GET https://shop.example/wp-json/wc/v3/orders?per_page=...&page=..." in told
+    assert re.search(r"> GET https://shop\.example/wp-json/wc/v3/orders\S* < 401", told)
     assert KEYS["consumer_secret"] not in told
     french = text_of(operator.get(f"/shops/{shop.id}/connection?lang=fr").text)
     assert "WooCommerce > Réglages > Avancé > API REST" in french
@@ -105,13 +105,6 @@ def test_a_watching_shop_is_switched_on_where_it_could_keep_what_it_offers_and_o
     operator.post(f"/shops/{shop.id}/connection/switch", to="off")
     assert state(house, shop) == "watch_only"
     assert operator.post(f"/shops/{shop.id}/connection/switch", to="x").status_code == 400
-
-    with house.of(shop) as session:
-        session.execute(
-            update(GatewayAccount).where(GatewayAccount.shop_id == shop.id).values(shop_id="gone")
-        )
-        assert merchants.why_not_able(session, session.get_one(Shop, shop.id)) == "no_gateway"
-        session.rollback()
 
 
 def test_a_shop_without_a_gateway_cannot_be_switched_on(

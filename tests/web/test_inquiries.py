@@ -49,6 +49,14 @@ def test_a_basket_that_the_shop_signed_gets_its_plan_in_the_page(house: TestHous
     assert the_offer(house, shop).cause == "asked"
 
 
+def test_a_subscription_is_begun_for_the_basket_at_hand(house: TestHouse, mails: Letterbox) -> None:
+    shop = story.add_shop(house, kind="subscription")
+    offer = story.offered(house, shop, told("cart.updated", story.cart(house, shop)), lang="en")
+
+    assert offer["title"] == "Pay by subscription"
+    assert (offer["plan"]["count"], offer["plan"]["rhythm"]) == (None, {"unit": "month", "every": 1})
+
+
 def test_who_asks_again_is_led_to_the_same_offer(house: TestHouse, shop: Shop) -> None:
     basket = story.cart(house, shop)
     first = story.offered(house, shop, told("cart.updated", basket))
