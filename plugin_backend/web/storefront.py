@@ -182,6 +182,8 @@ def plan() -> Any:
     anew each time."""
     front: Front = g.front
     named = asking.plan(front.adapter)
+    if not named:
+        raise BadRequest("this way is too old, or was not signed by the shop")
     with transaction(front.shop.id) as session:
         row = session.get(Plan, (front.shop.id, named))
         if row is None:

@@ -1,7 +1,7 @@
 <?php
 /**
- * Filled in by your Reprise when you download the plugin from its connect page. Where it is not, the same four values
- * are typed under WooCommerce > Settings > Integration > Reprise.
+ * Filled in by your Reprise when you download the plugin from its connect page. What is not filled in is typed under
+ * WooCommerce > Settings > Integration > Reprise.
  *
  * @package Reprise
  */

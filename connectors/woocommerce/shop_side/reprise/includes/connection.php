@@ -32,16 +32,17 @@ final class Connection {
 
 	/** The connection, or null where a value is missing. What was filled in with the download wins over what was typed. */
 	public static function current(): ?Connection {
-		$values = self::downloaded();
-		if ( null === $values ) {
-			$values = self::whole( (array) get_option( self::OPTION, array() ) );
-		}
-		return null === $values ? null : new self( $values );
+		$values = self::downloaded() + self::filled( (array) get_option( self::OPTION, array() ) );
+		return array() === array_diff( self::NAMES, array_keys( $values ) ) ? new self( $values ) : null;
 	}
 
-	/** The values that came with the download, or null where it was a plain one. */
-	public static function downloaded(): ?array {
-		return self::whole( (array) require dirname( MAIN ) . '/connection.php' );
+	/**
+	 * The values that came with the download; none where it was a plain one.
+	 *
+	 * @return string[]
+	 */
+	public static function downloaded(): array {
+		return self::filled( (array) require dirname( MAIN ) . '/connection.php' );
 	}
 
 	/**
@@ -59,15 +60,20 @@ final class Connection {
 		);
 	}
 
-	private static function whole( array $values ): ?array {
+	/**
+	 * Those of the values that say something.
+	 *
+	 * @return string[]
+	 */
+	private static function filled( array $values ): array {
+		$found = array();
 		foreach ( self::NAMES as $name ) {
 			$value = isset( $values[ $name ] ) ? trim( (string) $values[ $name ] ) : '';
-			if ( '' === $value || 0 === strpos( $value, '@@' ) ) {
-				return null;
+			if ( '' !== $value && 0 !== strpos( $value, '@@' ) ) {
+				$found[ $name ] = $value;
 			}
-			$values[ $name ] = $value;
 		}
-		return $values;
+		return $found;
 	}
 
 	/** A secret is base64 behind `whsec_`; any other is taken as it is. */
