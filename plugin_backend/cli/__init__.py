@@ -34,6 +34,7 @@ _ROOMS = {
     "runs": ("run",),
     "shops": ("shop", "gateway", "user"),
     "vault": ("vault",),
+    "watching": ("watch",),
 }
 
 

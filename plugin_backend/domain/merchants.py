@@ -19,12 +19,13 @@ from plugin_backend.core.due import Due, Row, due_index
 from plugin_backend.core.house import house
 from plugin_backend.core.ids import new_id
 from plugin_backend.core.seal import Place, hash_key
-from plugin_backend.domain import dunning, moves, schedules, vault
+from plugin_backend.domain import dunning, moves, polls, schedules, vault
 from plugin_backend.domain.vault.uses import SETTINGS
 from plugin_backend.sdk import clock
 from plugin_backend.sdk.connector import Connector, settings_of
 from plugin_backend.sdk.errors import RepriseError
 from plugin_backend.sdk.gateway import Gateway
+from plugin_backend.sdk.http import Client
 
 
 class Unknown(RepriseError):
@@ -250,6 +251,7 @@ def connect(session: Session, shop: Shop, settings: Mapping[str, str]) -> Connec
     _seal_settings(session, row, settings, registry.connectors()[shop.platform])
     row.due_at = clock.now() + timedelta(days=1)
     session.add(row)
+    polls.begin(session, shop.id, row.id)
     open_door(session, "hook", hook_path(row.id, shop.id).rpartition("/")[2], shop.id, row.id)
     return row
 
@@ -329,10 +331,12 @@ def _can_write(session: Session, shop: Shop) -> bool:
     return connector_of(session, shop, connection, vault.Use("shop_call", connection.id)).can_write
 
 
-def connector_of(session: Session, shop: Shop, row: Connection, use: vault.Use) -> Connector:
-    """The shop's connector, with its settings opened: for workers."""
+def connector_of(
+    session: Session, shop: Shop, row: Connection, use: vault.Use, http: Client | None = None
+) -> Connector:
+    """The shop's connector, with its settings opened: for workers. It speaks through ``http`` where that is given."""
     return registry.connectors()[row.platform](
-        _open_settings(session, row, use), house().http(private=shop.test)
+        _open_settings(session, row, use), http or house().http(private=shop.test)
     )
 
 
@@ -362,6 +366,12 @@ def _seal_settings(session: Session, row: Any, settings: Mapping[str, str], adap
     row.settings = vault.seal(session, _place(row), json.dumps(dict(settings)).encode())
     door = json.dumps(dict(adapter.door(settings))).encode()
     row.door_settings = house().keys.seal_for_door(_place(row), door)
+
+
+def forget_keys(session: Session, shop: Shop, row: Connection) -> None:
+    """Of a connection that is over only what judging a webhook needs is kept."""
+    kept = {"url": shop.address, **_door_settings(row)}
+    _seal_settings(session, row, kept, registry.connectors()[row.platform])
 
 
 def _open_settings(session: Session, row: Any, use: vault.Use) -> dict[str, str]:

@@ -2,18 +2,18 @@
 nothing is due. Every ask of the outside is made here, between two transactions of the domain."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from datetime import timedelta
 from typing import Any
 
 import structlog
-from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from plugin_backend.core import due
 from plugin_backend.core.db import Base, transaction
 from plugin_backend.core.house import house
-from plugin_backend.domain import cases, erasing, inbox, letters, merchants, offers, vault
+from plugin_backend.domain import cases, erasing, inbox, leaving, letters, merchants, offers, vault
 from plugin_backend.domain.carts import Cart
 from plugin_backend.domain.inbox import DeliveryRow
 from plugin_backend.domain.merchants import Connection, Shop
@@ -24,6 +24,8 @@ from plugin_backend.worker import (
     charging,
     comparing,
     delivering,
+    looking,
+    polling,
     presenting,
     probing,
     reading,
@@ -35,7 +37,6 @@ log = structlog.get_logger(__name__)
 
 # A drain that is not done soon (rows come in faster than they are worked off) lets the other bells have their turn.
 TURN_SECONDS = 5.0
-_ALONE = text("SELECT pg_advisory_xact_lock(hashtextextended(:work, 0))")
 
 
 def drain(bell: str, shop_id: str) -> None:
@@ -70,13 +71,17 @@ def timers() -> list[tuple[type[Any], str]]:
     )
 
 
-def each(shop: Shop, model: type[Any], work: Callable[[Session, Shop, Any], None]) -> int:
-    """Do ``work`` for a batch of due rows in one transaction, asking nobody. A row that cannot be worked is set aside
-    for a person and does not hold up the others."""
+def each(
+    shop: Shop,
+    model: type[Any],
+    work: Callable[[Session, Shop, Any], None],
+    only: Collection[str] | None = None,
+) -> int:
+    """Do ``work`` for a batch of due rows, of ``only`` these ids where they are given, in one transaction, asking nobody.
+    A row that cannot be worked is set aside for a person and does not hold up the others."""
     with transaction(shop.id) as session:
-        # One after the other within a shop: two batches would lock the same carts in different orders.
-        session.execute(_ALONE, {"work": f"{model.__tablename__} {shop.id}"})
-        rows = due.lock_due(session, model, shop.id)
+        due.alone(session, shop.id, model.__tablename__)
+        rows = due.lock_due(session, model, shop.id, only=only)
         for row in rows:
             set_aside_on_surprise(session, shop, row, work)
     return len(rows)
@@ -106,8 +111,9 @@ def read(shop: Shop) -> int:
 
 
 def make_offers(shop: Shop) -> int:
-    """Carts whose moment has come get their offer, or a reason why not."""
-    return each(shop, Cart, _make_offer)
+    """Carts whose moment has come get their offer, or a reason why not, once the shop was asked what became of them."""
+    ids = looking.ready(shop)
+    return each(shop, Cart, _make_offer, only=ids) if ids else 0
 
 
 def _make_offer(session: Session, shop: Shop, cart: Cart) -> None:
@@ -131,7 +137,8 @@ def tidy(shop: Shop) -> int:
     def work(session: Session, shop: Shop, row: Connection) -> None:
         inbox.purge_bodies(session, shop.id, clock.real_now())
         retiring.destroy_keys(session, shop.id, clock.real_now())
-        row.rest(clock.now() + due.DAY)
+        more = leaving.carry_out(session, shop)
+        row.rest(clock.now() + (timedelta(0) if more else due.DAY))
 
     done = each(shop, Connection, work)
     if done:
@@ -153,6 +160,7 @@ def seal(shop: Shop) -> int:
 
 DRAINS: dict[str, Callable[[Shop], int]] = {
     "read": read,
+    "poll": polling.poll,
     "offer": make_offers,
     "expire": expire_offers,
     "deliver": delivering.deliver,

@@ -12,6 +12,7 @@ from plugin_backend.core.render.words import LABELS
 from plugin_backend.core.views import Action, DetailView, Fact, Row, Section
 from plugin_backend.domain import merchants, objects
 from plugin_backend.domain.books import Json
+from plugin_backend.domain.customers import Customer
 from plugin_backend.domain.merchants import Shop
 from plugin_backend.domain.messages import Message
 from plugin_backend.sdk.money import Money
@@ -256,6 +257,7 @@ def _actions(shop: Shop, noun: str, shown: Json) -> list[Action]:
             decisions = actions.decisions(shown["kind"])
             return [
                 *_same_here(here, shown),
+                *_asked_for_data(here, shown),
                 *_asked_to_forget(here, shown),
                 *(_button(word, f"{here}/cases/{shown['id']}/resolve/{word}") for word in decisions),
             ]
@@ -284,6 +286,13 @@ def _forget(here: str, customer: Json | None) -> list[Action]:
     return [Action("erase", f"{here}/customers/{customer['id']}/erase", leads=True)]
 
 
+def _asked_for_data(here: str, case: Json) -> list[Action]:
+    """A customer asks what is kept of him: the way to all of it, where he is known."""
+    if case["kind"] != "data_requested" or not case["subject"].startswith(f"{Customer.prefix}_"):
+        return []
+    return [Action("data", f"{here}/customers/{case['subject']}/data", leads=True)]
+
+
 def _asked_to_forget(here: str, case: Json) -> list[Action]:
     """A platform passed on a customer's wish that could not be done by itself."""
     if case["kind"] != "customer_redacted" or "reason" not in case["facts"]:
@@ -302,6 +311,8 @@ def _raw(noun: str, shown: Json) -> str:
         case "messages":
             return str(shown["text"])
         case "cases":
+            if exchange := shown["facts"].get("exchange"):
+                return str(exchange)
             other: dict[str, Any] = {
                 name: value for name, value in shown["facts"].items() if name not in LABELS
             }
