@@ -3,11 +3,10 @@ kept, and the shop is only read: it needs a key that may read, and neither a dat
 
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -140,23 +139,23 @@ def _err() -> Any:
 def _pages(connector: Connector, kind: Kind, since: datetime) -> Iterator[Page]:
     cursor = ""
     while True:
-        page = _patiently(partial(connector.fetch, kind, since, cursor))
+        page = _patiently(connector, kind, since, cursor)
         yield page
         cursor = page.cursor
         if not cursor:
             return
 
 
-def _patiently(ask: Callable[[], Page]) -> Page:
+def _patiently(connector: Connector, kind: Kind, since: datetime, cursor: str) -> Page:
     """Ask again where the shop did not answer, or says later."""
     for wait in range(1, _TRIES):
         try:
-            return ask()
+            return connector.fetch(kind, since, cursor)
         except (NoAnswer, Refused) as error:
             if error.permanent:
                 raise
             time.sleep(2**wait)
-    return ask()
+    return connector.fetch(kind, since, cursor)
 
 
 def _told(found: Report, days: int) -> dict[str, Any]:

@@ -136,7 +136,7 @@ class Memory:
             granted=it["granted"],
             since=last is not None and datetime.fromisoformat(last) >= at,
             before=first is not None and datetime.fromisoformat(first) < at,
-            lines=tuple(_line_of(line) for line in it["lines"]),
+            lines=tuple(line_of(line) for line in it["lines"]),
         )
 
 
@@ -192,7 +192,7 @@ def _line_as_json(line: sdk.Line) -> list[Any]:
     return [line.title, line.quantity, None if line.total is None else line.total.as_json()]
 
 
-def _line_of(line: Sequence[Any]) -> BasketLine:
+def line_of(line: Sequence[Any]) -> BasketLine:
     title, quantity, total = line
     return BasketLine(title, quantity, None if total is None else _money(total))
 

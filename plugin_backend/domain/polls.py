@@ -89,6 +89,13 @@ def want_webhooks(session: Session, shop_id: str) -> None:
             row.due_at = now
 
 
+def webhooks_made(session: Session, shop_id: str, states: list[dict[str, str]]) -> None:
+    """A person had the webhooks made just now; the next look at them is tomorrow's."""
+    row = of_shop(session, shop_id)
+    row.webhooks, row.webhooks_at = list(states), clock.now()
+    row.webhooks_due = clock.now() + delays.DELAYS.webhooks
+
+
 def take(session: Session, shop_id: str, poll_id: str) -> bool:
     """Lease a poll to the caller before its time; False where another has it."""
     found = select(Poll).where(Poll.shop_id == shop_id, Poll.id == poll_id)

@@ -65,6 +65,7 @@ def _objects(session: Session, shop: Shop, customer: Customer, noun: str) -> lis
     model: Any = _HIS_OWN[noun]
     ids = select(model.id).where(model.shop_id == shop.id, model.customer_id == customer.id)
     shown = [
-        objects.show_object(session, shop.id, noun, row_id) for row_id in session.scalars(ids.order_by(model.id))
+        objects.show_object(session, shop.id, noun, row_id)
+        for row_id in session.scalars(ids.order_by(model.id))
     ]
     return [{name: value for name, value in one.items() if name not in _INTERNAL} for one in shown]

@@ -30,6 +30,7 @@ from plugin_backend.worker import (
     probing,
     reading,
     refunding,
+    watching,
 )
 from plugin_backend.worker.erasing import erase
 
@@ -161,6 +162,7 @@ def seal(shop: Shop) -> int:
 DRAINS: dict[str, Callable[[Shop], int]] = {
     "read": read,
     "poll": polling.poll,
+    "watch": watching.watch,
     "offer": make_offers,
     "expire": expire_offers,
     "deliver": delivering.deliver,

@@ -35,9 +35,7 @@ def shop(house: TestHouse) -> Shop:
 
 def tell(house: TestHouse, shop: Shop, event: sdk.ShopEvent) -> None:
     with house.of(shop) as session:
-        reading.take_in(
-            session, merchants.get_shop(session, shop.id), event, clock.now(), told_by="dlv_told"
-        )
+        reading.take_in(session, merchants.get_shop(session, shop.id), event, clock.now(), told_by="dlv_told")
 
 
 def open_cases(house: TestHouse, shop: Shop) -> list[tuple[str, str]]:

@@ -62,11 +62,11 @@ def test_a_webhook_that_is_switched_off_is_noticed_put_back_and_its_gap_filled(w
 
     woo.set_webhooks(status="disabled")
     missed = woo.leave("second@example.test")
-    woo.house.travel(woo.shop, hours=1)
+    woo.house.travel(woo.shop, minutes=20)
     assert f"order:{missed}" in woo.carts()
     assert woo.cases() == []
 
-    woo.house.travel(woo.shop, hours=1)
+    woo.house.travel(woo.shop, hours=1, minutes=10)
     assert woo.cases() == ["webhooks_repaired", "webhooks_silent"]
     assert {hook["status"] for hook in woo.webhooks()} == {"active"}
 

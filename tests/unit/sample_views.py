@@ -53,6 +53,7 @@ from plugin_backend.core.views import (
     Tab,
     TourStep,
     TourView,
+    WatchView,
 )
 from plugin_backend.sdk.money import Money
 
@@ -426,6 +427,29 @@ PAGES: list[tuple[str, str, dict[str, Any]]] = [
                 (Row((Link("col_1", "/s/1/collections/1"), Reason("run_held"))),),
                 AT,
                 (RunAccount("sandbox", True, "/s/1/a/1"), RunAccount("sandbox", False, "/s/1/a/2")),
+            ),
+        )
+    ),
+    *(
+        (name, "dashboard/watch.html", {"dashboard": DASHBOARD, "view": view, "csrf": "c"})
+        for name, view in (
+            ("watch", WatchView("/s/1/watch", 90)),
+            ("watch failed", WatchView("/s/1/watch", 90, problem=Reason("cannot_be_asked"))),
+            ("watch running", WatchView("/s/1/watch", 90, running=True, done=300, total=10_000)),
+            ("watch somewhere", WatchView("/s/1/watch", 90, running=True, done=300)),
+            (
+                "watch done",
+                WatchView(
+                    "/s/1/watch",
+                    90,
+                    found=True,
+                    unpaid=212,
+                    declined=31,
+                    amounts=(Money(1423000, "EUR"),),
+                    offerable=187,
+                    by_mail=20,
+                    offerable_amounts=(Money(1200000, "EUR"), Money(900, "JPY")),
+                ),
             ),
         )
     ),

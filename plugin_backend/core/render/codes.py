@@ -166,6 +166,7 @@ REASONS: Mapping[str, str] = {
     "charge_open": N_("A payment of this customer is under way or in doubt: wait until it is settled"),
     "refund_open": N_("A refund to this customer is under way: wait until it is settled"),
     "dispute_open": N_("A payment of this customer is disputed: wait until the dispute has ended"),
+    "cannot_be_asked": N_("The shop cannot be asked for its orders: a key that may read them is missing"),
     "nothing_kept": N_("Nothing is kept of this customer"),
     "disconnected": N_("The shop has disconnected us"),
     "by_hand": N_("Asked for by hand"),

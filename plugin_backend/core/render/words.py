@@ -44,6 +44,11 @@ LISTS: Mapping[str, ListWords] = {
         ),
         N_("Nothing falls due within the next 24 hours."),
     ),
+    "watch": ListWords(
+        N_("What was lost"),
+        N_("What the shop lost before it was connected, and what of that could have been offered."),
+        N_("Nobody has looked back yet."),
+    ),
     "carts": ListWords(
         N_("Carts"),
         N_("Baskets that shoppers filled, and what became of them."),

@@ -91,9 +91,7 @@ class Sale(Row, Base):
 def forget_strangers(session: Session, shop_id: str) -> None:
     """Forget what is told by baskets of which nobody knows whose they are."""
     nothing = {"lines": [], "told": {}, "platform_id": "", "locale": "", "country": "", "content_hash": ""}
-    session.execute(
-        update(Cart).where(Cart.shop_id == shop_id, Cart.customer_id.is_(None)).values(**nothing)
-    )
+    session.execute(update(Cart).where(Cart.shop_id == shop_id, Cart.customer_id.is_(None)).values(**nothing))
 
 
 def lines_as_json(lines: tuple[sdk.Line, ...]) -> list[dict[str, Any]]:

@@ -15,13 +15,14 @@ from plugin_backend.web.dashboard import (
     session,
     settings,
     visitors,
+    watching,
 )
 
 dashboard = Blueprint("dashboard", __name__)
 dashboard.before_request(visitors.refuse_foreign_forms)
 dashboard.after_request(frame.remember_language)
 dashboard.register_blueprint(session.entrance)
-for room in (session, home, lists, details, crediting, forgetting, actions, running, settings):
+for room in (session, home, lists, details, crediting, forgetting, actions, running, settings, watching):
     room.pages.before_request(visitors.require)
     dashboard.register_blueprint(room.pages)
 

@@ -143,7 +143,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "plans": ("collections", "credits", "refunds", "disputes"),
     "collections": ("attempts",),
 }
-_PREVIEW_POLICY = (
+PREVIEW_POLICY = (
     "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src https: data:; frame-ancestors 'self'"
 )
 
@@ -175,7 +175,7 @@ def preview(shop_id: str, row_id: str) -> Response:
         if message is None:
             raise NotFound(f"no message {row_id}")
         response = Response(message.html, mimetype="text/html")
-    response.headers["Content-Security-Policy"] = _PREVIEW_POLICY
+    response.headers["Content-Security-Policy"] = PREVIEW_POLICY
     response.headers["X-Frame-Options"] = "SAMEORIGIN"
     response.headers["Cache-Control"] = "no-store"
     return response

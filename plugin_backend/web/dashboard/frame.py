@@ -73,6 +73,7 @@ def _around(shop: Shop, tab: str) -> DashboardView:
             Tab("home", f"/shops/{shop.id}/"),
             *(Tab(noun, f"/shops/{shop.id}/{noun}") for noun in objects.NOUNS),
             Tab("run", f"/shops/{shop.id}/run"),
+            Tab("watch", f"/shops/{shop.id}/watch"),
             Tab("settings", f"/shops/{shop.id}/settings"),
         ),
         tab=tab,
