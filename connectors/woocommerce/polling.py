@@ -5,7 +5,14 @@ from typing import Any, Literal
 
 from connectors.woocommerce.api import Api, Listed
 from connectors.woocommerce.payload import Order, events_of
-from plugin_backend.sdk.connector import OrderCancelled, OrderPlaced, OrderRefunded, Page, ShopEvent
+from plugin_backend.sdk.connector import (
+    OrderCancelled,
+    OrderFulfilled,
+    OrderPlaced,
+    OrderRefunded,
+    Page,
+    ShopEvent,
+)
 from plugin_backend.sdk.errors import NoAnswer, Unreadable
 from plugin_backend.sdk.payload import Whole
 
@@ -17,7 +24,7 @@ _STATUSES = {"carts": "checkout-draft,pending,failed,trash", "orders": "any"}
 _NUMBER = Whole()
 # What is read of an order: all else costs the shop time to put together, seconds for a hundred orders.
 _ORDER = (
-    "id,status,currency,total,date_created_gmt,date_modified_gmt,date_paid_gmt,customer_id,created_via,"
+    "id,status,currency,total,date_created_gmt,date_modified_gmt,date_paid_gmt,date_completed_gmt,customer_id,created_via,"
     "payment_method,billing,shipping,refunds,meta_data"
 )
 _FIELDS = {"carts": f"{_ORDER},line_items,payment_url", "orders": _ORDER}
@@ -88,4 +95,5 @@ def _told(value: dict[str, Any]) -> list[ShopEvent]:
 
 def _fits(event: ShopEvent, kind: Literal["carts", "orders"]) -> bool:
     """Whether a poll for ``kind`` asked for this event."""
-    return isinstance(event, OrderPlaced | OrderCancelled | OrderRefunded) == (kind == "orders")
+    of_orders = isinstance(event, OrderPlaced | OrderCancelled | OrderRefunded | OrderFulfilled)
+    return of_orders == (kind == "orders")

@@ -2,6 +2,7 @@
 kept, and the shop is only read: it needs a key that may read, and neither a database nor an address of our own."""
 
 import secrets
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -125,15 +126,11 @@ def _look_back(connector: Connector, shop: _Shop, days: int) -> Report:
                 if bar is None:
                     length = page.total if page.total is not None else max(page.listed, 1)
                     bar = stack.enter_context(
-                        click.progressbar(length=length, label=_BARS[kind], file=_err())
+                        click.progressbar(length=length, label=_BARS[kind], file=sys.stderr)
                     )
                 bar.length = max(bar.length, bar.pos + page.listed)
                 bar.update(page.listed)
     return hindsight.report(memory.baskets(), shop.rules)
-
-
-def _err() -> Any:
-    return click.get_text_stream("stderr")
 
 
 def _pages(connector: Connector, kind: Kind, since: datetime) -> Iterator[Page]:

@@ -1,5 +1,6 @@
 """What a connected shop lost before it was connected: asked for once, by a worker, a page at a time."""
 
+from copy import deepcopy
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -92,10 +93,10 @@ def prepare(session: Session, shop: Shop) -> Asked | None:
 def turn(session: Session, shop: Shop, kind: Kind, page: sdk.Page, look: Look) -> bool:
     """Remember what a page told; False where it was the last, and the look has come to its end."""
     row = _locked(session, shop.id)
-    memory = Memory(row.secret, {**row.seen})
+    # A deep copy: what is changed in place is not seen to have changed, and would not be kept.
+    memory = Memory(row.secret, deepcopy(row.seen))
     memory.see(page.events)
-    # A copy, so that the change is noticed.
-    row.seen = {**memory.state}
+    row.seen = memory.state
     row.done, row.tries = row.done + page.listed, 0
     if page.total is not None and not row.cursor:
         row.total = (row.total or 0) + page.total

@@ -82,6 +82,8 @@ def take_in(session: Session, shop: Shop, event: shop_sdk.ShopEvent, at: datetim
             if event.full:
                 shopside.order_stopped(session, shop.id, event.order_key, "refunded in the shop")
             billing.refunded_in_shop(session, shop.id, event)
+        case shop_sdk.OrderFulfilled():
+            shopside.order_supplied(session, shop, event.order_key, event.at + shop.clock_offset)
         case shop_sdk.CustomerRedacted():
             leaving.redacted(session, shop, event, told_by)
         case shop_sdk.CustomerDataRequested():

@@ -1,5 +1,6 @@
 """What the shop does by itself to the order of a running plan: nothing more is collected, and a person decides."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from plugin_backend.domain import plans
 from plugin_backend.domain.cases import Case
 from plugin_backend.domain.merchants import Shop
 from plugin_backend.domain.plans import Collection, Plan
+from plugin_backend.sdk import clock
 from plugin_backend.sdk.money import Money
 from tests import plan_story
 from tests.house import TestHouse
@@ -77,3 +79,37 @@ def test_another_order_in_the_trash_stops_nothing(house: TestHouse, shop: Shop, 
     house.woo(shop, "order.deleted", {"id": 1043})
     house.rest(shop)
     assert standing(house, shop, plan_id)[0] == "active"
+
+
+def completed(hours: int) -> dict[str, Any]:
+    """The order was sent so many hours after now."""
+    at = clock.real_now() + timedelta(hours=hours)
+    done = {"status": "completed", "date_paid_gmt": "2026-11-22T12:00:00"}
+    return ORDER | done | {"date_completed_gmt": at.replace(tzinfo=None).isoformat(timespec="seconds")}
+
+
+def test_an_order_that_is_sent_after_the_acceptance_changes_nothing(
+    house: TestHouse, shop: Shop, plan_id: str
+) -> None:
+    house.woo(shop, "order.updated", completed(1))
+    house.rest(shop)
+    with house.of(shop) as session:
+        supplied = session.get_one(Plan, (shop.id, plan_id)).supplied_at
+    assert supplied is not None
+    assert abs(supplied - clock.real_now() - timedelta(hours=1)) < timedelta(minutes=5)
+    assert standing(house, shop, plan_id)[0] == "active"
+    assert "supplied_early" not in [kind for kind, _ in cases(house, shop)]
+
+
+def test_an_order_that_was_sent_before_may_be_paid_too_late_and_a_person_decides(
+    house: TestHouse, shop: Shop, plan_id: str
+) -> None:
+    """Three payments on days 0, 25 and 50 of the acceptance: the last is on day 53 of a supply three days before."""
+    for hours in (1, -72, -48):
+        house.woo(shop, "order.updated", completed(hours), **{"X-WC-Webhook-Delivery-ID": f"d{hours}"})
+        house.rest(shop)
+    assert "supplied_early" in [kind for kind, _ in cases(house, shop)]
+    with house.of(shop) as session:
+        supplied = session.get_one(Plan, (shop.id, plan_id)).supplied_at
+    assert supplied is not None
+    assert clock.real_now() - supplied > timedelta(hours=71)

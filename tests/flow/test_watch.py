@@ -16,7 +16,6 @@ import pytest
 from sqlalchemy import select
 
 from plugin_backend.domain.lookbacks import Lookback
-
 from tests.flow.shop_process import ROOT, running_shop, visit
 from tests.house import SECRET, TestHouse
 from tests.shop_story import KEYS, connected_woo

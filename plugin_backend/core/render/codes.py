@@ -347,6 +347,7 @@ CASES: Mapping[str, str] = {
     "not_listed": N_("The gateway does not list a payment that is in our books"),
     "not_reconciled": N_("The list of the gateway cannot be had"),
     "quarantine": N_("After a restore: nothing is charged until it is known what the gateway took meanwhile"),
+    "supplied_early": N_("The order was sent so early that its last payment comes later than the law allows"),
     "unknown_capture": N_("The gateway took a payment that we know nothing of"),
     "unknown_refund": N_("The gateway gave back a payment without us"),
     "webhooks_missing": N_("Webhooks are missing in the shop and could not be made"),

@@ -184,6 +184,7 @@ LABELS: Mapping[str, str] = {
     "started_at": N_("Begun"),
     "state": N_("State"),
     "subject": N_("Subject"),
+    "supplied_at": N_("Sent by the shop"),
     "taken_off": N_("Taken off"),
     "template": N_("Offer template"),
     "theirs_only": N_("Only at the gateway"),

@@ -614,6 +614,7 @@ def make_tables() -> None:
         sa.Column("anchor", sa.DateTime(timezone=True), nullable=False),
         sa.Column("order_key", sa.Text(), nullable=False),
         sa.Column("paying", sa.Text(), nullable=False),
+        sa.Column("supplied_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),

@@ -67,6 +67,7 @@ FACTS: dict[str, tuple[tuple[str, str], ...]] = {
         ("country", "country"),
         ("locale", "language"),
         ("started_at", "started_at"),
+        ("supplied_at", "supplied_at"),
         ("ended_at", "ended_at"),
         ("due_at", "due_at"),
         ("card.brand", "card"),
