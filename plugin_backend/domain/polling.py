@@ -223,3 +223,12 @@ def standing(session: Session, shop: Shop, moment: datetime) -> Standing:
     if soonest > now:
         return Standing(known=False, able=bool(poll.able), again_at=soonest)
     return Standing(False, bool(poll.able), now + delays.DELAYS.between_polls, poll.id)
+
+
+def outdated_until(session: Session, shop: Shop) -> datetime | None:
+    """When it may be known again what happened in the shop; None where it is known well enough, or cannot be."""
+    poll, now = polls.of_shop(session, shop.id), clock.now()
+    if not poll.able or not registry.connectors()[shop.platform].capabilities.polling:
+        return None
+    fresh = poll.asked_at is not None and now - poll.asked_at < delays.DELAYS.poll * 1.5
+    return None if fresh else now + delays.DELAYS.poll_again

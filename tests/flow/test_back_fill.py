@@ -9,12 +9,15 @@ from sqlalchemy import select, update
 from plugin_backend.core import delays
 from plugin_backend.domain import polls
 from plugin_backend.domain.cases import Case
+from plugin_backend.domain.messages import Message
+from plugin_backend.domain.outbox import Out
 from plugin_backend.domain.polls import Poll
 from plugin_backend.sdk import clock
 from plugin_backend.worker import polling
 from tests.contract.gateway_process import SandboxProcess
 from tests.house import TestHouse
 from tests.letterbox import Letterbox
+from tests.offer_story import forward, judge
 from tests.shop_story import Woo, connected_woo
 
 
@@ -53,12 +56,18 @@ def test_a_day_without_deliveries_loses_no_cart_and_no_order_and_mails_nobody_wh
     assert not written_to & set(bought.values())
 
 
+def our_webhooks(woo: Woo) -> set[str]:
+    """How those stand that we need; the shop has others."""
+    topics = {told["topic"] for told in woo.poll().webhooks}
+    return {hook["status"] for hook in woo.webhooks() if hook["topic"] in topics}
+
+
 def test_a_webhook_that_is_switched_off_is_noticed_put_back_and_its_gap_filled(woo: Woo) -> None:
     with woo.house.of(woo.shop) as session:
         polls.want_webhooks(session, woo.shop.id)
     woo.leave("first@example.test")
     woo.house.rest(woo.shop)
-    assert {hook["status"] for hook in woo.webhooks()} == {"active"}
+    assert our_webhooks(woo) == {"active"}
 
     woo.set_webhooks(status="disabled")
     missed = woo.leave("second@example.test")
@@ -68,7 +77,7 @@ def test_a_webhook_that_is_switched_off_is_noticed_put_back_and_its_gap_filled(w
 
     woo.house.travel(woo.shop, hours=1, minutes=10)
     assert woo.cases() == ["webhooks_repaired", "webhooks_silent"]
-    assert {hook["status"] for hook in woo.webhooks()} == {"active"}
+    assert our_webhooks(woo) == {"active"}
 
     woo.leave("third@example.test")
     woo.house.travel(woo.shop, minutes=15)
@@ -131,6 +140,23 @@ def test_nobody_is_written_to_while_the_shop_cannot_be_asked(woo: Woo, mails: Le
     woo.house.travel(woo.shop, minutes=20)
     assert [mail["To"] for mail in mails.messages] == ["waits@example.test"]
     assert woo.cases() == []
+
+
+def test_a_mail_that_could_not_leave_is_asked_about_again(woo: Woo, mails: Letterbox) -> None:
+    """The mail server was away while the basket was bought, and the webhook of that was lost."""
+    number = woo.leave("ana@example.test")
+    woo.house.rest(woo.shop)
+    forward(woo.house, woo.shop, hours=1, minutes=1)
+    judge(woo.house, woo.shop)
+    woo.connect(webhooks=False)
+    woo.change(number, status="processing")
+    with woo.house.of(woo.shop) as session:
+        session.execute(update(Out).values(tries=1, due_at=clock.now() + timedelta(hours=2)))
+    woo.house.travel(woo.shop, hours=3)
+    assert mails.messages == []
+    with woo.house.of(woo.shop) as session:
+        (message,) = session.scalars(select(Message))
+        assert (message.state, message.reason) == ("suppressed", "the offer is withdrawn")
 
 
 def test_a_shop_that_talks_nonsense_stops_no_other_shop(
