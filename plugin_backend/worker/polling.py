@@ -98,9 +98,11 @@ def _take_in(shop: Shop, asked: Round, kind: Kind, page: sdk.Page) -> None:
 
 
 def _one(session: Session, shop: Shop, asked: Round, event: sdk.ShopEvent) -> bool:
-    """Take in one event; True where nobody had told it. One that cannot be taken in is a fault of ours and must not cost
-    the others behind it their turn."""
+    """Take in one event; True where nobody had told it. A basket that stands as it is known to is left alone. One that
+    cannot be taken in is a fault of ours and must not cost the others behind it their turn."""
     known = carts.knows(session, shop.id, event)
+    if known and isinstance(event, sdk.CartChanged | sdk.PaymentFailed):
+        return False
     try:
         with session.begin_nested():
             reading.take_in(session, shop, event, clock.now(), told_by=asked.poll_id)

@@ -654,6 +654,7 @@ def make_tables() -> None:
         sa.Column("locale", sa.Text(), nullable=False),
         sa.Column("ip", sa.Text(), nullable=False),
         sa.Column("shown_amount", sa.BigInteger(), nullable=True),
+        sa.Column("shown_currency", sa.Text(), nullable=False),
         sa.Column("asked", sa.Integer(), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
