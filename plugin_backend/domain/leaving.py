@@ -91,6 +91,7 @@ def carry_out(session: Session, shop: Shop) -> bool:
     for customer in found:
         _forget(session, shop, customer, asked_by=REDACTED)
     carts.forget_strangers(session, shop.id)
+    inbox.purge_bodies(session, shop.id, clock.real_now() + inbox.KEEP_BODIES)
     return len(found) == due.BATCH
 
 

@@ -125,9 +125,17 @@ def fail(session: Session, shop: Shop, asked: Round, error: RepriseError) -> Non
     _rest(poll, min(delays.DELAYS.poll_again * 2 ** min(poll.failures - 1, 20), delays.DELAYS.poll))
 
 
-def webhooks_stand(
-    session: Session, shop: Shop, asked: Round, states: list[sdk.WebhookState], why_not: str = ""
-) -> None:
+def webhooks_unknown(session: Session, shop: Shop, asked: Round, error: RepriseError) -> None:
+    """The webhooks could not be looked at: that is tried again within the hour. Where the shop says no, a person is
+    told."""
+    poll = _locked(session, shop.id, asked.poll_id)
+    poll.webhooks_due = clock.now() + delays.DELAYS.unheard
+    if error.permanent:
+        reason = str(error)[:300]
+        cases.open_case(session, shop.id, "webhooks_missing", poll.connection_id, reason=reason)
+
+
+def webhooks_stand(session: Session, shop: Shop, asked: Round, states: list[sdk.WebhookState]) -> None:
     """How the webhooks stand in the shop, now that they were looked at. Those that had been there and were put back, and
     those that could not be, are told to a person."""
     poll = _locked(session, shop.id, asked.poll_id)
@@ -136,15 +144,12 @@ def webhooks_stand(
     missing = [it.topic for it in states if it.state == "missing"]
     if mended:
         cases.open_case(session, shop.id, "webhooks_repaired", poll.connection_id, topics=", ".join(mended))
-    if missing or why_not:
-        facts = {"topics": ", ".join(missing)} if missing else {"reason": why_not}
-        cases.open_case(session, shop.id, "webhooks_missing", poll.connection_id, **facts)
-    elif states:
+    if missing:
+        cases.open_case(session, shop.id, "webhooks_missing", poll.connection_id, topics=", ".join(missing))
+    else:
         cases.settle(session, shop.id, "webhooks_missing", poll.connection_id, "they are there again")
-    poll.webhooks_due = clock.now() + delays.DELAYS.webhooks
-    if not why_not:
-        poll.webhooks = [{"topic": it.topic, "state": it.state} for it in states]
-        poll.webhooks_at = clock.now()
+    poll.webhooks = [{"topic": it.topic, "state": it.state} for it in states]
+    poll.webhooks_at, poll.webhooks_due = clock.now(), clock.now() + delays.DELAYS.webhooks
 
 
 def _kind(poll: Poll) -> Kind:

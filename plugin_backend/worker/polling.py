@@ -60,11 +60,13 @@ def _webhooks(shop: Shop, asked: Round) -> None:
     what it can be asked."""
     assert_no_transaction()
     try:
-        states, why_not = list(asked.connector.ensure_webhooks(asked.hook)), ""
+        states = list(asked.connector.ensure_webhooks(asked.hook))
     except RepriseError as error:
-        states, why_not = [], str(error)[:300]
+        with transaction(shop.id) as session:
+            polling.webhooks_unknown(session, shop, asked, error)
+        return
     with transaction(shop.id) as session:
-        polling.webhooks_stand(session, shop, asked, states, why_not)
+        polling.webhooks_stand(session, shop, asked, states)
 
 
 def _pages(shop: Shop, asked: Round) -> bool:
