@@ -28,7 +28,9 @@ def disconnect(session: Session, shop_id: str, *, redact: bool) -> None:
         offers.withdraw(session, offer, DISCONNECTED)
     connection = merchants.connection_of(session, shop_id)
     merchants.forget_keys(session, shop, connection)
-    polls.of_shop(session, shop_id).rest(None)
+    poll = polls.of_shop(session, shop_id)
+    poll.able, poll.silent_at = False, None
+    poll.rest(None)
     if redact:
         # The daily housekeeping forgets the customers, and begins now.
         connection.rest(clock.now())

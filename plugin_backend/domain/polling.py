@@ -51,22 +51,25 @@ def prepare(session: Session, shop: Shop, poll_id: str) -> Round | None:
     shop has spoken."""
     poll = _locked(session, shop.id, poll_id)
     if shop.state in ("disconnected", "redacted"):
+        poll.able, poll.silent_at = False, None
         poll.rest(None)
         return None
     _listen(session, shop, poll)
     promised = registry.connectors()[shop.platform].capabilities
-    connection = session.get_one(Connection, (shop.id, poll.connection_id))
-    said = Overheard(house().http(private=shop.test))
-    connector = merchants.connector_of(session, shop, connection, Use("shop_call", poll.id), said)
-    poll.able = connector.can_write
     wanted = promised.webhooks_api and poll.webhooks_due is not None and poll.webhooks_due <= clock.now()
-    if not poll.able or not (promised.polling or wanted):
+    connector = None
+    if _may_open(poll, asks=promised.polling or wanted):
+        said = Overheard(house().http(private=shop.test))
+        connection = session.get_one(Connection, (shop.id, poll.connection_id))
+        connector = merchants.connector_of(session, shop, connection, Use("shop_call", poll.id), said)
+        poll.able = connector.can_write
+        poll.begun_at = poll.begun_at if poll.kind else clock.now()
+    if connector is None or not poll.able or not (promised.polling or wanted):
         _judge(session, shop, poll)
-        _rest(poll)
+        _rest(shop, poll)
         return None
     if not poll.kind:
-        poll.kind, poll.cursor = KINDS[0], ""
-        poll.begun_at, poll.until = clock.now(), clock.real_now()
+        poll.kind, poll.cursor, poll.until = KINDS[0], "", clock.real_now()
     return Round(
         shop.id,
         poll.id,
@@ -77,6 +80,13 @@ def prepare(session: Session, shop: Shop, poll_id: str) -> Round | None:
         poll.cursor,
         house().url(merchants.hook_path(poll.connection_id, shop.id)) if wanted else "",
     )
+
+
+def _may_open(poll: Poll, *, asks: bool) -> bool:
+    """Must the shop's keys be looked at? Where they were not there, or nothing is to be asked with them, once a day is
+    enough: each look stands in the vault's log."""
+    idle = poll.able is not None and (not asks or (not poll.able and not poll.failures))
+    return not idle or poll.begun_at is None or clock.now() - poll.begun_at >= delays.DELAYS.webhooks
 
 
 def turn(session: Session, asked: Round, kind: Kind, page: sdk.Page, news: int) -> None:
@@ -105,7 +115,7 @@ def finish(session: Session, shop: Shop, asked: Round) -> None:
     poll.asked_at, poll.kind, poll.cursor, poll.failures = poll.begun_at, "", "", 0
     cases.settle(session, shop.id, "shop_not_asked", poll.connection_id, "it answers again")
     _judge(session, shop, poll)
-    _rest(poll)
+    _rest(shop, poll)
 
 
 def fail(session: Session, shop: Shop, asked: Round, error: RepriseError) -> None:
@@ -122,7 +132,7 @@ def fail(session: Session, shop: Shop, asked: Round, error: RepriseError) -> Non
         # Its deliveries are all there is until somebody gives it another key.
         poll.able = False
     _judge(session, shop, poll)
-    _rest(poll, min(delays.DELAYS.poll_again * 2 ** min(poll.failures - 1, 20), delays.DELAYS.poll))
+    _rest(shop, poll, min(delays.DELAYS.poll_again * 2 ** min(poll.failures - 1, 20), delays.DELAYS.poll))
 
 
 def webhooks_unknown(session: Session, shop: Shop, asked: Round, error: RepriseError) -> None:
@@ -192,9 +202,13 @@ def _judge(session: Session, shop: Shop, poll: Poll) -> None:
         poll.webhooks_due = now
 
 
-def _rest(poll: Poll, after: timedelta | None = None) -> None:
+def _rest(shop: Shop, poll: Poll, after: timedelta | None = None) -> None:
+    """Until the next round; sooner where the webhooks are to be looked at before, and can be."""
     soon = clock.now() + (after or delays.DELAYS.poll)
-    poll.rest(min(soon, poll.webhooks_due) if poll.webhooks_due and not poll.failures else soon)
+    listed = registry.connectors()[shop.platform].capabilities.webhooks_api
+    if listed and poll.able and not poll.failures and poll.webhooks_due is not None:
+        soon = min(soon, poll.webhooks_due)
+    poll.rest(soon)
 
 
 def _locked(session: Session, shop_id: str, poll_id: str) -> Poll:

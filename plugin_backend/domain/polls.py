@@ -81,10 +81,11 @@ def of_shop(session: Session, shop_id: str) -> Poll:
 
 
 def want_webhooks(session: Session, shop_id: str) -> None:
-    """Have the webhooks made in the shop, or listed and repaired, soon, by a worker; from then on daily."""
+    """Have the webhooks made in the shop, or listed and repaired, soon, by a worker; from then on daily. Whoever gives a
+    connection new keys says so by this."""
     now = clock.now()
     for row in session.scalars(select(Poll).where(Poll.shop_id == shop_id).with_for_update()):
-        row.webhooks_due = now
+        row.webhooks_due, row.able = now, None
         if not row.taken:
             row.due_at = now
 
