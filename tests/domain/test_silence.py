@@ -7,6 +7,7 @@ from plugin_backend.domain import polls
 from plugin_backend.domain.cases import Case
 from plugin_backend.domain.merchants import Shop
 from plugin_backend.domain.offers import Offer
+from plugin_backend.domain.vault.audit import VaultEntry
 from tests import plan_story
 from tests.house import STANDARD_SECRET, TestHouse
 from tests.letterbox import Letterbox
@@ -75,3 +76,19 @@ def test_a_shop_that_never_spoke_is_not_missed(house: TestHouse) -> None:
         polls.of_shop(session, shop.id).rhythm = dict(DAY_AND_NIGHT)
     house.travel(shop, days=3)
     assert silent(house, shop) == []
+
+
+def test_a_shop_without_keys_has_them_looked_for_once_a_day_and_its_webhooks_never(
+    house: TestHouse,
+) -> None:
+    shop = house.add_shop()
+    with house.of(shop) as session:
+        polls.want_webhooks(session, shop.id)
+    house.rest(shop)
+    for _ in range(3):
+        house.travel(shop, hours=1)
+    with house.of(shop) as session:
+        poll = polls.of_shop(session, shop.id)
+        opened = select(VaultEntry).where(VaultEntry.use_id == poll.id)
+        assert len(list(session.scalars(opened))) == 1
+        assert (poll.able, poll.webhooks_at) == (False, None)
