@@ -24,6 +24,8 @@ DAYS = 90
 # What is worth an offer where nobody said, in minor units.
 SMALLEST = 2000
 _MOST_LINES = 50
+# After a card that was lost, stolen or is suspected of fraud nothing is offered.
+_BARRED = "fraud"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +42,15 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Basket:
-    """An order that nobody paid, as far as it counts. ``declined``: its payment was refused. ``granted`` is what the
-    customer said about reminders, None: nothing. ``since`` and ``before``: its customer bought after it, or before."""
+    """An order that nobody paid, as far as it counts. ``declined`` is why its payment was refused, "" where it was not. ``granted`` is what
+    the customer said about reminders, None: nothing. ``since`` and ``before``: its customer bought after it, or before."""
 
     key: str
     total: Money
     at: datetime
     country: str
     known: bool
-    declined: bool
+    declined: str
     granted: bool | None
     since: bool
     before: bool
@@ -81,10 +83,10 @@ class Memory:
         """Take in what a page told: of baskets first, then of orders."""
         for event in events:
             match event:
-                case sdk.PaymentFailed(cart=cart) if cart is not None:
-                    self._basket(cart, declined=True)
+                case sdk.PaymentFailed(cart=cart, decline=decline) if cart is not None:
+                    self._basket(cart, decline)
                 case sdk.CartChanged():
-                    self._basket(event, declined=False)
+                    self._basket(event, "")
         baskets = self.state["baskets"].values()
         names = {name for basket in baskets for name in basket["names"]}
         people = {basket["who"] for basket in baskets} - {""}
@@ -92,7 +94,7 @@ class Memory:
             if isinstance(event, sdk.OrderPlaced):
                 self._sale(event, names, people)
 
-    def _basket(self, cart: sdk.CartChanged, *, declined: bool) -> None:
+    def _basket(self, cart: sdk.CartChanged, declined: str) -> None:
         if cart.empty or cart.total is None or cart.total.minor <= 0:
             return
         self.state["baskets"][cart.key] = {
@@ -145,7 +147,7 @@ def report(baskets: Sequence[Basket], rules: Rules) -> Report:
     offerable = [basket for basket in baskets if _may_be_offered(basket, rules)]
     return Report(
         unpaid=len(baskets),
-        declined=sum(basket.declined for basket in baskets),
+        declined=sum(bool(basket.declined) for basket in baskets),
         amounts=_sums(baskets),
         offerable=len(offerable),
         by_mail=sum(_may_be_mailed(basket) for basket in offerable),
@@ -167,10 +169,12 @@ def offer_for(basket: Basket, rules: Rules, zone: ZoneInfo, now: datetime, expir
 
 
 def _may_be_offered(basket: Basket, rules: Rules) -> bool:
+    if basket.since or basket.declined == _BARRED:
+        return False
     smallest = rules.smallest if basket.total.currency == rules.currency else len(rules.days)
     terms = regimes.PlanTerms("instalments", rules.days)
     verdict = regimes.judge(basket.country or rules.country, company=rules.company, terms=terms)
-    return verdict.allowed and basket.total.minor >= smallest and not basket.since
+    return verdict.allowed and basket.total.minor >= smallest
 
 
 def _may_be_mailed(basket: Basket) -> bool:
@@ -178,7 +182,7 @@ def _may_be_mailed(basket: Basket) -> bool:
     sale that no refusal followed."""
     if not basket.known:
         return False
-    return basket.declined or basket.granted is True or (basket.granted is None and basket.before)
+    return bool(basket.declined) or basket.granted is True or (basket.granted is None and basket.before)
 
 
 def _sums(baskets: Iterable[Basket]) -> tuple[Money, ...]:

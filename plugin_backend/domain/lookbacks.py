@@ -117,7 +117,7 @@ def fail(session: Session, shop_id: str, error: RepriseError) -> None:
     row = _locked(session, shop_id)
     row.tries += 1
     if error.permanent or row.tries >= _TRIES:
-        _end(row, problem="shop_unreachable")
+        _end(row, problem="cannot_be_asked" if error.permanent else "shop_unreachable")
     else:
         row.rest(clock.now() + delays.DELAYS.poll_again * row.tries)
 

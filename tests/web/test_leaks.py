@@ -117,7 +117,7 @@ def ways(house: TestHouse, busy: Shop) -> Ways:
 
 def looked_back(shop: Shop) -> Lookback:
     """What a look at the shop's last days came to, so that its pages lead somewhere."""
-    last = {"key": "order:1", "country": "FR", "known": True, "declined": False, "granted": None}
+    last = {"key": "order:1", "country": "FR", "known": True, "declined": "", "granted": None}
     last |= {"since": False, "before": False, "at": clock.now().isoformat(), "lines": [["Lamp", "1", None]]}
     money = {"amount": 9000, "currency": "EUR"}
     counts = {"unpaid": 1, "declined": 0, "offerable": 1, "by_mail": 0}

@@ -34,6 +34,8 @@ def draw(shop: ShopView, offer: OfferView, kind: str, locale: str, country: str)
         country=country,
         accept_url="#",
         stop_url="#",
+        nobody=False,
+        email="",
     )
     sheet = (STATIC / "reprise.css").read_text(encoding="utf-8")
     content = OfferMail(shop=shop, offer=offer, link="#", unsubscribe_link="#")
