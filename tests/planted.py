@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
 AT_ONCE = int(os.environ.get("JOBS", "2"))
 BOUNDARIES = "tests/domain/test_boundaries.py::test_"
 QUARANTINE = "tests/domain/test_quarantine.py::test_"
+BACK_FILL = "tests/flow/test_back_fill.py::test_"
 BILLING = "plugin_backend/domain/billing/"
 VAULT = "plugin_backend/domain/vault/"
 RECONCILIATION = "plugin_backend/domain/reconciliation/"
@@ -399,6 +400,28 @@ FAULTS = (
         "        if entry.prev_hash != self.hash:\n",
         "        if False and entry.prev_hash != self.hash:\n",
         "tests/domain/test_vault_log.py",
+    ),
+    fault(
+        "a basket is offered without asking the shop what became of it",
+        "plugin_backend/worker/jobs.py",
+        "    ids = looking.ready(shop)\n    return each(shop, Cart, _make_offer, only=ids) if ids else 0\n",
+        "    return each(shop, Cart, _make_offer)\n",
+        BACK_FILL + "a_day_without_deliveries_loses_no_cart_and_no_order_and_mails_nobody_who_bought",
+    ),
+    fault(
+        "a page of the shop's orders is taken as it comes, whatever left the list before it",
+        "connectors/woocommerce/polling.py",
+        "if begin and not (numbers and numbers[0] <= seen):",
+        "if begin and not numbers:",
+        "tests/contract/test_woocommerce_polling.py::"
+        "test_what_stays_in_the_list_is_told_once_whatever_leaves_it_while_pages_are_turned",
+    ),
+    fault(
+        "a round counts as begun when it ends",
+        "plugin_backend/domain/polling.py",
+        '    poll.asked_at, poll.kind, poll.cursor, poll.failures = poll.begun_at, "", "", 0\n',
+        '    poll.asked_at, poll.kind, poll.cursor, poll.failures = clock.now(), "", "", 0\n',
+        BACK_FILL + "a_worker_that_ends_between_two_pages_is_gone_on_from_there",
     ),
 )
 

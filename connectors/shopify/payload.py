@@ -13,6 +13,7 @@ from plugin_backend.sdk.connector import (
     CustomerRedacted,
     Line,
     OrderCancelled,
+    OrderFulfilled,
     OrderPlaced,
     OrderRefunded,
     PaymentFailed,
@@ -113,6 +114,9 @@ def order(body: dict[str, Any]) -> list[ShopEvent]:
     ]
     if read["cancelled_at"] is not None:
         found.append(OrderCancelled(key, read["cancelled_at"], reference))
+    sent = [one["created_at"] for one in read["fulfillments"] if one["status"] in ("success", "")]
+    if read["fulfillment_status"] == "fulfilled" and any(sent):
+        found.append(OrderFulfilled(key, max(filter(None, sent)), reference))
     if read["financial_status"] in ("refunded", "partially_refunded"):
         full = read["financial_status"] == "refunded"
         transactions = [one for refund in read["refunds"] for one in refund["transactions"]]

@@ -105,6 +105,11 @@ class Refund(Slim):
     transactions = Parts(Transaction)
 
 
+class Fulfillment(Slim):
+    status = Text(limit=30)
+    created_at = Moment()
+
+
 class Order(Basket):
     id = Key(required=True)
     checkout_token = Key()
@@ -113,6 +118,8 @@ class Order(Basket):
     financial_status = Text(limit=30)
     source_identifier = Text(limit=200)
     tags = Text(limit=5000)
+    fulfillment_status = Text(limit=30)
+    fulfillments = Parts(Fulfillment)
     refunds = Parts(Refund)
 
 

@@ -5,6 +5,8 @@ import json
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -56,6 +58,16 @@ class Api:
         objects = answer.value if isinstance(answer.value, list) else []
         return objects, int(pages) > page if pages.isdecimal() else len(objects) >= 100
 
+    def get_listed(self, path: str, **query: str | int) -> "Listed":
+        """A part of a list, with what the shop says about the whole and the time."""
+        answer = self._send("GET", path, query)
+        total = answer.headers.get("x-wp-total", "")
+        return Listed(
+            answer.value if isinstance(answer.value, list) else [],
+            _date(answer.headers.get("date", "")),
+            int(total) if total.isascii() and total.isdecimal() and len(total) < 12 else None,
+        )
+
     def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         return self._object("POST", path, body)
 
@@ -100,9 +112,25 @@ class Api:
 
 
 @dataclass(frozen=True, slots=True)
+class Listed:
+    """``at`` is the shop's clock when it answered, ``total`` how many there are in all; None where it does not say."""
+
+    objects: list[Any]
+    at: datetime | None
+    total: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class _Answer:
     value: Any
     headers: Mapping[str, str]
+
+
+def _date(header: str) -> datetime | None:
+    try:
+        return parsedate_to_datetime(header).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
 
 
 def _percent(text: str) -> str:

@@ -3,12 +3,12 @@
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import ClassVar, Literal
 
 from marshmallow import Schema, fields, validate
 
-from connectors.woocommerce import orders, setup
+from connectors.woocommerce import orders, polling, setup
 from connectors.woocommerce.api import Api
 from connectors.woocommerce.payload import Order, events_of
 from plugin_backend.sdk.connector import (
@@ -160,22 +160,7 @@ class WooCommerce:
         return orders.state(self._api(), key)
 
     def fetch(self, kind: Literal["carts", "orders"], since: datetime, cursor: str = "") -> Page:
-        """Orders changed since then, by number; an order that was paid while we turn pages leaves the list of baskets
-        and moves one other up, so that polls should begin a little before the last one's end."""
-        page = int(cursor) if cursor.isascii() and cursor.isdecimal() and len(cursor) < 7 else 1
-        found, more = self._api().get_page(
-            "orders",
-            page=page,
-            modified_after=since.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds"),
-            dates_are_gmt="true",
-            orderby="id",
-            order="asc",
-            status="checkout-draft,pending,failed" if kind == "carts" else "any",
-        )
-        events = [
-            event for value in found for event in orders.changed(value) if orders.kind_fits(event, kind)
-        ]
-        return Page(tuple(events), str(page + 1) if more else "")
+        return polling.fetch(self._api(), kind, since, cursor)
 
     def ensure_webhooks(self, callback_url: str, *, resign: bool = False) -> Sequence[WebhookState]:
         return setup.ensure_webhooks(self._api(), callback_url, self._setting("secret"), resign=resign)

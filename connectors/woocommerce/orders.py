@@ -1,7 +1,7 @@
 """What we write into the shop's orders. Every write looks first whether it was done."""
 
 from collections.abc import Callable
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 from connectors.woocommerce.api import Api
 from connectors.woocommerce.payload import (
@@ -11,7 +11,6 @@ from connectors.woocommerce.payload import (
     PAYMENT_METHOD,
     REFERENCE,
     Order,
-    events_of,
     state_of,
 )
 from plugin_backend.sdk.connector import (
@@ -20,7 +19,6 @@ from plugin_backend.sdk.connector import (
     Line,
     OrderCancelled,
     OrderPlaced,
-    OrderRefunded,
     PaymentBooked,
     Person,
     PlanCredited,
@@ -28,7 +26,6 @@ from plugin_backend.sdk.connector import (
     RenewalBooked,
     Reservation,
     Reserved,
-    ShopEvent,
     WrittenBack,
 )
 from plugin_backend.sdk.errors import NoAnswer, Refused, Unreadable
@@ -68,16 +65,6 @@ def state(api: Api, key: str) -> CartChanged | OrderPlaced | OrderCancelled | No
     if value is None:
         return None
     return _readable(state_of, read_order(value))
-
-
-def changed(value: Any) -> list[ShopEvent]:
-    """The events of one order of a list; what cannot be read there is passed over: its webhook tells a person."""
-    if not isinstance(value, dict):
-        return []
-    try:
-        return events_of(Order(value))
-    except Unreadable:
-        return []
 
 
 def _readable(of: Callable[[Order], T], order: Order) -> T:
@@ -322,8 +309,3 @@ def _credited(api: Api, change: PlanCredited) -> WrittenBack:
 
 def _done(order: Order) -> str:
     return "completed" if order.read["needs_processing"] is False else "processing"
-
-
-def kind_fits(event: ShopEvent, kind: Literal["carts", "orders"]) -> bool:
-    """Whether a poll for ``kind`` asked for this event."""
-    return isinstance(event, OrderPlaced | OrderCancelled | OrderRefunded) == (kind == "orders")

@@ -13,6 +13,7 @@ from plugin_backend.sdk.connector import (
     Consent,
     Line,
     OrderCancelled,
+    OrderFulfilled,
     OrderPlaced,
     OrderRefunded,
     PaymentFailed,
@@ -101,6 +102,7 @@ class OrderSchema(Slim):
     date_modified_gmt = Moment(naive_is_utc=True)
     date_modified = Moment(naive_is_utc=True)
     date_paid_gmt = Moment(naive_is_utc=True)
+    date_completed_gmt = Moment(naive_is_utc=True)
     customer_id = Whole()
     created_via = Text(limit=50)
     payment_method = Text(limit=100)
@@ -165,7 +167,7 @@ def events_of(order: Order) -> list[ShopEvent]:
     if order.status == "cancelled":
         return [OrderCancelled(order.key, order.modified, order.our_reference)]
     if order.status not in BASKETS:
-        return [placed(order), *_refunds(order)]
+        return [placed(order), *_fulfilled(order), *_refunds(order)]
     if order.our_reference:
         # Reserved by us and not paid yet: it is no basket that somebody left.
         return []
@@ -221,6 +223,14 @@ def _decline(order: Order) -> CheckoutDecline:
         return decline_of(kept, order.read["payment_method"])
     said = [text_of(meta["value"]) for meta in order.read["meta_data"] if _SAYS_WHY.search(meta["key"])]
     return decline_of(clean(" | ".join(filter(None, said)), 1000), order.read["payment_method"])
+
+
+def _fulfilled(order: Order) -> list[ShopEvent]:
+    """WooCommerce knows no delivery but this: an order is completed when nothing more is to be done for it."""
+    at = order.read["date_completed_gmt"]
+    if order.status != "completed" or at is None:
+        return []
+    return [OrderFulfilled(order.key, at, order.our_reference)]
 
 
 def _refunds(order: Order) -> list[ShopEvent]:

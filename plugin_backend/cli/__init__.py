@@ -35,6 +35,7 @@ _ROOMS = {
     "shop_side": ("shop-side",),
     "shops": ("shop", "gateway", "user"),
     "vault": ("vault",),
+    "watching": ("watch",),
 }
 
 

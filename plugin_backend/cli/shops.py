@@ -12,7 +12,7 @@ from plugin_backend.core import i18n
 from plugin_backend.core.db import transaction
 from plugin_backend.core.house import house
 from plugin_backend.core.render.words import Words
-from plugin_backend.domain import dunning, merchants, onboarding, probing, staff, storefronts, vault
+from plugin_backend.domain import dunning, merchants, onboarding, polls, probing, staff, storefronts, vault
 
 
 @click.group()
@@ -118,7 +118,7 @@ def activate(shop_id: str, data: Path | None, as_json: bool) -> None:
 @data_option
 @json_option
 def webhooks(shop_id: str, data: Path | None, as_json: bool) -> None:
-    """Create in the shop the webhooks that we need, and switch on those that are off."""
+    """Create in the shop the webhooks that we need, and switch on those that are off; from now on that is done daily."""
     with at_work(data):
         with transaction(shop_id) as session:
             row = merchants.get_shop(session, shop_id)
@@ -128,6 +128,8 @@ def webhooks(shop_id: str, data: Path | None, as_json: bool) -> None:
             )
             hook = house().url(merchants.hook_path(connection.id, shop_id))
         found = [{"topic": made.topic, "state": made.state} for made in connector.ensure_webhooks(hook)]
+        with transaction(shop_id) as session, merchants.shop_time(row):
+            polls.webhooks_made(session, shop_id, found)
     tell(found, as_json=as_json, lines=lambda rows: [f"{row['state']:9} {row['topic']}" for row in rows])
 
 

@@ -67,6 +67,24 @@ class Delays:
     between_charges: timedelta = timedelta(hours=24)
     """At most one of a plan's collections is taken within this, however many an outage has left due."""
 
+    poll: timedelta = timedelta(minutes=10)
+    """How often a shop is asked what changed, for whatever it did not tell by itself."""
+
+    poll_again: timedelta = timedelta(minutes=1)
+    """How soon it is asked again where it did not answer; doubled with each try, up to the pace of polling."""
+
+    between_polls: timedelta = timedelta(seconds=5)
+    """How soon it may be asked again for baskets whose moment has come."""
+
+    poll_overlap: timedelta = timedelta(minutes=5)
+    """How far a poll begins before the end of the last one: what a shop dates is not always at once in its lists."""
+
+    unheard: timedelta = timedelta(hours=1)
+    """How long a shop may say nothing although something changed in it, before a person is told."""
+
+    webhooks: timedelta = timedelta(days=1)
+    """How often the webhooks in a shop are listed and repaired."""
+
     def scaled(self, factor: float) -> "Delays":
         """The same table with every delay times ``factor``."""
         scaled: dict[str, Any] = {f.name: _times(getattr(self, f.name), factor) for f in fields(self)}

@@ -4,10 +4,11 @@ Taking a row pushes ``due_at`` on by a lease and marks it ``taken``; whoever fin
 None, and lets it go. A process that dies leaves a row that is due again when the lease is over.
 """
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
-from sqlalchemy import Index, select, update
+from sqlalchemy import Index, select, text, true, update
 from sqlalchemy.orm import Mapped, Session, declared_attr, mapped_column
 
 from plugin_backend.core import delays
@@ -16,6 +17,7 @@ from plugin_backend.sdk import clock
 SET_ASIDE = timedelta(hours=1)
 DAY = timedelta(days=1)
 BATCH = 25
+_ALONE = text("SELECT pg_advisory_xact_lock(hashtextextended(:work, 0))")
 
 
 class Row:
@@ -76,16 +78,37 @@ def take(session: Session, model: type[Any], shop_id: str, *, limit: int = BATCH
     return sorted(session.scalars(statement))
 
 
-def lock_due(session: Session, model: type[Any], shop_id: str, *, limit: int = BATCH) -> list[Any]:
-    """Up to ``limit`` due rows, locked for this transaction: for work that asks nobody outside."""
+def peek(session: Session, model: type[Any], shop_id: str, *, limit: int = BATCH) -> list[Any]:
+    """Up to ``limit`` due rows, as they stand and held by nobody, oldest first: for a look at them before their work."""
+    found = select(model).where(model.shop_id == shop_id, model.due_at <= clock.now())
+    return list(session.scalars(found.order_by(model.due_at, model.id).limit(limit)))
+
+
+def lock_due(
+    session: Session,
+    model: type[Any],
+    shop_id: str,
+    *,
+    limit: int = BATCH,
+    only: Collection[str] | None = None,
+) -> list[Any]:
+    """Up to ``limit`` due rows, of ``only`` these ids where they are given, locked for this transaction: for work that
+    asks nobody outside."""
+    meant = true() if only is None else model.id.in_(only)
     statement = (
         select(model)
-        .where(model.shop_id == shop_id, model.due_at <= clock.now())
+        .where(model.shop_id == shop_id, model.due_at <= clock.now(), meant)
         .order_by(model.due_at, model.id)
         .limit(limit)
         .with_for_update(skip_locked=True)
     )
     return list(session.scalars(statement))
+
+
+def alone(session: Session, shop_id: str, work: str) -> None:
+    """Wait for whoever does the same work for the shop, until the transaction ends: two who lock the same carts in
+    different orders would stop each other."""
+    session.execute(_ALONE, {"work": f"{work} {shop_id}"})
 
 
 def any_due(session: Session, model: type[Any], shop_id: str) -> bool:

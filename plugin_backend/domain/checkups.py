@@ -23,11 +23,11 @@ from plugin_backend.core.house import house
 from plugin_backend.core.ids import new_id
 from plugin_backend.core.render import mail as rendered
 from plugin_backend.core.views import CheckMail
-from plugin_backend.domain import exchanges, merchants, vault
+from plugin_backend.domain import exchanges, merchants, polls, vault
 from plugin_backend.domain.inbox import DeliveryRow
 from plugin_backend.domain.merchants import Connection, Shop
 from plugin_backend.sdk import clock
-from plugin_backend.sdk.connector import Check, Connector
+from plugin_backend.sdk.connector import Check, Connector, WebhookState
 from plugin_backend.sdk.errors import RepriseError
 from plugin_backend.sdk.http import Exchange, overheard
 
@@ -74,6 +74,7 @@ class Ask:
 class Found:
     """What the outside said. ``mailed`` None: no mail was to be sent; else "" or why it did not leave."""
 
+    hooks: Sequence[WebhookState]
     checks: Sequence[Check]
     heard: Sequence[Exchange]
     sender: Sequence[sender.Said]
@@ -159,20 +160,23 @@ def ask(asked: Ask) -> Found:
     """Make the webhooks, ask the shop, the DNS and the mail server, with no transaction open."""
     assert_no_transaction()
     with overheard() as heard:
-        checks = _checks(asked)
+        hooks, checks = _made(asked), _checks(asked)
     config = house().config
     domain = sender.domain_of(config.mail_from)
     said = sender.look_up(domain, config.dkim_selector, sender.resolver(config.nameserver)) if domain else []
-    return Found(checks, heard, said, None if asked.letter is None else _sent(asked.letter))
+    return Found(hooks, checks, heard, said, None if asked.letter is None else _sent(asked.letter))
+
+
+def _made(asked: Ask) -> Sequence[WebhookState]:
+    """How the webhooks stand, now that they were made; a shop in which none can be says by its checks why that is."""
+    try:
+        return asked.connector.ensure_webhooks(asked.hook) if asked.connector.can_write else ()
+    except RepriseError as error:
+        log.info("webhooks_not_made", checkup=asked.checkup_id, error=str(error))
+        return ()
 
 
 def _checks(asked: Ask) -> Sequence[Check]:
-    """A shop in which no webhook can be made says by its checks why that is."""
-    try:
-        if asked.connector.can_write:
-            asked.connector.ensure_webhooks(asked.hook)
-    except RepriseError as error:
-        log.info("webhooks_not_made", checkup=asked.checkup_id, error=str(error))
     try:
         return asked.connector.checks()
     except RepriseError as error:
@@ -191,6 +195,8 @@ def _sent(letter: mail.Letter) -> str:
 def record(session: Session, shop: Shop, asked: Ask, found: Found) -> None:
     """Keep what was found, and, where something is not good, what was said."""
     row = session.get_one(Checkup, (shop.id, asked.checkup_id), with_for_update=True, populate_existing=True)
+    if found.hooks:
+        polls.webhooks_made(session, shop.id, [{"topic": it.topic, "state": it.state} for it in found.hooks])
     row.found = {check.name: {"good": check.good, "remedy": check.remedy} for check in found.checks}
     row.sender = {said.kind: {"there": said.there, "name": said.name} for said in found.sender}
     row.checked_at = clock.real_now()

@@ -14,8 +14,6 @@ from plugin_backend.sdk import clock
 from plugin_backend.sdk.http import Exchange
 
 KEPT = timedelta(days=30)
-# Of a long conversation the end tells what went wrong.
-_LAST = 3
 
 
 class Overheard(Row, Base):
@@ -35,7 +33,7 @@ def keep(session: Session, shop_id: str, about: str, heard: Sequence[Exchange]) 
     """Keep how the conversation ended, in the place of an earlier one about the same."""
     forget(session, shop_id, about)
     if heard:
-        text = transcript.told(heard[-_LAST:])
+        text = transcript.told(heard)
         session.add(Overheard(shop_id=shop_id, id=new_id(Overheard.prefix), about=about, text=text))
 
 

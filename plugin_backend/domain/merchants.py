@@ -19,7 +19,7 @@ from plugin_backend.core.due import Due, Row, due_index
 from plugin_backend.core.house import house
 from plugin_backend.core.ids import new_id
 from plugin_backend.core.seal import Place, hash_key
-from plugin_backend.domain import dunning, moves, schedules, vault
+from plugin_backend.domain import dunning, moves, polls, schedules, vault
 from plugin_backend.domain.vault.uses import SETTINGS
 from plugin_backend.sdk import clock
 from plugin_backend.sdk.connector import Connector, settings_of
@@ -256,6 +256,7 @@ def connect(session: Session, shop: Shop, settings: Mapping[str, str]) -> Connec
     _seal_settings(session, row, settings, registry.connectors()[shop.platform])
     row.due_at = clock.now() + timedelta(days=1)
     session.add(row)
+    polls.begin(session, shop.id, row.id)
     open_door(session, "hook", hook_path(row.id, shop.id).rpartition("/")[2], shop.id, row.id)
     return row
 
@@ -372,6 +373,12 @@ def _seal_settings(session: Session, row: Any, settings: Mapping[str, str], adap
     row.door_settings = house().keys.seal_for_door(_place(row), door)
     if isinstance(row, Connection):
         row.can_write = adapter(settings, house().http(private=False)).can_write
+
+
+def forget_keys(session: Session, shop: Shop, row: Connection) -> None:
+    """Of a connection that is over only what judging a webhook needs is kept."""
+    kept = {"url": shop.address, **door_settings(row)}
+    _seal_settings(session, row, kept, registry.connectors()[row.platform])
 
 
 def _open_settings(session: Session, row: Any, use: vault.Use) -> dict[str, str]:

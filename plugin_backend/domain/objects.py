@@ -222,6 +222,7 @@ def _plans(session: Session, shop: Shop, rows: list[Any]) -> list[Json]:
             "country": row.country,
             "locale": row.locale,
             "started_at": moment(row.anchor),
+            "supplied_at": moment(row.supplied_at),
             "ended_at": moment(row.ended_at),
             "collections": dated[row.id],
         }

@@ -17,7 +17,8 @@ from plugin_backend.core.render import MANDATE_VERSION
 from plugin_backend.domain import announcing, customers, moves, offers, outbox, schedules
 from plugin_backend.domain.carts import Cart
 from plugin_backend.domain.merchants import Shop
-from plugin_backend.domain.offers import INSTALMENTS, Offer
+from plugin_backend.domain.offers import INSTALMENTS as INSTALMENTS
+from plugin_backend.domain.offers import Offer
 from plugin_backend.domain.setups import Setup
 from plugin_backend.domain.vault import PaymentMethod
 from plugin_backend.sdk import clock
@@ -36,7 +37,7 @@ SETTLED = ("paid", "refunded", "void", "lost")
 class Plan(moves.Stateful, Due, Row, Base):
     """An instalment plan or a subscription. ``amount`` is all of an instalment plan, or one period of a subscription.
     ``anchor`` is when it was accepted, from which every date is counted. ``order_key`` is the shop's order, held before
-    the first payment. ``paying`` is the collection that its customer, who is there, wants to pay now ("" none). Its timer
+    the first payment; ``supplied_at`` is when the shop first sent all of it, in the shop's own time. ``paying`` is the collection that its customer, who is there, wants to pay now ("" none). Its timer
     runs while it is pending, and when he pays: then he is there, or it ends."""
 
     __tablename__ = "plans"
@@ -61,6 +62,7 @@ class Plan(moves.Stateful, Due, Row, Base):
     anchor: Mapped[datetime]
     order_key: Mapped[str] = mapped_column(default="")
     paying: Mapped[str] = mapped_column(default="")
+    supplied_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
 
     __table_args__ = (

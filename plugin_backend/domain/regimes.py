@@ -48,8 +48,9 @@ def judge(country: str, *, company: Literal["small", "large"], terms: PlanTerms)
         return Verdict(False, "no_dates")
     if terms.days == (0,):
         return Verdict(True, "paid_at_once")
-    if country in EU:
-        return _european(company, terms)
+    most = longest(country, company=company)
+    if most is not None:
+        return _european(most, terms)
     if country == "GB":
         good = len(terms.days) <= 12 and max(terms.days) <= 365
         return Verdict(
@@ -60,11 +61,19 @@ def judge(country: str, *, company: Literal["small", "large"], terms: PlanTerms)
     return Verdict(False, "no_rule_for_country")
 
 
-def _european(company: str, terms: PlanTerms) -> Verdict:
-    # The seller's own deferral, free of charge: within 50 days of supply, 14 for a large company that sells at a
-    # distance: Directive (EU) 2023/2225 art. 2(2)(h); Code de la consommation L. 312-4 4°.
-    longest = 14 if company == "large" else 50
+def longest(country: str, *, company: Literal["small", "large"]) -> int | None:
+    """How many days after the supply the last payment may fall due; None where the law does not count from there.
+
+    The seller's own deferral, free of charge: within 50 days of supply, 14 for a large company that sells at a distance:
+    Directive (EU) 2023/2225 art. 2(2)(h); Code de la consommation L. 312-4 4°.
+    """
+    if country not in EU:
+        return None
+    return 14 if company == "large" else 50
+
+
+def _european(most: int, terms: PlanTerms) -> Verdict:
     source = "Directive (EU) 2023/2225 art. 2(2)(h)"
-    if max(terms.days) > longest:
-        return Verdict(False, f"longer_than_{longest}_days", source)
-    return Verdict(True, f"own_deferral_{longest}_days", source)
+    if max(terms.days) > most:
+        return Verdict(False, f"longer_than_{most}_days", source)
+    return Verdict(True, f"own_deferral_{most}_days", source)

@@ -19,7 +19,8 @@ _ASK_AGAIN = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=15),
 
 class Setup(moves.Stateful, Due, Row, Base):
     """One try at taking a card. ``url`` is the gateway's page. ``plan_id`` is set where an existing plan gets another
-    card; ``shown_amount`` is the total that was accepted, in minor units. Its id is the reference under which the gateway knows it."""
+    card; ``shown_amount`` is the total that was accepted, in minor units of ``shown_currency``. Its id is the reference
+    under which the gateway knows it."""
 
     __tablename__ = "setups"
     prefix = "set"
@@ -34,6 +35,7 @@ class Setup(moves.Stateful, Due, Row, Base):
     locale: Mapped[str]
     ip: Mapped[str] = mapped_column(default="")
     shown_amount: Mapped[int | None] = mapped_column(BigInteger)
+    shown_currency: Mapped[str] = mapped_column(default="")
     asked: Mapped[int] = mapped_column(default=0)
     expires_at: Mapped[datetime]
 
@@ -61,6 +63,7 @@ def begin(
     ip: str,
     plan_id: str | None = None,
     shown_amount: int | None = None,
+    shown_currency: str = "",
 ) -> Setup:
     """A new set-up, due at once. ``ip`` is cut to its network before it comes here."""
     row = Setup(
@@ -71,6 +74,7 @@ def begin(
         locale=locale,
         ip=ip,
         shown_amount=shown_amount,
+        shown_currency=shown_currency,
         asked=0,
         expires_at=clock.now() + LIFE,
     )

@@ -1,9 +1,12 @@
 """What the shop does by itself to a basket or an order of ours: sell it, cancel it, refund it, remove it."""
 
+from datetime import datetime
+
 from sqlalchemy.orm import Session
 
-from plugin_backend.domain import cases, offers, plans
+from plugin_backend.domain import cases, offers, plans, regimes, schedules
 from plugin_backend.domain.carts import Cart
+from plugin_backend.domain.merchants import Shop
 
 
 def bought_natively(session: Session, cart: Cart) -> None:
@@ -47,6 +50,24 @@ def withdraw_if_barred(session: Session, cart: Cart) -> None:
     was accepted: the gateway judges that card itself."""
     if cart.barred and cart.offer_id is None:
         offers.withdraw_for_cart(session, cart, "declined_for_fraud")
+
+
+def order_supplied(session: Session, shop: Shop, order_key: str, at: datetime) -> None:
+    """The shop sent a plan's order: from here the law counts how long payment may be deferred. What was agreed counted
+    from the acceptance, so that a later supply changes nothing; where the shop had sent it before, a payment may come
+    after the last lawful day, and a person decides. The first supply that was told stands."""
+    plan = plans.of_order(session, shop.id, order_key)
+    if plan is None:
+        return
+    plan = plans.locked(session, shop.id, plan.id)
+    plan.supplied_at = min(at, plan.supplied_at or at)
+    longest = regimes.longest(plan.country, company=shop.company)
+    if plan.kind != plans.INSTALMENTS or longest is None or plan.state in plans.ENDED:
+        return
+    last = schedules.day_offsets(plan.supplied_at, (longest + 1,), shop.zone)[0]
+    rows = plans.collections_of(session, shop.id, plan.id)
+    if any(row.state in plans.UNSENT and row.scheduled_at >= last for row in rows):
+        cases.open_case(session, shop.id, "supplied_early", plan.id, supplied_at=plan.supplied_at.isoformat())
 
 
 def withdraw_if_lost(session: Session, cart: Cart) -> None:

@@ -24,6 +24,7 @@ from plugin_backend.sdk.shop_events import (
     CustomerRedacted,
     Line,
     OrderCancelled,
+    OrderFulfilled,
     OrderPlaced,
     OrderRefunded,
     PaymentFailed,
@@ -48,6 +49,7 @@ __all__ = [
     "Install",
     "Line",
     "OrderCancelled",
+    "OrderFulfilled",
     "OrderPlaced",
     "OrderRefunded",
     "Page",
@@ -169,10 +171,16 @@ class WrittenBack:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some events of a poll, oldest change first, and where to go on; ``cursor`` "" when all was seen."""
+    """Some events of a poll, and where to go on; ``cursor`` "" when all was seen. ``at`` is the shop's own clock when it
+    answered: the next poll begins a little before the first page of this one, and a shop whose clock is wrong dates its
+    changes wrongly too. None: the platform does not say, and its clock is taken to be right. ``listed`` is how many
+    things this page shows, of ``total`` in all, where the platform says: for who waits."""
 
     events: tuple[ShopEvent, ...]
     cursor: str = ""
+    at: datetime | None = None
+    listed: int = 0
+    total: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,7 +326,8 @@ class Connector(Protocol):
         ...
 
     def fetch(self, kind: Literal["carts", "orders"], since: datetime, cursor: str = "") -> Page:
-        """What changed since then, a page at a time."""
+        """What changed since then, a page at a time. What is changed while pages are turned may be told twice, or by the
+        next poll, and is never passed over."""
         ...
 
     def ensure_webhooks(self, callback_url: str, *, resign: bool = False) -> Sequence[WebhookState]:

@@ -75,13 +75,15 @@ class Exchange:
     came: Response | str
 
 
+_LAST = 3
 # The exchanges of whoever listens; None where nobody does.
 _listening: ContextVar[list[Exchange] | None] = ContextVar("listening", default=None)
 
 
 @contextmanager
 def overheard() -> Iterator[list[Exchange]]:
-    """Inside, whatever passes the one door out is added to the list, so that a person can be shown what was said."""
+    """Inside, whatever passes the one door out is added to the list, so that a person can be shown what was said. Of a long
+    conversation the end stays, which tells what went wrong."""
     exchanges: list[Exchange] = []
     token = _listening.set(exchanges)
     try:
@@ -95,6 +97,7 @@ def hear(request: Request, came: Response | str) -> None:
     exchanges = _listening.get()
     if exchanges is not None:
         exchanges.append(Exchange(request, came))
+        del exchanges[:-_LAST]
 
 
 class HttpClient:

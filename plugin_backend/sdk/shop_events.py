@@ -120,6 +120,15 @@ class OrderRefunded:
 
 
 @dataclass(frozen=True, slots=True)
+class OrderFulfilled:
+    """All of an order was sent, handed over or done, first at ``at``: the day of supply, from which the law counts."""
+
+    order_key: str
+    at: datetime
+    our_reference: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class PaymentFailed:
     """A card was declined at the shop's own checkout: the moment of loss. ``cart`` is the basket, where the delivery
     carries it. After ``fraud`` nothing is ever offered for the basket."""
@@ -160,6 +169,7 @@ ShopEvent = (
     | OrderPlaced
     | OrderCancelled
     | OrderRefunded
+    | OrderFulfilled
     | PaymentFailed
     | CustomerRedacted
     | CustomerDataRequested

@@ -17,6 +17,7 @@ from plugin_backend.sdk.connector import (
     CustomerRedacted,
     Line,
     OrderCancelled,
+    OrderFulfilled,
     OrderPlaced,
     OrderRefunded,
     PaymentFailed,
@@ -299,6 +300,12 @@ def _order_cancelled(data: dict[str, Any], at: datetime | None) -> ShopEvent:
     return OrderCancelled(order_key=f"order:{read['id']}", at=moment, our_reference=read["reference"])
 
 
+def _order_fulfilled(data: dict[str, Any], at: datetime | None) -> ShopEvent:
+    read = load(_ORDER, data)
+    moment = required(read["at"] or at, "at")
+    return OrderFulfilled(order_key=f"order:{read['id']}", at=moment, our_reference=read["reference"])
+
+
 def _order_refunded(data: dict[str, Any], at: datetime | None) -> ShopEvent:
     read = load(_REFUND, data)
     return OrderRefunded(
@@ -353,6 +360,7 @@ _READERS: dict[str, Callable[[dict[str, Any], datetime | None], ShopEvent]] = {
     "order.paid": _order_paid,
     "order.cancelled": _order_cancelled,
     "order.refunded": _order_refunded,
+    "order.fulfilled": _order_fulfilled,
     "payment.failed": _payment_failed,
     "customer.redacted": _redacted,
     "customer.data_requested": _data_requested,

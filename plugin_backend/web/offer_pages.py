@@ -67,7 +67,14 @@ def _accept(session: Session, shop: Shop, offer: Offer, secret: str) -> Response
         return _over(session, shop, offer, str(over))
     account = merchants.active_account(session, shop.id)
     setups.begin(
-        session, shop.id, offer.id, account.id, locale=language, ip=links.network(), shown_amount=offer.amount
+        session,
+        shop.id,
+        offer.id,
+        account.id,
+        locale=language,
+        ip=links.network(),
+        shown_amount=offer.amount,
+        shown_currency=offer.currency,
     )
     return None
 
@@ -181,7 +188,9 @@ def _show_open(session: Session, shop: Shop, offer: Offer, secret: str) -> Any:
 def _changes(session: Session, offer: Offer) -> tuple[Difference, ...]:
     setup = setups.latest(session, offer.shop_id, offer.id)
     before = (
-        None if setup is None or setup.shown_amount is None else Money(setup.shown_amount, offer.currency)
+        None
+        if setup is None or setup.shown_amount is None
+        else Money(setup.shown_amount, setup.shown_currency)
     )
     return () if before is None or before == offer.total else (Difference("total", before, offer.total),)
 

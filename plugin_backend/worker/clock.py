@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine, TextClause, text
 from plugin_backend.core.queue import Bells
 from plugin_backend.domain import quarantine
 from plugin_backend.domain.merchants import Listing
+from plugin_backend.domain.polls import Poll
 from plugin_backend.domain.renewals import Renewal
 from plugin_backend.domain.vault import VaultHead
 from plugin_backend.sdk import clock
@@ -20,9 +21,10 @@ from plugin_backend.sdk import clock
 log = structlog.get_logger(__name__)
 
 TRAVEL_GRAIN = 0.05
-# A travelling shop does not stop every day for its housekeeping, every night for the comparison with its gateway, every hour
-# to have its tokens renewed, nor every minute to seal the vault's log: that is done once, wherever it next halts.
-_PASSED_BY = ("tidy", Listing.bell, Renewal.bell, VaultHead.bell)
+# A travelling shop does not stop every day for its housekeeping, every night for the comparison with its gateway, every few
+# minutes to be asked what changed in it, every hour to have its tokens renewed, nor every minute to seal the vault's log:
+# that is done once, wherever it next halts.
+_PASSED_BY = ("tidy", Listing.bell, Poll.bell, Renewal.bell, VaultHead.bell)
 
 
 class Clock:

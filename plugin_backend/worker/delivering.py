@@ -1,6 +1,7 @@
 """The outbox is worked off: mails to the mail server, news of plans to the shop."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 import structlog
 from sqlalchemy.orm import Session
@@ -21,6 +22,7 @@ from plugin_backend.domain import (
     notices,
     outbox,
     plans,
+    polling,
     vault,
 )
 from plugin_backend.domain.billing import Attempt, CreditNote, Refund, attempts_of
@@ -83,6 +85,10 @@ def _prepare(session: Session, shop: Shop, row: Out) -> mail.Letter | WriteBack 
         return None
     if row.kind == letters.LETTER and row.state == "queued":
         letters.write(session, shop, row)
+    if row.kind == "mail" and row.tries > 1 and (until := _outdated_until(session, shop, row)):
+        row.tries -= 1
+        row.rest(until)
+        return None
     return _letter(session, shop, row) if row.kind == "mail" else _write_back(session, shop, row)
 
 
@@ -152,6 +158,13 @@ def _letter(session: Session, shop: Shop, row: Out) -> mail.Letter | Dropped:
         unsubscribe=unsubscribe,
         reply_to=shop.contact,
     )
+
+
+def _outdated_until(session: Session, shop: Shop, row: Out) -> datetime | None:
+    """A mail about a basket that could not leave for a while waits until the shop was asked again: what it is about may
+    have been bought meanwhile, and the webhook lost. None: it need not."""
+    message = session.get_one(Message, (shop.id, row.what))
+    return polling.outdated_until(session, shop) if message.marketing else None
 
 
 def _no_longer_wanted(session: Session, shop: Shop, message: Message) -> str:

@@ -2,11 +2,11 @@
 nothing is due. Every ask of the outside is made here, between two transactions of the domain."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from datetime import timedelta
 from typing import Any
 
 import structlog
-from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
@@ -19,6 +19,7 @@ from plugin_backend.domain import (
     exchanges,
     inbox,
     inquiries,
+    leaving,
     letters,
     merchants,
     offers,
@@ -39,10 +40,13 @@ from plugin_backend.worker import (
     comparing,
     connecting,
     delivering,
+    looking,
+    polling,
     presenting,
     probing,
     reading,
     refunding,
+    watching,
 )
 from plugin_backend.worker.erasing import erase
 
@@ -50,7 +54,6 @@ log = structlog.get_logger(__name__)
 
 # A drain that is not done soon (rows come in faster than they are worked off) lets the other bells have their turn.
 TURN_SECONDS = 5.0
-_ALONE = text("SELECT pg_advisory_xact_lock(hashtextextended(:work, 0))")
 
 
 def drain(bell: str, shop_id: str) -> None:
@@ -85,13 +88,17 @@ def timers() -> list[tuple[type[Any], str]]:
     )
 
 
-def each(shop: Shop, model: type[Any], work: Callable[[Session, Shop, Any], None]) -> int:
-    """Do ``work`` for a batch of due rows in one transaction, asking nobody. A row that cannot be worked is set aside
-    for a person and does not hold up the others."""
+def each(
+    shop: Shop,
+    model: type[Any],
+    work: Callable[[Session, Shop, Any], None],
+    only: Collection[str] | None = None,
+) -> int:
+    """Do ``work`` for a batch of due rows, of ``only`` these ids where they are given, in one transaction, asking nobody.
+    A row that cannot be worked is set aside for a person and does not hold up the others."""
     with transaction(shop.id) as session:
-        # One after the other within a shop: two batches would lock the same carts in different orders.
-        session.execute(_ALONE, {"work": f"{model.__tablename__} {shop.id}"})
-        rows = due.lock_due(session, model, shop.id)
+        due.alone(session, shop.id, model.__tablename__)
+        rows = due.lock_due(session, model, shop.id, only=only)
         for row in rows:
             set_aside_on_surprise(session, shop, row, work)
     return len(rows)
@@ -121,8 +128,9 @@ def read(shop: Shop) -> int:
 
 
 def make_offers(shop: Shop) -> int:
-    """Carts whose moment has come get their offer, or a reason why not."""
-    return each(shop, Cart, _make_offer)
+    """Carts whose moment has come get their offer, or a reason why not, once the shop was asked what became of them."""
+    ids = looking.ready(shop)
+    return each(shop, Cart, _make_offer, only=ids) if ids else 0
 
 
 def _make_offer(session: Session, shop: Shop, cart: Cart) -> None:
@@ -178,7 +186,8 @@ def tidy(shop: Shop) -> int:
         inquiries.forget_visitors(session, shop.id)
         optins.forget_visitors(session, shop.id)
         retiring.destroy_keys(session, shop.id, clock.real_now())
-        row.rest(clock.now() + due.DAY)
+        more = leaving.carry_out(session, shop)
+        row.rest(clock.now() + (timedelta(0) if more else due.DAY))
 
     done = each(shop, Connection, work)
     if done:
@@ -200,6 +209,8 @@ def seal(shop: Shop) -> int:
 
 DRAINS: dict[str, Callable[[Shop], int]] = {
     "read": read,
+    "poll": polling.poll,
+    "watch": watching.watch,
     "offer": make_offers,
     "answer": answer,
     "optin": expire_optins,

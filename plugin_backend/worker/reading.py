@@ -1,5 +1,6 @@
 """Deliveries are read: a connector or gateway says what happened, in our words, and the domain takes it in."""
 
+from datetime import datetime
 from typing import Any, assert_never
 
 from sqlalchemy.orm import Session
@@ -7,11 +8,8 @@ from sqlalchemy.orm import Session
 from plugin_backend.domain import (
     billing,
     carts,
-    cases,
-    consent,
-    customers,
-    erasing,
     inbox,
+    leaving,
     merchants,
     moves,
     notices,
@@ -44,7 +42,7 @@ def read_one(session: Session, shop: Shop, row: DeliveryRow) -> None:
         return
     for event in events:
         if isinstance(source, Connection):
-            _from_shop(session, shop, event, row)
+            take_in(session, shop, event, row.received_at + shop.clock_offset, told_by=row.id)
         else:
             _from_gateway(session, shop, source, event, row)
     # Set now and not before: what was changed is written before whatever is asked of the database next.
@@ -61,8 +59,9 @@ def _finish(session: Session, row: DeliveryRow, state: str, reason: str) -> None
         row.dropped = None
 
 
-def _from_shop(session: Session, shop: Shop, event: shop_sdk.ShopEvent, row: DeliveryRow) -> None:
-    at = row.received_at + shop.clock_offset
+def take_in(session: Session, shop: Shop, event: shop_sdk.ShopEvent, at: datetime, *, told_by: str) -> None:
+    """What a shop says becomes facts, however it was told: ``at`` is when it reached us, in the shop's time, and
+    ``told_by`` the row of the delivery or the poll that brought it. Doing it again changes nothing."""
     match event:
         case shop_sdk.CartChanged():
             carts.cart_changed(session, shop, event, at)
@@ -70,10 +69,11 @@ def _from_shop(session: Session, shop: Shop, event: shop_sdk.ShopEvent, row: Del
             shopside.withdraw_if_barred(session, carts.payment_failed(session, shop, event, at))
         case shop_sdk.CartRemoved():
             shopside.withdraw_if_lost(session, carts.cart_removed(session, shop, event, at))
+            shopside.order_stopped(session, shop.id, event.key, "trashed in the shop")
         case shop_sdk.CartRestored():
             carts.cart_restored(session, shop, event, at)
         case shop_sdk.OrderPlaced():
-            _order_placed(session, shop, event, row)
+            _order_placed(session, shop, event, at)
         case shop_sdk.OrderCancelled():
             carts.order_cancelled(session, shop, event, at)
             shopside.order_stopped(session, shop.id, event.order_key, "cancelled in the shop")
@@ -82,42 +82,24 @@ def _from_shop(session: Session, shop: Shop, event: shop_sdk.ShopEvent, row: Del
             if event.full:
                 shopside.order_stopped(session, shop.id, event.order_key, "refunded in the shop")
             billing.refunded_in_shop(session, shop.id, event)
+        case shop_sdk.OrderFulfilled():
+            shopside.order_supplied(session, shop, event.order_key, event.at + shop.clock_offset)
         case shop_sdk.CustomerRedacted():
-            _redacted(session, shop, event, row)
+            leaving.redacted(session, shop, event, told_by)
         case shop_sdk.CustomerDataRequested():
-            cases.open_case(session, shop.id, "data_requested", row.id, customer=event.platform_id)
+            leaving.data_requested(session, shop, event, told_by)
         case shop_sdk.ShopDisconnected():
-            shop_row = merchants.get_shop(session, shop.id)
-            shop_row.state = "disconnected"
-            cases.open_case(session, shop.id, "disconnected", shop.id, redact=event.redact)
+            leaving.disconnect(session, shop.id, redact=event.redact)
         case _:
             assert_never(event)
 
 
-def _order_placed(session: Session, shop: Shop, event: shop_sdk.OrderPlaced, row: DeliveryRow) -> None:
-    found = carts.order_placed(session, shop, event, row.received_at + shop.clock_offset)
+def _order_placed(session: Session, shop: Shop, event: shop_sdk.OrderPlaced, at: datetime) -> None:
+    found = carts.order_placed(session, shop, event, at)
     for cart in found:
         if carts.bought(session, cart):
             shopside.bought_natively(session, cart)
             carts.settle(session, shop, cart)
-
-
-def _redacted(session: Session, shop: Shop, event: shop_sdk.CustomerRedacted, row: DeliveryRow) -> None:
-    """A customer is to be forgotten: he gets no more mail from now on, and is forgotten at once where that may be; else a
-    person sees it done in time."""
-    email = customers.address(event.email)
-    if not email:
-        cases.open_case(session, shop.id, "customer_redacted", row.id, customer=event.platform_id)
-        return
-    consent.suppress(session, shop.id, email, "redacted")
-    inbox.forget(session, shop.id, (email,))
-    customer = customers.find(session, shop.id, email)
-    if customer is None:
-        return
-    try:
-        erasing.begin(session, shop, customer.id, cause=erasing.PLATFORM, asked_by=row.id)
-    except erasing.NotNow as error:
-        cases.open_case(session, shop.id, "customer_redacted", customer.id, reason=error.why)
 
 
 def _from_gateway(

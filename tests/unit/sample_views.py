@@ -62,6 +62,7 @@ from plugin_backend.core.views import (
     Tab,
     TourStep,
     TourView,
+    WatchView,
 )
 from plugin_backend.sdk.money import Money
 
@@ -546,6 +547,29 @@ PAGES: list[tuple[str, str, dict[str, Any]]] = [
                 "connection not able",
                 replace(
                     CONNECTION, state=State("shop", "watch_only"), why_not="no_gateway", mail_state="none"
+                ),
+            ),
+        )
+    ),
+    *(
+        (name, "dashboard/watch.html", {"dashboard": DASHBOARD, "view": view, "csrf": "c"})
+        for name, view in (
+            ("watch", WatchView("/s/1/watch", 90)),
+            ("watch failed", WatchView("/s/1/watch", 90, problem=Reason("cannot_be_asked"))),
+            ("watch running", WatchView("/s/1/watch", 90, running=True, done=300, total=10_000)),
+            ("watch somewhere", WatchView("/s/1/watch", 90, running=True, done=300)),
+            (
+                "watch done",
+                WatchView(
+                    "/s/1/watch",
+                    90,
+                    found=True,
+                    unpaid=212,
+                    declined=31,
+                    amounts=(Money(1423000, "EUR"),),
+                    offerable=187,
+                    by_mail=20,
+                    offerable_amounts=(Money(1200000, "EUR"), Money(900, "JPY")),
                 ),
             ),
         )

@@ -14,12 +14,15 @@ from werkzeug.test import TestResponse
 
 from plugin_backend.core import log
 from plugin_backend.core.db import transaction
+from plugin_backend.core.ids import new_id
 from plugin_backend.domain import handovers, inquiries, messages, objects, optins, staff, storefronts
 from plugin_backend.domain.customers import Customer
+from plugin_backend.domain.lookbacks import Lookback
 from plugin_backend.domain.merchants import GatewayAccount, Shop
 from plugin_backend.domain.messages import Message
 from plugin_backend.domain.outbox import Out
 from plugin_backend.domain.staff import User
+from plugin_backend.sdk import clock
 from plugin_backend.sdk.money import Money
 from tests import plan_story
 from tests.house import TestHouse
@@ -112,6 +115,7 @@ def ways(house: TestHouse, busy: Shop) -> Ways:
         }
         links |= {"storefront": inquiries.secret(asked), "key": storefronts.key(busy.id)}
         account = session.scalars(select(GatewayAccount.id)).one()
+        session.add(looked_back(busy))
     with house.of(busy) as session:
         handovers.again(session, session.get_one(Shop, busy.id))
     with house.worker.app_context():
@@ -121,6 +125,24 @@ def ways(house: TestHouse, busy: Shop) -> Ways:
         user = session.scalars(select(User).where(User.email == operator.email)).one()
         sign_in = staff.sign_in_link(session, user).rpartition("/")[2]
     return Ways(operator, busy, links, rows, account, sign_in)
+
+
+def looked_back(shop: Shop) -> Lookback:
+    """What a look at the shop's last days came to, so that its pages lead somewhere."""
+    last = {"key": "order:1", "country": "FR", "known": True, "declined": "", "granted": None}
+    last |= {"since": False, "before": False, "at": clock.now().isoformat(), "lines": [["Lamp", "1", None]]}
+    money = {"amount": 9000, "currency": "EUR"}
+    counts = {"unpaid": 1, "declined": 0, "offerable": 1, "by_mail": 0}
+    found = {"amounts": [money], "offerable_amounts": [money], "last": last | {"total": money}, "look": {}}
+    return Lookback(
+        shop_id=shop.id,
+        id=new_id("lbk"),
+        since=clock.now(),
+        kind="orders",
+        secret=b"",
+        seen={},
+        found=counts | found,
+    )
 
 
 def rules(house: TestHouse) -> Iterator[tuple[str, Rule]]:

@@ -20,6 +20,7 @@ def deliveries() -> dict[str, tuple[dict[str, str], bytes]]:
         "order_created": _hook("order.created", _ORDER),
         "order_paid": _hook("order.paid", {**_ORDER, "reference": "res_01jq8x"}),
         "order_cancelled": _hook("order.cancelled", {"id": "A-19"}),
+        "order_fulfilled": _hook("order.fulfilled", {"id": "A-19", "at": "2026-03-05T14:30:00Z"}),
         "order_refunded": _hook(
             "order.refunded", {"id": "A-19", "currency": "CHF", "amount": "10.00", "full": False}
         ),

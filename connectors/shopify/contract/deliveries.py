@@ -31,6 +31,12 @@ def deliveries() -> dict[str, tuple[dict[str, str], bytes]]:
         "order_pending": _hook("orders/create", _order(financial_status="pending")),
         "order_in_two_currencies": _hook("orders/paid", _order(total_price_set=_bag("1249.00", "108.35"))),
         "order_cancelled": _hook("orders/cancelled", _order(cancelled_at="2026-03-03T08:00:00+01:00")),
+        "order_fulfilled": _hook(
+            "orders/fulfilled", _order(fulfillment_status="fulfilled", fulfillments=_FULFILLMENTS)
+        ),
+        "order_sent_in_part": _hook(
+            "orders/partially_fulfilled", _order(fulfillment_status="partial", fulfillments=_FULFILLMENTS[:1])
+        ),
         "order_refunded": _hook("orders/updated", _order(financial_status="refunded", refunds=[_REFUND])),
         "order_of_ours": _hook("orders/create", _order(tags="vip, reprise", source_identifier="res_01jq8x")),
         "order_with_a_foreign_source": _hook("orders/create", _order(source_identifier="web-5531")),
@@ -174,6 +180,11 @@ def _order(**changes: Any) -> dict[str, Any]:
     return {**order, **changes}
 
 
+_FULFILLMENTS = [
+    {"id": 31, "status": "success", "created_at": "2026-03-04T09:00:00+01:00"},
+    {"id": 32, "status": "cancelled", "created_at": "2026-03-06T09:00:00+01:00"},
+    {"id": 33, "status": "success", "created_at": "2026-03-05T09:00:00+01:00"},
+]
 _REFUND = {
     "id": 36028797018965000,
     "order_id": 9007199254740997,

@@ -33,6 +33,7 @@ def deliveries() -> dict[str, tuple[dict[str, str], bytes]]:
         "order_with_plugin_basket": _core("order.updated", _order(82, meta_data=_PLUGIN_META)),
         "order_yen_without_decimals": _core("order.created", _order(83, currency="JPY", **_YEN)),
         "order_dinar_with_three": _core("order.created", _order(84, currency="KWD", **_DINAR)),
+        "order_completed": _core("order.updated", _order(91, status="completed", **_PAID, **_DONE)),
         "order_free": _core("order.updated", _order(85, status="completed", **{**_PAID, **_FREE})),
         "order_php_empties": _core("order.updated", _order(86, **_PHP)),
         "order_null_character": _core("order.updated", _order(87, **_NULLS)),
@@ -60,6 +61,7 @@ _PAID = {
     "transaction_id": "ch_5501",
     "payment_method": "cardgate",
 }
+_DONE = {"date_completed": "2026-03-05T15:30:00", "date_completed_gmt": "2026-03-05T14:30:00"}
 _REFUNDS = [
     {"id": 901, "reason": "one was chipped", "total": "-20.25"},
     {"id": 902, "reason": "", "total": "-1.00"},

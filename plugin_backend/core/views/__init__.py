@@ -45,6 +45,7 @@ from plugin_backend.core.views.dashboard import (
     SettingsView,
     State,
     Tab,
+    WatchView,
 )
 from plugin_backend.core.views.demo import LedgerLine, TourStep, TourView
 from plugin_backend.core.views.letters import (
@@ -121,4 +122,5 @@ __all__ = [
     "Tab",
     "TourStep",
     "TourView",
+    "WatchView",
 ]

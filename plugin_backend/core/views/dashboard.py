@@ -218,6 +218,29 @@ class RunView:
 
 
 @dataclass(frozen=True, slots=True)
+class WatchView:
+    """What the shop lost in its last ``days``. While it is ``running``, ``done`` of ``total`` orders were read (None: nobody
+    knows how many there are). ``problem`` says why nothing was found, "" where nothing was wrong. ``page_url`` and
+    ``mail_url`` show the last lost basket in frames that can run and send nothing, "" where there is none."""
+
+    action_url: str
+    days: int
+    running: bool = False
+    done: int = 0
+    total: int | None = None
+    problem: Reason = Reason("")
+    found: bool = False
+    unpaid: int = 0
+    declined: int = 0
+    amounts: tuple[Money, ...] = ()
+    offerable: int = 0
+    by_mail: int = 0
+    offerable_amounts: tuple[Money, ...] = ()
+    page_url: str = ""
+    mail_url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class SettingsView:
     """How refused payments are tried again, as it was typed or is set, and the bounds. ``wrong`` True: it was typed
     beyond them."""

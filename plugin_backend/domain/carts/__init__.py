@@ -18,8 +18,16 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from plugin_backend.domain import consent, customers
+from plugin_backend.domain.carts.knowing import knows, stands_so
 from plugin_backend.domain.carts.names import failure, find, hear, later, locked
-from plugin_backend.domain.carts.rows import BEFORE_EVERYTHING, Cart, Sale, lines_as_json, lines_of
+from plugin_backend.domain.carts.rows import (
+    BEFORE_EVERYTHING,
+    Cart,
+    Sale,
+    forget_strangers,
+    lines_as_json,
+    lines_of,
+)
 from plugin_backend.domain.carts.sales import (
     bought,
     bought_before,
@@ -45,12 +53,15 @@ __all__ = [
     "cart_restored",
     "claim",
     "find",
+    "forget_strangers",
+    "knows",
     "lines_of",
     "order_cancelled",
     "order_placed",
     "order_refunded",
     "payment_failed",
     "settle",
+    "stands_so",
 ]
 
 

@@ -3,9 +3,9 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Index, UniqueConstraint
+from sqlalchemy import BigInteger, Index, UniqueConstraint, update
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, Session, mapped_column
 from sqlalchemy.types import Text
 
 from plugin_backend.core.db import Base
@@ -87,6 +87,12 @@ class Sale(Row, Base):
         Index("ix_sales_cart_keys", "cart_keys", postgresql_using="gin"),
         Index("ix_sales_customer", "shop_id", "customer_id"),
     )
+
+
+def forget_strangers(session: Session, shop_id: str) -> None:
+    """Forget what is told by baskets of which nobody knows whose they are."""
+    nothing = {"lines": [], "told": {}, "platform_id": "", "locale": "", "country": "", "content_hash": ""}
+    session.execute(update(Cart).where(Cart.shop_id == shop_id, Cart.customer_id.is_(None)).values(**nothing))
 
 
 def lines_as_json(lines: tuple[sdk.Line, ...]) -> list[dict[str, Any]]:

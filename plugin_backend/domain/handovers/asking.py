@@ -14,10 +14,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from plugin_backend.core import due, registry
+from plugin_backend.core import delays, due, registry
 from plugin_backend.core.db import assert_no_transaction
 from plugin_backend.core.house import house
-from plugin_backend.domain import checkups, exchanges, merchants, moves, onboarding, renewals, vault
+from plugin_backend.domain import checkups, exchanges, merchants, moves, onboarding, polls, renewals, vault
 from plugin_backend.domain.handovers.rows import Handover, taken
 from plugin_backend.domain.handovers.steps import install_of, made_secret
 from plugin_backend.domain.merchants import Connection, Shop
@@ -218,6 +218,8 @@ def _connected(
         renewals.plan(session, shop, connection, checked)
     row.brought = row.kept = None
     moves.move(session, row, "connected")
+    # The checkup makes them now; where it cannot, that is tried again.
+    polls.want_webhooks(session, shop.id, delays.DELAYS.unheard)
     checkups.again(session, shop)
 
 

@@ -17,6 +17,7 @@ from plugin_backend.web.dashboard import (
     session,
     settings,
     visitors,
+    watching,
 )
 
 dashboard = Blueprint("dashboard", __name__)
@@ -25,7 +26,7 @@ dashboard.after_request(frame.remember_language)
 dashboard.register_blueprint(session.entrance)
 _ROOMS = (
     *(session, home, connecting, connection, lists, details, crediting, forgetting, actions, running),
-    settings,
+    *(settings, watching),
 )
 for room in _ROOMS:
     room.pages.before_request(visitors.require)

@@ -12,6 +12,7 @@ from plugin_backend.core.render.words import LABELS
 from plugin_backend.core.views import Action, DetailView, Fact, Row, Section
 from plugin_backend.domain import merchants, objects
 from plugin_backend.domain.books import Json
+from plugin_backend.domain.customers import Customer
 from plugin_backend.domain.merchants import Shop
 from plugin_backend.domain.messages import Message
 from plugin_backend.sdk.money import Money
@@ -66,6 +67,7 @@ FACTS: dict[str, tuple[tuple[str, str], ...]] = {
         ("country", "country"),
         ("locale", "language"),
         ("started_at", "started_at"),
+        ("supplied_at", "supplied_at"),
         ("ended_at", "ended_at"),
         ("due_at", "due_at"),
         ("card.brand", "card"),
@@ -142,7 +144,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "plans": ("collections", "credits", "refunds", "disputes"),
     "collections": ("attempts",),
 }
-_PREVIEW_POLICY = (
+PREVIEW_POLICY = (
     "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src https: data:; frame-ancestors 'self'"
 )
 
@@ -174,7 +176,7 @@ def preview(shop_id: str, row_id: str) -> Response:
         if message is None:
             raise NotFound(f"no message {row_id}")
         response = Response(message.html, mimetype="text/html")
-    response.headers["Content-Security-Policy"] = _PREVIEW_POLICY
+    response.headers["Content-Security-Policy"] = PREVIEW_POLICY
     response.headers["X-Frame-Options"] = "SAMEORIGIN"
     response.headers["Cache-Control"] = "no-store"
     return response
@@ -256,6 +258,7 @@ def _actions(shop: Shop, noun: str, shown: Json) -> list[Action]:
             decisions = actions.decisions(shown["kind"])
             return [
                 *_same_here(here, shown),
+                *_asked_for_data(here, shown),
                 *_asked_to_forget(here, shown),
                 *(_button(word, f"{here}/cases/{shown['id']}/resolve/{word}") for word in decisions),
             ]
@@ -282,6 +285,13 @@ def _forget(here: str, customer: Json | None) -> list[Action]:
     if customer is None or not customer["email"]:
         return []
     return [Action("erase", f"{here}/customers/{customer['id']}/erase", leads=True)]
+
+
+def _asked_for_data(here: str, case: Json) -> list[Action]:
+    """A customer asks what is kept of him: the way to all of it, where he is known."""
+    if case["kind"] != "data_requested" or not case["subject"].startswith(f"{Customer.prefix}_"):
+        return []
+    return [Action("data", f"{here}/customers/{case['subject']}/data", leads=True)]
 
 
 def _asked_to_forget(here: str, case: Json) -> list[Action]:

@@ -1,4 +1,7 @@
-"""Forgetting a customer: what that means is shown first, and done where it is confirmed. Nobody outside is asked here."""
+"""What is kept of a customer, for him; and forgetting him: what that means is shown first, and done where it is confirmed.
+Nobody outside is asked here."""
+
+import json
 
 from flask import Blueprint, redirect, request
 from sqlalchemy import select
@@ -9,7 +12,7 @@ from werkzeug.wrappers import Response
 from plugin_backend.core.db import transaction
 from plugin_backend.core.house import house
 from plugin_backend.core.views import ErasureView
-from plugin_backend.domain import customers, erasing, merchants, plans
+from plugin_backend.domain import customers, erasing, merchants, plans, portability
 from plugin_backend.domain.customers import Customer
 from plugin_backend.domain.erasing import Erasure, NotNow
 from plugin_backend.domain.merchants import Shop
@@ -18,6 +21,20 @@ from plugin_backend.web.dashboard import frame
 from plugin_backend.web.dashboard.visitors import visitor
 
 pages = Blueprint("forgetting", __name__)
+
+
+@pages.get("/shops/<shop_id>/customers/<customer_id>/data")
+def data(shop_id: str, customer_id: str) -> Response:
+    """All that is kept of the customer, as a file to be sent to him."""
+    shop = frame.shop_at(shop_id)
+    with transaction(shop.id) as session, merchants.shop_time(shop):
+        found = portability.everything_about(session, shop, _customer(session, shop, customer_id))
+    response = Response(
+        json.dumps(found, indent=2, ensure_ascii=False, default=str), mimetype="application/json"
+    )
+    response.headers["Content-Disposition"] = f'attachment; filename="{customer_id}.json"'
+    response.headers["Cache-Control"] = "no-store"
+    return response
 
 
 @pages.get("/shops/<shop_id>/customers/<customer_id>/erase")

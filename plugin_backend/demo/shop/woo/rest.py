@@ -138,10 +138,12 @@ def _system_status(shop: WooShop) -> dict[str, Any]:
 def _about_orders(api: Blueprint, shop: WooShop, switches: Switches) -> None:
     @api.get(f"{_API}/orders")
     def list_orders() -> Response:
+        """An offset, where one is given, is where the page begins."""
         with shop.lock:
             found = orders.listing(shop, request.args)
             page, size = _number("page", 1), min(_number("per_page", 10), 100)
-            rows = [payload.order(order, shop.home) for order in found[(page - 1) * size : page * size]]
+            begin = _number("offset", (page - 1) * size, least=0)
+            rows = [payload.order(order, shop.home) for order in found[begin : begin + size]]
         pages = -(-len(found) // size)
         headers = {"X-WP-Total": str(len(found)), "X-WP-TotalPages": str(pages)}
         if page < pages:
@@ -195,10 +197,10 @@ def _about_what_hangs_on_orders(api: Blueprint, shop: WooShop) -> None:
             return _answer(payload.refund(made, number, shop.home), 201)
 
 
-def _number(name: str, default: int) -> int:
+def _number(name: str, default: int, least: int = 1) -> int:
     text = request.args.get(name, str(default))
-    if not text.isdecimal() or int(text) < 1:
-        raise orders.invalid(name, f"{name} must be greater than or equal to 1")
+    if not text.isdecimal() or int(text) < least:
+        raise orders.invalid(name, f"{name} must be greater than or equal to {least}")
     return int(text)
 
 

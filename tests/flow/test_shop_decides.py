@@ -1,0 +1,83 @@
+"""The shop decides too, and its webhooks may be lost: what it did is found by asking, before anything is taken."""
+
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import select
+
+from plugin_backend.domain.cases import Case
+from plugin_backend.domain.offers import Offer
+from plugin_backend.domain.plans import Plan
+from plugin_backend.domain.setups import Setup
+from tests import story
+from tests.contract.gateway_process import SandboxProcess
+from tests.house import TestHouse
+from tests.letterbox import Letterbox
+from tests.shop_story import Woo, connected_woo
+
+
+@pytest.fixture
+def woo(house: TestHouse, gateway: SandboxProcess, mails: Letterbox, site: str) -> Iterator[Woo]:
+    """A shop whose webhooks are gone."""
+    with connected_woo(house, sandbox=gateway.settings(), name="Boutique Luna") as made:
+        made.connect(webhooks=False)
+        yield made
+
+
+def offered(woo: Woo) -> tuple[str, Offer]:
+    """A basket that was left and offered: its number, and the offer."""
+    number = woo.leave("ana@example.test")
+    woo.house.travel(woo.shop, minutes=11)
+    woo.house.travel(woo.shop, hours=1, minutes=1)
+    with woo.house.of(woo.shop) as session:
+        return number, session.scalars(select(Offer)).one()
+
+
+def reduce(woo: Woo, number: str, total: str) -> None:
+    """The shop changes the price of the basket's only line."""
+    (line,) = woo.api.ask("GET", f"orders/{number}").json()["line_items"]
+    woo.change(number, line_items=[{"id": line["id"], "total": total}])
+
+
+def test_a_price_that_changed_before_the_acceptance_is_shown_and_not_charged(woo: Woo) -> None:
+    number, offer = offered(woo)
+    reduce(woo, number, "30.00")
+    path = story.accept(woo.house, woo.shop, offer)
+    page = woo.house.client().get(path, query_string={"lang": "en"}).text
+    assert "The offer has changed since you opened it" in page
+    assert "€30.00" in page
+    with woo.house.of(woo.shop) as session:
+        assert list(session.scalars(select(Plan))) == []
+        assert session.get_one(Offer, (woo.shop.id, offer.id)).state == "open"
+
+    assert story.accept(woo.house, woo.shop, offer) == path
+    with woo.house.of(woo.shop) as session:
+        newest = session.scalars(select(Setup).order_by(Setup.created_at.desc())).first()
+    assert newest is not None
+    assert (newest.state, newest.shown_amount, newest.shown_currency) == ("waiting", 3000, "EUR")
+
+
+def test_a_basket_in_the_trash_is_offered_no_longer(woo: Woo) -> None:
+    number, offer = offered(woo)
+    woo.change(number, status="trash")
+    woo.house.travel(woo.shop, minutes=11)
+    with woo.house.of(woo.shop) as session:
+        after = session.get_one(Offer, (woo.shop.id, offer.id))
+    assert (after.state, after.reason) == ("withdrawn", "removed in the shop")
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"), [("cancelled", "cancelled in the shop"), ("trash", "trashed in the shop")]
+)
+def test_an_order_that_the_shop_stops_is_found_by_asking_and_collected_no_further(
+    woo: Woo, gateway: SandboxProcess, status: str, reason: str
+) -> None:
+    number, offer = offered(woo)
+    story.give_card(woo.house, woo.shop, gateway, story.accept(woo.house, woo.shop, offer))
+    assert story.states(woo.house, woo.shop) == ["paid", "scheduled", "scheduled"]
+    woo.change(number, status=status)
+    woo.house.travel(woo.shop, minutes=11)
+    assert story.states(woo.house, woo.shop) == ["paid", "void", "void"]
+    with woo.house.of(woo.shop) as session:
+        stopped = session.scalars(select(Case).where(Case.kind == "order_stopped")).one()
+    assert stopped.facts["reason"] == reason
