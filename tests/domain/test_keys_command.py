@@ -31,7 +31,7 @@ def test_a_shops_key_is_changed_by_two_commands_and_its_status_says_so(house: Te
     new = told(house, "rotate", "shop", "--shop", shop.id, "--announce")["keys"][0]
     assert (new["state"], new["version"], new["shop"]) == ("pre_active", 2, shop.id)
     done = told(house, "rotate", "shop", "--shop", shop.id, "--activate")
-    assert (done["keys"][0]["id"], done["moved"], done["damaged"]) == (new["id"], 3, [])
+    assert (done["keys"][0]["id"], done["moved"], done["damaged"]) == (new["id"], 4, [])
     assert told(house, "rotate", "shop", "--shop", shop.id, "--activate") == {
         "keys": [],
         "moved": 0,
