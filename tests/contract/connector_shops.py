@@ -165,9 +165,12 @@ class WooShop(Shop):
         if method == "POST":
             self.webhooks.append({"id": len(self.webhooks) + 1, **body})
             return 201, self.webhooks[-1]
-        if method == "PUT":
-            self.webhooks[int(rest[0]) - 1] |= body
-            return 200, self.webhooks[int(rest[0]) - 1]
+        if rest:
+            hook = next(hook for hook in self.webhooks if hook["id"] == int(rest[0]))
+            if method == "DELETE":
+                self.webhooks.remove(hook)
+            hook |= body
+            return 200, hook
         return 200, [{name: hook[name] for name in hook if name != "secret"} for hook in self.webhooks]
 
     def leave_basket(self) -> str:
