@@ -93,6 +93,11 @@ class _Meta(Slim):
     value = Anything()
 
 
+class _Note(Slim):
+    note = HtmlText(limit=1000)
+    customer_note = Flag()
+
+
 class OrderSchema(Slim):
     id = Whole()
     status = Text(limit=50)
@@ -117,6 +122,7 @@ class OrderSchema(Slim):
 
 
 _ORDER = OrderSchema()
+_NOTE = _Note()
 
 
 class Order:
@@ -223,6 +229,15 @@ def _decline(order: Order) -> CheckoutDecline:
         return decline_of(kept, order.read["payment_method"])
     said = [text_of(meta["value"]) for meta in order.read["meta_data"] if _SAYS_WHY.search(meta["key"])]
     return decline_of(clean(" | ".join(filter(None, said)), 1000), order.read["payment_method"])
+
+
+def decline_noted(notes: Any, order: Order) -> CheckoutDecline:
+    """By the notes of a failed order. Among them are the shop's own about its status, so that a note without a word that is
+    known says nothing."""
+    read = [_NOTE.load(note) for note in (notes if isinstance(notes, list) else []) if isinstance(note, dict)]
+    said = " | ".join(note["note"] for note in read if not note["customer_note"])
+    decline = decline_of(clean(said, 5000), order.read["payment_method"])
+    return "unknown" if decline == "other" else decline
 
 
 def _fulfilled(order: Order) -> list[ShopEvent]:
