@@ -152,10 +152,8 @@ class Missing(Refused):
 
 
 def _not_found(response: Response, what: str) -> Refused:
-    try:
-        value = json_of(response, what)
-    except NoAnswer:
-        value = None
+    """``NoAnswer`` where it was not the API that said so: a page of a firewall says nothing about the shop."""
+    value = json_of(response, what)
     code = text_of(value.get("code")) if isinstance(value, dict) else ""
     kind = Missing if "invalid" in code and code.endswith("_id") else Refused
     return kind(f"{what}: refused with 404", status=404)

@@ -11,6 +11,7 @@ from plugin_backend.core.views import (
     Action,
     ActionNeededMail,
     AddressView,
+    AlertMail,
     BasketLine,
     CancelledMail,
     Card,
@@ -665,6 +666,10 @@ MAILS: list[tuple[str, Mail]] = [
         ),
     ),
     ("refund_made", CreditMail(SHOP, SUBSCRIBED, "https://r.example/p/x", given_back=Money(100, "EUR"))),
+    *(
+        ("alert", AlertMail(SHOP, kind, AT, "https://r.example/shops/s/connection"))
+        for kind in ("webhooks_silent", "webhooks_missing", "shop_not_asked")
+    ),
     ("opt_in", OptInMail(SHOP, "https://r.example/c/x")),
     ("sign_in", SignInMail("https://r.example/login/x", 15, "https://r.example")),
     ("check", CheckMail("https://r.example/shops/s/connection/mail/x", "Atelier & Fils <Luna>")),

@@ -446,6 +446,7 @@ KINDS: Mapping[str, str] = {
     "plan_credited": N_("Payments lowered"),
     "refund_made": N_("Refund made"),
     "opt_in": N_("Question whether reminders are wanted"),
+    "alert": N_("News of a case to the shop's people"),
     "schedule": N_("Payments to come first"),
     "card": N_("The card first"),
     "end": N_("From the end"),
