@@ -77,6 +77,8 @@ class _Address(Slim):
 
 
 class _Line(Slim):
+    product_id = Whole()
+    variation_id = Whole()
     name = HtmlText()
     quantity = Text(limit=30)
     sku = Text(limit=100)
@@ -121,6 +123,18 @@ class OrderSchema(Slim):
     meta_data = Parts(_Meta, most=5000)
 
 
+class _Product(Slim):
+    """What WooCommerce says of the stock of a thing, or of one of its variations; whether it is counted may be said of the
+    parent (``"parent"``)."""
+
+    status = Text(limit=30)
+    stock_status = Text(limit=30)
+    stock_quantity = Whole()
+    manage_stock = Anything()
+    backorders = Text(limit=10)
+
+
+ON_THE_SHELF = _Product()
 _ORDER = OrderSchema()
 _NOTE = _Note()
 
