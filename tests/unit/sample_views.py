@@ -266,6 +266,11 @@ PAGES: list[tuple[str, str, dict[str, Any]]] = [
         {**OFFER_PAGE, "nobody": True, "email": "x<@", "problems": ("email",)},
     ),
     ("changed", "offer/changed.html", {**OFFER_PAGE, "changes": CHANGES}),
+    (
+        "sold out",
+        "offer/sold_out.html",
+        {"shop": SHOP, "names": ("Lamp <b>", "Écharpe"), "retry_url": "/o/x?again=1"},
+    ),
     ("checking", "offer/checking.html", {"shop": SHOP, "check_url": "/o/x"}),
     (
         "action",

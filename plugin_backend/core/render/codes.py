@@ -287,6 +287,7 @@ REASONS: Mapping[str, str] = {
     "never paid": N_("The first payment never arrived"),
     "total_changed": N_("The total changed in the shop"),
     "basket_changed": N_("The basket changed"),
+    "sold_out": N_("Something of the basket is sold out"),
     "shop_unreachable": N_("The shop did not answer"),
     "gateway_unreachable": N_("The gateway did not answer"),
     "not_confirmed": N_("The customer did not confirm"),
