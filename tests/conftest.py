@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, delete
 from werkzeug.serving import make_server
 
 from plugin_backend.app import create_app
@@ -17,6 +17,7 @@ from plugin_backend.core.config import Config
 from plugin_backend.core.db import db, engine_url, transaction
 from plugin_backend.core.seal import make_keys
 from plugin_backend.domain import invariants, merchants
+from plugin_backend.domain.staff import User
 from plugin_backend.launcher.ports import free_port
 from plugin_backend.migrations import upgrade
 from tests.contract.gateway_process import SandboxProcess
@@ -120,11 +121,15 @@ def close(app: Flask) -> None:
 
 @pytest.fixture
 def house(web_app: Flask, worker_app: Flask, settings: Config, postgres_url: str) -> Iterator[TestHouse]:
-    """A house of one's own shops. When the test ends, every invariant holds for each of them."""
+    """A house of one's own shops, whose people are nobody else's. When the test ends, every invariant holds for each of
+    them."""
     made = TestHouse(web_app, worker_app, replace(settings))
     yield made
     made.close()
     with worker_app.app_context():
+        with transaction(None) as session:
+            # Whoever may see a merchant's shops is written to about each of them.
+            session.execute(delete(User))
         for shop_id in made.shops:
             with transaction(shop_id) as session:
                 assert invariants.broken(session) == []

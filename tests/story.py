@@ -63,10 +63,10 @@ def terms_on(page: str) -> str:
     return found[1]
 
 
-def accept(house: TestHouse, shop: Shop, offer: Offer, *, country: str = "FR") -> str:
-    """Accept the offer on its page; the path of the page."""
+def accept(house: TestHouse, shop: Shop, offer: Offer, *, country: str = "FR", again: bool = False) -> str:
+    """Accept the offer on its page, having looked at it ``again`` or for the first time; the path of the page."""
     path = link(house, shop, "o", offer.id)
-    page = house.client().get(path).get_data(as_text=True)
+    page = house.client().get(path, query_string={"again": "1"} if again else {}).get_data(as_text=True)
     form = {"terms": terms_on(page), "country": country, "mandate": "yes"}
     answer = house.client().post(f"{path}/accept", data=form)
     assert answer.status_code == 303, answer.get_data(as_text=True)

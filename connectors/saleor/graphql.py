@@ -31,10 +31,18 @@ _BASKET = f"""id updatedAt email languageCode user {{ id email }} consent: metaf
 _SALE = f"""id checkoutId status created updatedAt isPaid userEmail languageCodeEnum user {{ id }}
     reference: privateMetafield(key: "{REFERENCE}") billingAddress {{ {_ADDRESS} }} shippingAddress {{ {_ADDRESS} }}
     total {{ {_GROSS} }} totalCharged {{ amount currency }} totalRefunded {{ amount currency }}
-    transactions {{ key: privateMetafield(key: "{PAYMENT_KEY}") chargedAmount {{ amount currency }} }}"""
+    transactions {{ key: privateMetafield(key: "{PAYMENT_KEY}") chargedAmount {{ amount currency }} }}
+    fulfillments {{ status created }}"""
 
 _BASKET_EVENTS = ("CheckoutCreated", "CheckoutUpdated", "CheckoutMetadataUpdated")
-_SALE_EVENTS = ("OrderCreated", "OrderUpdated", "OrderFullyPaid", "OrderCancelled", "OrderExpired")
+_SALE_EVENTS = (
+    "OrderCreated",
+    "OrderUpdated",
+    "OrderFullyPaid",
+    "OrderFulfilled",
+    "OrderCancelled",
+    "OrderExpired",
+)
 _REFUND_EVENTS = ("OrderRefunded", "OrderFullyRefunded")
 
 SUBSCRIPTION = (
@@ -51,7 +59,9 @@ SHOP_INFO = """query ShopInfo {
   shop { name version defaultCountry { code } }
   app { permissions { code } webhooks { id name isActive targetUrl subscriptionQuery } }
 }"""
-CHECKOUT = f"query CheckoutState($id: ID!) {{ checkout(id: $id) {{ {_BASKET} }} }}"
+CHECKOUT = f"""query CheckoutState($id: ID!) {{
+  checkout(id: $id) {{ {_BASKET} lines {{ problems {{ __typename }} }} }}
+}}"""
 ORDER = f"query OrderState($id: ID!) {{ order(id: $id) {{ {_SALE} events {{ message }} }} }}"
 ORDERS_OF_CHECKOUT = f"""query OrdersOfCheckout($ids: [ID!]!) {{
   orders(first: 5, filter: {{checkoutIds: $ids}}) {{ edges {{ node {{ {_SALE} }} }} }}

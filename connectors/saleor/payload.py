@@ -9,6 +9,7 @@ from plugin_backend.sdk.connector import (
     Consent,
     Line,
     OrderCancelled,
+    OrderFulfilled,
     OrderPlaced,
     OrderRefunded,
     Person,
@@ -75,7 +76,12 @@ class _Variant(Slim):
     product = Part(_Product)
 
 
+class _Problem(Slim):
+    """Too few of it, or not for sale any more; a checkout with one cannot become an order."""
+
+
 class _Line(Slim):
+    problems = Parts(_Problem)
     quantity = Text(limit=30)
     variant = Part(_Variant)
     totalPrice = Part(_Taxed)
@@ -99,6 +105,11 @@ class _Transaction(Slim):
     chargedAmount = Part(_Money)
 
 
+class _Fulfillment(Slim):
+    status = Text(limit=30)
+    created = Moment()
+
+
 class _Event(Slim):
     message = Text(limit=2000)
 
@@ -119,6 +130,7 @@ class _OrderSchema(Slim):
     total = Part(_Taxed)
     totalCharged = Part(_Money)
     totalRefunded = Part(_Money)
+    fulfillments = Parts(_Fulfillment)
     transactions = Parts(_Transaction)
     events = Parts(_Event)
 
@@ -209,6 +221,9 @@ def cart(value: Any) -> CartChanged:
         person=_person(read, read["email"] or read["user"]["email"], read["languageCode"]),
         consent=_consent(read["consent"]),
         empty=not lines,
+        sold_out=tuple(
+            line.title for line, told in zip(lines, read["lines"], strict=True) if told["problems"]
+        ),
     )
 
 
@@ -255,8 +270,8 @@ def order_events(order: Order) -> list[ShopEvent]:
     if order.status in GONE:
         return [OrderCancelled(order.key, order.updated, order.our_reference)]
     if order.our_reference and not order.charged.minor:
-        return []
-    return [placed(order), *_refunds(order)]
+        return _fulfilled(order)
+    return [placed(order), *_fulfilled(order), *_refunds(order)]
 
 
 def placed(order: Order) -> OrderPlaced:
@@ -270,6 +285,15 @@ def placed(order: Order) -> OrderPlaced:
         our_reference=order.our_reference,
         paid=bool(read["isPaid"]),
     )
+
+
+def _fulfilled(order: Order) -> list[ShopEvent]:
+    """All of it was sent when the last of its parcels was."""
+    sent = [one["created"] for one in order.read["fulfillments"] if one["status"] == "FULFILLED"]
+    at = max(filter(None, sent), default=None)
+    if order.status != "FULFILLED" or at is None:
+        return []
+    return [OrderFulfilled(order.key, at, order.our_reference)]
 
 
 def _refunds(order: Order) -> list[ShopEvent]:

@@ -79,6 +79,8 @@ class WooCommerce:
     def __init__(self, settings: Mapping[str, str], http: Client) -> None:
         self._settings = settings
         self._http = http
+        base = self._setting("url").rstrip("/")
+        self._asked = Api(http, base, self._setting("consumer_key"), self._setting("consumer_secret"))
 
     @property
     def can_write(self) -> bool:
@@ -185,22 +187,18 @@ class WooCommerce:
         return {}
 
     def checks(self) -> Sequence[Check]:
-        return setup.checks(self._asked(), self._http, can_write=self.can_write)
+        return setup.checks(self._asked, self._http, can_write=self.can_write)
 
     def facts(self) -> ShopFacts:
-        return setup.facts(self._asked(), self._http)
+        return setup.facts(self._asked, self._http)
 
     def _setting(self, name: str) -> str:
         return self._settings.get(name) or ""
 
-    def _asked(self) -> Api:
-        base = self._setting("url").rstrip("/")
-        return Api(self._http, base, self._setting("consumer_key"), self._setting("consumer_secret"))
-
     def _api(self) -> Api:
         if not self.can_write:
             raise Refused("no_api_key")
-        return self._asked()
+        return self._asked
 
 
 _DELETED = _Deleted()

@@ -1,6 +1,7 @@
 """What we write into the shop's orders. Every write looks first whether it was done."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from connectors.woocommerce.api import Api
@@ -8,6 +9,7 @@ from connectors.woocommerce.payload import (
     BASKETS,
     CART,
     GONE,
+    ON_THE_SHELF,
     PAYMENT_METHOD,
     REFERENCE,
     Order,
@@ -30,6 +32,7 @@ from plugin_backend.sdk.connector import (
 )
 from plugin_backend.sdk.errors import NoAnswer, Refused, Unreadable
 from plugin_backend.sdk.money import Money
+from plugin_backend.sdk.payload import load
 
 T = TypeVar("T")
 
@@ -41,6 +44,8 @@ FIRST_ORDER = "_reprise_first_order"
 TITLE = "Reprise"
 # The line that carries what the basket's lines do not: shipping, tax, discounts.
 REST = "Shipping, taxes and discounts"
+# Of a basket's lines so many are looked up on the shelf, one request each.
+_MOST_LINES = 20
 
 
 def read_order(value: Any) -> Order:
@@ -64,7 +69,43 @@ def state(api: Api, key: str) -> CartChanged | OrderPlaced | OrderCancelled | No
     value = api.get_or_none(f"orders/{number}") if number else None
     if value is None:
         return None
-    return _readable(state_of, read_order(value))
+    order = read_order(value)
+    stands = _readable(state_of, order)
+    return replace(stands, sold_out=_sold_out(api, order)) if isinstance(stands, CartChanged) else stands
+
+
+def _sold_out(api: Api, order: Order) -> tuple[str, ...]:
+    """What of a basket the shop could not sell now. WooCommerce looks at its stock at the checkout only, where ours does not
+    lead."""
+    lines = [line for line in order.read["line_items"] if line["variation_id"] or line["product_id"]]
+    return tuple(line["name"] for line in lines[:_MOST_LINES] if not _on_the_shelf(api, line))
+
+
+def _on_the_shelf(api: Api, line: dict[str, Any]) -> bool:
+    number = line["variation_id"] or line["product_id"]
+    try:
+        found = api.get_or_none(f"products/{number}")
+    except Refused as refused:
+        if not refused.permanent:
+            raise
+        # The key may look at orders and not at products: then there is no telling.
+        return True
+    if not isinstance(found, dict):
+        return found is not None
+    stock = load(ON_THE_SHELF, found)
+    if stock["status"] == "trash" or stock["stock_status"] == "outofstock":
+        return False
+    left = stock["stock_quantity"]
+    kept = stock["manage_stock"] in (True, "parent") and stock["backorders"] in ("", "no")
+    return not kept or left is None or _pieces(line["quantity"]) <= left
+
+
+def _pieces(quantity: str) -> int:
+    """Whole pieces, rounded up; 1 where it cannot be read."""
+    whole, _, rest = quantity.partition(".")
+    return (
+        int(whole) + bool(rest.strip("0")) if whole.isascii() and whole.isdecimal() and len(whole) < 10 else 1
+    )
 
 
 def _readable(of: Callable[[Order], T], order: Order) -> T:

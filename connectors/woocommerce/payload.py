@@ -77,6 +77,8 @@ class _Address(Slim):
 
 
 class _Line(Slim):
+    product_id = Whole()
+    variation_id = Whole()
     name = HtmlText()
     quantity = Text(limit=30)
     sku = Text(limit=100)
@@ -91,6 +93,11 @@ class _Refund(Slim):
 class _Meta(Slim):
     key = Text(limit=100)
     value = Anything()
+
+
+class _Note(Slim):
+    note = HtmlText(limit=1000)
+    customer_note = Flag()
 
 
 class OrderSchema(Slim):
@@ -116,7 +123,20 @@ class OrderSchema(Slim):
     meta_data = Parts(_Meta, most=5000)
 
 
+class _Product(Slim):
+    """What WooCommerce says of the stock of a thing, or of one of its variations; whether it is counted may be said of the
+    parent (``"parent"``)."""
+
+    status = Text(limit=30)
+    stock_status = Text(limit=30)
+    stock_quantity = Whole()
+    manage_stock = Anything()
+    backorders = Text(limit=10)
+
+
+ON_THE_SHELF = _Product()
 _ORDER = OrderSchema()
+_NOTE = _Note()
 
 
 class Order:
@@ -223,6 +243,15 @@ def _decline(order: Order) -> CheckoutDecline:
         return decline_of(kept, order.read["payment_method"])
     said = [text_of(meta["value"]) for meta in order.read["meta_data"] if _SAYS_WHY.search(meta["key"])]
     return decline_of(clean(" | ".join(filter(None, said)), 1000), order.read["payment_method"])
+
+
+def decline_noted(notes: Any, order: Order) -> CheckoutDecline:
+    """By the notes of a failed order. Among them are the shop's own about its status, so that a note without a word that is
+    known says nothing."""
+    read = [_NOTE.load(note) for note in (notes if isinstance(notes, list) else []) if isinstance(note, dict)]
+    said = " | ".join(note["note"] for note in read if not note["customer_note"])
+    decline = decline_of(clean(said, 5000), order.read["payment_method"])
+    return "unknown" if decline == "other" else decline
 
 
 def _fulfilled(order: Order) -> list[ShopEvent]:

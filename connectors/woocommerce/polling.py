@@ -1,24 +1,29 @@
 """Asking for what changed: lists of orders, for whatever no webhook told."""
 
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from connectors.woocommerce.api import Api, Listed
-from connectors.woocommerce.payload import Order, events_of
+from connectors.woocommerce.payload import Order, decline_noted, events_of
+from plugin_backend.sdk import clock
 from plugin_backend.sdk.connector import (
     OrderCancelled,
     OrderFulfilled,
     OrderPlaced,
     OrderRefunded,
     Page,
+    PaymentFailed,
     ShopEvent,
 )
-from plugin_backend.sdk.errors import NoAnswer, Unreadable
+from plugin_backend.sdk.errors import NoAnswer, Refused, Unreadable
 from plugin_backend.sdk.payload import Whole
 
 _SIZE = 100
 # How often the place of a page is looked for, in a list that changes meanwhile.
 _TRIES = 12
+# Why a payment failed is looked up where that was lately: an offer is made at once or never.
+_LATELY = timedelta(days=1)
 # A basket is an order that is not paid yet; one in the trash was removed.
 _STATUSES = {"carts": "checkout-draft,pending,failed,trash", "orders": "any"}
 _NUMBER = Whole()
@@ -47,14 +52,14 @@ def fetch(api: Api, kind: Literal["carts", "orders"], since: datetime, cursor: s
         elif len(listed) >= _SIZE and numbers[-1] <= seen:
             begin += _SIZE - 1
         else:
-            return _page(answer, kind, begin, seen)
+            return _page(api, answer, kind, begin, seen)
     raise NoAnswer("the shop shows the same orders again and again")
 
 
-def _page(answer: Listed, kind: Literal["carts", "orders"], begin: int, seen: int) -> Page:
+def _page(api: Api, answer: Listed, kind: Literal["carts", "orders"], begin: int, seen: int) -> Page:
     listed = [value for value in answer.objects if isinstance(value, dict)]
     new = [value for value in listed if _number(value) > seen]
-    events = [event for value in new for event in _told(value) if _fits(event, kind)]
+    events = [event for value in new for event in _told(api, value) if _fits(event, kind)]
     more = len(listed) >= _SIZE
     following = f"{begin + len(listed) - 1}:{_number(listed[-1])}" if more else ""
     return Page(tuple(events), following, answer.at, len(new), answer.total)
@@ -85,12 +90,28 @@ def _number(value: dict[str, Any]) -> int:
     return int(_NUMBER.read(value.get("id")) or 0)
 
 
-def _told(value: dict[str, Any]) -> list[ShopEvent]:
+def _told(api: Api, value: dict[str, Any]) -> list[ShopEvent]:
     """The events of one order; what cannot be read in a list is passed over: its webhook tells a person."""
     try:
-        return events_of(Order(value))
+        order = Order(value)
+        return [_explained(api, order, event) for event in events_of(order)]
     except Unreadable:
         return []
+
+
+def _explained(api: Api, order: Order, event: ShopEvent) -> ShopEvent:
+    """A failed payment with why, where that stands in no meta and so in no webhook: gateways' plugins leave it in a note."""
+    if not isinstance(event, PaymentFailed) or event.decline != "unknown":
+        return event
+    if order.modified < clock.real_now() - _LATELY:
+        return event
+    try:
+        notes = api.get(f"orders/{order.id}/notes")
+    except Refused as refused:
+        if not refused.permanent:
+            raise
+        return event
+    return replace(event, decline=decline_noted(notes, order))
 
 
 def _fits(event: ShopEvent, kind: Literal["carts", "orders"]) -> bool:

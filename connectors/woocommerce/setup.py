@@ -3,13 +3,14 @@
 import hmac
 import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, Literal
 from urllib.parse import quote, urlencode
 
-from connectors.woocommerce.api import Api, json_of
+from connectors.woocommerce.api import Api, index_of
 from plugin_backend.sdk.connector import Check, Guide, Install, ShopFacts, WebhookState
 from plugin_backend.sdk.errors import BadSignature, Refused, RepriseError, Unreadable
-from plugin_backend.sdk.http import Client, Delivery, Request, raise_for_status
+from plugin_backend.sdk.http import Client, Delivery
 from plugin_backend.sdk.payload import read_object, text_of
 from plugin_backend.sdk.wording import N_
 
@@ -46,24 +47,40 @@ GUIDE = Guide(
 
 
 def recognise(address: str, http: Client) -> str:
-    """WordPress lists the namespaces of its API at ``/wp-json/``."""
+    """WordPress lists the namespaces of its API in its index."""
     home = address.rstrip("/")
     try:
-        index = json_of(http.send(Request("GET", f"{home}/wp-json/"), timeout=10), "index")
+        namespaces = index_of(http, home).get("namespaces")
     except RepriseError:
         return ""
-    namespaces = index.get("namespaces") if isinstance(index, dict) else None
     return home if isinstance(namespaces, list) and "wc/v3" in namespaces else ""
 
 
 def ensure_webhooks(
     api: Api, callback_url: str, secret: str, *, resign: bool = False
 ) -> Sequence[WebhookState]:
-    """One active webhook per topic that leads to ``callback_url``, signed with our secret. WooCommerce never says which
+    """Exactly one active webhook per topic that leads to ``callback_url``, signed with our secret. WooCommerce never says which
     secret a webhook has, so that with ``resign`` it is told to all of them."""
     there = [hook for hook in api.get_all("webhooks") if isinstance(hook, dict)]
-    ours = {str(hook.get("topic")): hook for hook in there if hook.get("delivery_url") == callback_url}
-    return [_ensure(api, topic, ours.get(topic), callback_url, secret, resign=resign) for topic in TOPICS]
+    ours = [hook for hook in there if hook.get("delivery_url") == callback_url]
+    states = []
+    for topic in TOPICS:
+        its = sorted((hook for hook in ours if hook.get("topic") == topic), key=_worth)
+        states.append(_ensure(api, topic, its[0] if its else None, callback_url, secret, resign=resign))
+        for other in its[1:]:
+            _remove(api, other)
+    return states
+
+
+def _worth(hook: dict[str, Any]) -> tuple[bool, str]:
+    """Of two of one topic, as two askers at once may have made them, the active one stays, then the older."""
+    return hook.get("status") != "active", text_of(hook.get("id")).zfill(20)
+
+
+def _remove(api: Api, hook: dict[str, Any]) -> None:
+    """Each event would be told twice. What cannot be removed is no reason to do without the other."""
+    with suppress(Refused):
+        api.delete(f"webhooks/{text_of(hook.get('id'))}", force="true")
 
 
 def _ensure(
@@ -131,7 +148,10 @@ def checks(api: Api, http: Client, *, can_write: bool) -> Sequence[Check]:
     return [
         Check(
             "reach",
-            *_tried(lambda: _reach(api, http), N_("Settings > Permalinks: choose anything but Plain")),
+            *_tried(
+                lambda: _reach(api, http),
+                N_("Settings > Permalinks: choose anything but Plain; a firewall must let /wp-json/ through"),
+            ),
         ),
         Check("rights", *_tried(lambda: _rights(api, can_write=can_write), _RIGHTS)),
         Check("webhooks", *_tried(lambda: _webhooks(api), _WEBHOOKS)),
@@ -172,7 +192,7 @@ def _webhooks(api: Api) -> bool:
 
 def facts(api: Api, http: Client) -> ShopFacts:
     """Each part by itself: a shop that refuses one still tells the others."""
-    index = _object(lambda: json_of(raise_for_status(_index(api, http), "index"), "index"))
+    index = _object(lambda: index_of(http, api.base))
     general = _object(lambda: {"settings": api.get("settings/general")})
     status = _object(lambda: api.get("system_status", _fields="environment"))
     environment = status.get("environment")
@@ -183,10 +203,6 @@ def facts(api: Api, http: Client) -> ShopFacts:
         country=_setting(general, "woocommerce_default_country").partition(":")[0],
         version=text_of(environment.get("version"))[:30] if isinstance(environment, dict) else "",
     )
-
-
-def _index(api: Api, http: Client) -> Any:
-    return http.send(Request("GET", f"{api.base}/wp-json/"))
 
 
 def _object(ask: Callable[[], Any]) -> dict[str, Any]:

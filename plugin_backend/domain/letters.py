@@ -6,9 +6,11 @@ from typing import Literal
 
 from sqlalchemy.orm import Session
 
+from plugin_backend.core.house import house
 from plugin_backend.core.render import mail
 from plugin_backend.core.views import (
     ActionNeededMail,
+    AlertMail,
     CancelledMail,
     CardNeededMail,
     CompletedMail,
@@ -24,6 +26,7 @@ from plugin_backend.core.views import (
 )
 from plugin_backend.domain import customers, messages, offers, outbox, showing
 from plugin_backend.domain.carts import Cart
+from plugin_backend.domain.cases import Case
 from plugin_backend.domain.customers import Customer
 from plugin_backend.domain.merchants import Shop
 from plugin_backend.domain.messages import Message
@@ -33,7 +36,6 @@ from plugin_backend.domain.plans import Collection, Plan
 from plugin_backend.sdk import clock
 from plugin_backend.sdk.money import Money
 
-LETTER = "letter"
 # How long a page that shows an offer is taken to be open still.
 PAGE_LEFT = timedelta(minutes=10)
 
@@ -56,7 +58,7 @@ def if_page_is_left(session: Session, shop: Shop, cart: Cart, offer: Offer) -> N
     outbox.post(
         session,
         shop.id,
-        LETTER,
+        outbox.LETTER,
         subject=offer.id,
         what=offer.id,
         not_before=clock.now() + wait,
@@ -64,8 +66,8 @@ def if_page_is_left(session: Session, shop: Shop, cart: Cart, offer: Offer) -> N
     )
 
 
-def _offer_left(session: Session, shop: Shop, offer_id: str) -> Message:
-    offer = session.get_one(Offer, (shop.id, offer_id))
+def _offer_left(session: Session, shop: Shop, out: Out) -> Message:
+    offer = session.get_one(Offer, (shop.id, out.what))
     return _offer_mail(session, shop, session.get_one(Cart, (shop.id, offer.cart_id)), offer)
 
 
@@ -117,24 +119,42 @@ def _offer_mail(session: Session, shop: Shop, cart: Cart, offer: Offer) -> Messa
 def later(session: Session, shop_id: str, kind: str, plan_id: str, what: str) -> None:
     """Have a mail of a plan written when its turn to leave has come: where many payments arrive at once, none waits for
     the words about another. ``kind`` is one of ``LATER``; ``what`` is the row it is about."""
-    outbox.post(session, shop_id, LETTER, subject=plan_id, what=what, letter=kind)
+    outbox.post(session, shop_id, outbox.LETTER, subject=plan_id, what=what, letter=kind)
 
 
 def write(session: Session, shop: Shop, out: Out) -> None:
     """Write the mail that a row of the outbox stands for; the row leaves as that mail."""
-    message = LATER[out.payload["letter"]](session, shop, out.what)
+    message = LATER[out.payload["letter"]](session, shop, out)
     out.kind, out.what = "mail", message.id
 
 
-def _plan_confirmed(session: Session, shop: Shop, plan_id: str) -> Message:
-    plan = session.get_one(Plan, (shop.id, plan_id))
+def _alert(session: Session, shop: Shop, out: Out) -> Message:
+    """To whoever sees to the shop, in the shop's language: a case that must not wait until somebody happens to look."""
+    case = session.get_one(Case, (shop.id, out.what))
+    link = house().url(f"/shops/{shop.id}/connection")
+    return messages.write(
+        session,
+        shop.id,
+        "alert",
+        about=case.id,
+        customer_id="",
+        recipient=out.payload["to"],
+        locale=shop.locale,
+        rendered=mail(
+            "alert", shop.locale, AlertMail(offers.shop_view(shop), case.kind, case.created_at, link)
+        ),
+    )
+
+
+def _plan_confirmed(session: Session, shop: Shop, out: Out) -> Message:
+    plan = session.get_one(Plan, (shop.id, out.what))
     view = showing.plan_view(session, shop, plan)
     content = PlanMail(offers.shop_view(shop), view, _portal(session, plan))
     return _written(session, shop, plan, "plan_confirmed", content)
 
 
-def _receipt(session: Session, shop: Shop, collection_id: str) -> Message:
-    row = session.get_one(Collection, (shop.id, collection_id))
+def _receipt(session: Session, shop: Shop, out: Out) -> Message:
+    row = session.get_one(Collection, (shop.id, out.what))
     plan = session.get_one(Plan, (shop.id, row.plan_id))
     content = ReceiptMail(
         shop=offers.shop_view(shop),
@@ -148,14 +168,15 @@ def _receipt(session: Session, shop: Shop, collection_id: str) -> Message:
     return _written(session, shop, plan, "receipt", content)
 
 
-def _plan_completed(session: Session, shop: Shop, plan_id: str) -> Message:
-    plan = session.get_one(Plan, (shop.id, plan_id))
+def _plan_completed(session: Session, shop: Shop, out: Out) -> Message:
+    plan = session.get_one(Plan, (shop.id, out.what))
     view = showing.plan_view(session, shop, plan)
     content = CompletedMail(offers.shop_view(shop), view, _portal(session, plan))
     return _written(session, shop, plan, "plan_completed", content)
 
 
 LATER = {
+    "alert": _alert,
     "offer": _offer_left,
     "plan_confirmed": _plan_confirmed,
     "receipt": _receipt,

@@ -19,7 +19,8 @@ PAGES = {"o": "offer", "p": "plan", "u": "unsubscribe", "c": "opt_in"}
 
 class Message(moves.Stateful, Row, Base):
     """One mail. ``marketing`` mails are checked again when their turn comes and carry a one-click unsubscribe link;
-    ``not_after`` is when it is no longer worth sending. ``subject_id`` is the offer or plan it is about."""
+    ``not_after`` is when it is no longer worth sending. ``subject_id`` is the offer, plan or case it is about. One to the
+    merchant's people is no customer's: ``customer_id`` is ""."""
 
     __tablename__ = "messages"
     prefix = "msg"

@@ -13,6 +13,7 @@ from plugin_backend.core.ids import new_id
 from plugin_backend.domain import moves
 from plugin_backend.sdk import clock
 
+LETTER = "letter"
 # Ten tries over about three days; then a person must look.
 _DELAYS = (10, 30, 120, 600, 1800, 7200, 21600, 43200, 86400, 86400)
 

@@ -8,14 +8,14 @@ costs a page and never the gap. Taking something in twice changes nothing.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from plugin_backend.core import delays, registry
 from plugin_backend.core.house import house
-from plugin_backend.domain import cases, exchanges, merchants, polls, rhythms
+from plugin_backend.domain import cases, exchanges, merchants, outbox, polls, rhythms, staff
 from plugin_backend.domain.inbox import DeliveryRow
 from plugin_backend.domain.merchants import Connection, Shop
 from plugin_backend.domain.polls import Poll
@@ -128,7 +128,7 @@ def fail(
         poll.kind = poll.cursor = ""
         exchanges.keep(session, shop.id, poll.connection_id, heard)
         reason = str(error)[:300]
-        cases.open_case(session, shop.id, "shop_not_asked", poll.connection_id, reason=reason)
+        _alert(session, shop, "shop_not_asked", poll, reason=reason)
     if refused:
         # Its deliveries are all there is until somebody gives it another key.
         poll.able = False
@@ -143,7 +143,7 @@ def webhooks_unknown(session: Session, shop: Shop, asked: Round, error: RepriseE
     poll.webhooks_due = clock.now() + delays.DELAYS.unheard
     if error.permanent:
         reason = str(error)[:300]
-        cases.open_case(session, shop.id, "webhooks_missing", poll.connection_id, reason=reason)
+        _alert(session, shop, "webhooks_missing", poll, reason=reason)
 
 
 def webhooks_stand(session: Session, shop: Shop, asked: Round, states: list[sdk.WebhookState]) -> None:
@@ -156,11 +156,23 @@ def webhooks_stand(session: Session, shop: Shop, asked: Round, states: list[sdk.
     if mended:
         cases.open_case(session, shop.id, "webhooks_repaired", poll.connection_id, topics=", ".join(mended))
     if missing:
-        cases.open_case(session, shop.id, "webhooks_missing", poll.connection_id, topics=", ".join(missing))
+        _alert(session, shop, "webhooks_missing", poll, topics=", ".join(missing))
     else:
         cases.settle(session, shop.id, "webhooks_missing", poll.connection_id, "they are there again")
     poll.webhooks = [{"topic": it.topic, "state": it.state} for it in states]
     poll.webhooks_at, poll.webhooks_due = clock.now(), clock.now() + delays.DELAYS.webhooks
+
+
+def _alert(session: Session, shop: Shop, kind: str, poll: Poll, **facts: Any) -> None:
+    """Open the case and, where it is new, write to whoever sees to the shop: this must not wait until somebody happens to
+    look."""
+    if cases.standing(session, shop.id, kind, poll.connection_id) == "open":
+        return
+    case = cases.open_case(session, shop.id, kind, poll.connection_id, **facts)
+    for address in staff.addresses(session, shop.merchant_id):
+        outbox.post(
+            session, shop.id, outbox.LETTER, subject=case.id, what=case.id, letter="alert", to=address
+        )
 
 
 def _kind(poll: Poll) -> Kind:
@@ -198,7 +210,7 @@ def _judge(session: Session, shop: Shop, poll: Poll) -> None:
         return
     poll.silent_at = now
     facts = {"since": since.isoformat(), "missed": poll.missed}
-    cases.open_case(session, shop.id, "webhooks_silent", poll.connection_id, **facts)
+    _alert(session, shop, "webhooks_silent", poll, **facts)
     if poll.webhooks_due is not None:
         poll.webhooks_due = now
 

@@ -65,6 +65,11 @@ def add_user(session: Session, merchant_id: str, email: str, password: str) -> U
     return user
 
 
+def addresses(session: Session, merchant_id: str) -> list[str]:
+    """Where whoever may see the merchant's shops is written to."""
+    return list(session.scalars(select(User.email).where(User.merchant_id == merchant_id).order_by(User.id)))
+
+
 def sign_in(session: Session, email: str, password: str) -> User | None:
     """The user, or None; both take the time of one hash, so that it does not tell whether the address is known."""
     user = session.scalar(select(User).where(User.email == email.strip().lower()))

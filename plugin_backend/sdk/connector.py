@@ -321,8 +321,8 @@ class Connector(Protocol):
     def read(
         self, kind: Literal["cart", "order"], key: str
     ) -> CartChanged | OrderPlaced | OrderCancelled | None:
-        """The basket or order as it stands in the shop now; None where the shop has none of that key, or cannot tell
-        (``capabilities.reserve`` False)."""
+        """The basket or order as it stands in the shop now, with what of it is sold out where the shop says so; None where the
+        shop has none of that key, or cannot tell (``capabilities.reserve`` False)."""
         ...
 
     def fetch(self, kind: Literal["carts", "orders"], since: datetime, cursor: str = "") -> Page:

@@ -53,6 +53,7 @@ class CartChanged:
     the one with the later ``updated_at`` is newer, then the higher ``version``; where both are equal a rule that
     does not look at arrival decides. ``total`` None: the platform has not told. ``empty`` baskets have nothing to sell.
     ``aliases`` are other keys under which the shop may speak of the same basket (the draft order it became).
+    ``sold_out`` names what of it the shop could not sell now; a ``read`` looks for that, a delivery need not.
     """
 
     key: str
@@ -65,6 +66,7 @@ class CartChanged:
     recovery_url: str = field(default="", repr=False)
     empty: bool = False
     aliases: tuple[str, ...] = ()
+    sold_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

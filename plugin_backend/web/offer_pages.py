@@ -176,6 +176,9 @@ def _show_open(session: Session, shop: Shop, offer: Offer, secret: str) -> Any:
     if offer.reason == "try_again" and "again" not in request.args:
         url = url_for("offer.show", secret=secret, again="1", **_lang())
         return _page("offer/try_again.html", shop, offer, retry_url=url, post=False)
+    if offer.reason == "sold_out" and "again" not in request.args:
+        url = url_for("offer.show", secret=secret, again="1", **_lang())
+        return _page("offer/sold_out.html", shop, offer, names=tuple(offer.sold_out), retry_url=url)
     if offer.reason == "basket_changed":
         return _open(
             session, shop, offer, secret, template="offer/changed.html", changes=_changes(session, offer)

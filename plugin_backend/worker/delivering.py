@@ -83,7 +83,7 @@ def _prepare(session: Session, shop: Shop, row: Out) -> mail.Letter | WriteBack 
         if row.state == "queued":
             notices.give(session, shop, row)
         return None
-    if row.kind == letters.LETTER and row.state == "queued":
+    if row.kind == outbox.LETTER and row.state == "queued":
         letters.write(session, shop, row)
     if row.kind == "mail" and row.tries > 1 and (until := _outdated_until(session, shop, row)):
         row.tries -= 1
@@ -169,6 +169,8 @@ def _outdated_until(session: Session, shop: Shop, row: Out) -> datetime | None:
 
 def _no_longer_wanted(session: Session, shop: Shop, message: Message) -> str:
     """The last look before a mail leaves: the customer, the stop list, the offer, and the time it was good for."""
+    if not message.customer_id:
+        return ""
     customer = session.get_one(Customer, (shop.id, message.customer_id))
     if customer.frozen_at is not None:
         return "being_forgotten"

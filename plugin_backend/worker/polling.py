@@ -102,10 +102,12 @@ def _take_in(shop: Shop, asked: Round, kind: Kind, page: sdk.Page) -> None:
 
 
 def _one(session: Session, shop: Shop, asked: Round, event: sdk.ShopEvent) -> bool:
-    """Take in one event; True where nobody had told it. A basket that stands as it is known to is left alone. One that
-    cannot be taken in is a fault of ours and must not cost the others behind it their turn."""
+    """Take in one event; True where nobody had told it. A basket that stands as it is known to is left alone, unless it is
+    learnt why its payment was refused. One that cannot be taken in is a fault of ours and must not cost the others behind
+    it their turn."""
     known = carts.knows(session, shop.id, event)
-    if known and isinstance(event, sdk.CartChanged | sdk.PaymentFailed):
+    stands = known and isinstance(event, sdk.CartChanged | sdk.PaymentFailed)
+    if stands and not carts.explains(session, shop.id, event):
         return False
     try:
         with session.begin_nested():

@@ -122,12 +122,13 @@ def _open_page(shop: Shop, ask: CardAsk) -> None:
     try:
         if ask.connector is not None:
             stands = ask.connector.read("cart", ask.cart_key)
-        page = None if _differs(shop, ask, stands) else ask.gateway.begin_setup(ask.request)
+        differs = _differs(shop, ask, stands)
+        page = None if differs else ask.gateway.begin_setup(ask.request)
     except RepriseError as error:
         _no_page(shop, ask, "try_again", str(error))
         return
     if page is None:
-        _no_page(shop, ask, "basket_changed", "")
+        _no_page(shop, ask, differs, "")
         return
     with transaction(shop.id) as session:
         setup = session.get_one(Setup, (shop.id, ask.setup_id), with_for_update=True)
@@ -135,21 +136,22 @@ def _open_page(shop: Shop, ask: CardAsk) -> None:
             setups.opened(session, setup, page.url, page.gateway_id)
 
 
-def _differs(shop: Shop, ask: CardAsk, stands: object) -> bool:
-    """Take in how the basket stands in the shop; True where it is not what was accepted."""
+def _differs(shop: Shop, ask: CardAsk, stands: object) -> str:
+    """Take in how the basket stands in the shop; why it is not what was accepted, "" where it is."""
     if not isinstance(stands, shop_sdk.CartChanged | shop_sdk.OrderPlaced):
-        return False
+        return ""
     with transaction(shop.id) as session:
         setup = session.get_one(Setup, (shop.id, ask.setup_id))
         offer = session.get_one(Offer, (shop.id, setup.offer_id), with_for_update=True)
         if isinstance(stands, shop_sdk.OrderPlaced):
             carts.order_placed(session, shop, stands, clock.now())
-            return True
+            return "basket_changed"
         carts.cart_changed(session, shop, stands, clock.now())
-        if stands.total is None or stands.total == offer.total:
-            return False
-        offer.amount, offer.currency = stands.total.minor, stands.total.currency
-        return True
+        offer.sold_out = list(stands.sold_out)
+        if stands.total is not None and stands.total != offer.total:
+            offer.amount, offer.currency = stands.total.minor, stands.total.currency
+            return "basket_changed"
+        return "sold_out" if offer.sold_out else ""
 
 
 def _no_page(shop: Shop, ask: CardAsk, reason: str, detail: str) -> None:

@@ -64,6 +64,11 @@ class Shop:
     def cancel(self, order_key: str) -> None:
         """The shop's people cancel an order; nothing where the platform cannot show that."""
 
+    def sell_out(self, cart_key: str) -> str:
+        """The last pieces of the basket's first thing go to somebody else; its name, "" where the platform's API cannot show
+        that."""
+        return ""
+
     def paid(self, order_key: str) -> int:
         """How much the shop believes to have got for an order, in minor units."""
         raise NotImplementedError
@@ -94,6 +99,7 @@ class WooShop(Shop):
         super().__init__()
         self.notes: dict[str, list[str]] = {}
         self.webhooks: list[dict[str, Any]] = []
+        self.products: dict[str, dict[str, Any]] = {}
 
     def answer(self, request: Request) -> tuple[int, Any]:
         if not request.headers.get("Authorization", "").startswith("Basic "):
@@ -103,6 +109,8 @@ class WooShop(Shop):
         body = json.loads(request.body) if request.body else {}
         if path[0] == "webhooks":
             return self._webhooks(request.method, body, path[1:])
+        if path[0] == "products" and path[1] in self.products:
+            return 200, self.products[path[1]]
         if path[0] != "orders":
             return 404, {"code": "rest_no_route", "message": "No route.", "data": {"status": 404}}
         if len(path) == 1:
@@ -165,15 +173,25 @@ class WooShop(Shop):
         if method == "POST":
             self.webhooks.append({"id": len(self.webhooks) + 1, **body})
             return 201, self.webhooks[-1]
-        if method == "PUT":
-            self.webhooks[int(rest[0]) - 1] |= body
-            return 200, self.webhooks[int(rest[0]) - 1]
+        if rest:
+            hook = next(hook for hook in self.webhooks if hook["id"] == int(rest[0]))
+            if method == "DELETE":
+                self.webhooks.remove(hook)
+            hook |= body
+            return 200, hook
         return 200, [{name: hook[name] for name in hook if name != "secret"} for hook in self.webhooks]
 
     def leave_basket(self) -> str:
         order = self._new("100.00", "checkout-draft")
-        order["line_items"] = [{"name": "Lamp", "quantity": 1, "total": "100.00", "total_tax": "0"}]
+        line = {"name": "Lamp", "quantity": 1, "total": "100.00", "total_tax": "0", "product_id": 5}
+        order["line_items"] = [line]
+        self.products["5"] = {"status": "publish", "stock_status": "instock", "manage_stock": True}
+        self.products["5"] |= {"stock_quantity": 3, "backorders": "no"}
         return f"order:{order['id']}"
+
+    def sell_out(self, cart_key: str) -> str:
+        self.products["5"]["stock_quantity"] = 0
+        return "Lamp"
 
     def buy(self, cart_key: str) -> None:
         self._change(

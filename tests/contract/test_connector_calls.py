@@ -168,6 +168,17 @@ def test_what_was_reserved_is_seen_in_the_shop(platform: str) -> None:
     assert one.read("order", "order:404404") is None
 
 
+@EACH_PLATFORM
+def test_what_was_sold_out_meanwhile_is_named(platform: str) -> None:
+    shop = SHOPS[platform]()
+    cart = shop.leave_basket()
+    seen = connector(platform, shop).read("cart", cart)
+    assert seen is None or (isinstance(seen, CartChanged) and not seen.sold_out)
+    name = shop.sell_out(cart)
+    seen = connector(platform, shop).read("cart", cart)
+    assert not name or (isinstance(seen, CartChanged) and seen.sold_out == (name,))
+
+
 @given(
     totals=st.lists(st.none() | st.integers(0, 10**7), max_size=4),
     quantity=st.sampled_from(["1", "2", "3", "1.5", "0", "-1", "many"]),

@@ -1,7 +1,7 @@
 """Turning the pages of a list that changes meanwhile, as WooCommerce's counting API makes it hard."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors.woocommerce import WooCommerce
-from plugin_backend.sdk.connector import CartChanged
-from plugin_backend.sdk.errors import NoAnswer
+from plugin_backend.sdk import clock
+from plugin_backend.sdk.connector import CartChanged, PaymentFailed
+from plugin_backend.sdk.errors import NoAnswer, RepriseError
 from plugin_backend.sdk.http import Request, Response
 
 SINCE = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -123,3 +124,61 @@ def test_a_cursor_that_is_none_begins_anew(cursor: str) -> None:
     shelf = Shelf([7])
     page = WooCommerce(SETTINGS, shelf).fetch("carts", SINCE, cursor)
     assert len(page.events) <= 1
+
+
+class Failed:
+    """A shop with one failed order, and what its notes answer."""
+
+    def __init__(self, notes: Response, *, modified: datetime | None = None, **more: object) -> None:
+        self.notes, self.asked = notes, 0
+        at = (modified or clock.real_now()).replace(tzinfo=None).isoformat(timespec="seconds")
+        self.order = {**_order(7), "status": "failed", "date_modified_gmt": at, **more}
+
+    def send(self, request: Request, *, timeout: float | None = None) -> Response:
+        if urlsplit(request.url).path.endswith("/orders/7/notes"):
+            self.asked += 1
+            return self.notes
+        return Response(200, {}, json.dumps([self.order]).encode())
+
+
+def declined(shop: Failed) -> str:
+    (event,) = WooCommerce(SETTINGS, shop).fetch("carts", SINCE).events
+    assert isinstance(event, PaymentFailed)
+    return event.decline
+
+
+def noted(*notes: str, to_the_customer: bool = False) -> Response:
+    told = [{"id": at, "note": note, "customer_note": to_the_customer} for at, note in enumerate(notes)]
+    return Response(200, {}, json.dumps(told).encode())
+
+
+@pytest.mark.parametrize(
+    ("notes", "decline"),
+    [
+        (noted("Stripe SCA: payment failed. Your card has insufficient funds."), "funds"),
+        (noted("<b>Refused</b>: the card&#039;s limit was exceeded", "Order status changed"), "limit"),
+        (noted("Order status changed from Pending payment to Failed."), "unknown"),
+        (noted("Payment failed", "Customer's card is blocked: lost card"), "fraud"),
+        (noted("lost card", to_the_customer=True), "unknown"),
+        (noted(), "unknown"),
+        (Response(200, {}, b'{"notes": "none"}'), "unknown"),
+        (Response(403, {}, b"{}"), "unknown"),
+    ],
+)
+def test_why_a_payment_failed_is_read_in_the_order_s_notes(notes: Response, decline: str) -> None:
+    assert declined(Failed(notes)) == decline
+
+
+def test_what_the_order_itself_says_is_not_looked_up_nor_what_is_long_over() -> None:
+    told = Failed(noted("lost card"), meta_data=[{"key": "_reprise_decline", "value": "insufficient funds"}])
+    assert (declined(told), told.asked) == ("funds", 0)
+    old = Failed(noted("lost card"), modified=clock.real_now() - timedelta(days=2))
+    assert (declined(old), old.asked) == ("unknown", 0)
+
+
+@pytest.mark.parametrize("answer", [Response(500, {}, b""), Response(429, {}, b"")])
+def test_where_the_notes_cannot_be_had_now_the_list_is_asked_for_again(answer: Response) -> None:
+    """A card that was reported stolen must not pass for one of which nothing is known."""
+    with pytest.raises(RepriseError) as raised:
+        declined(Failed(answer))
+    assert not raised.value.permanent

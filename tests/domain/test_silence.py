@@ -1,16 +1,18 @@
 """A shop that cannot be asked falls silent: its rhythm tells, and nobody is written to on what may be outdated."""
 
+from typing import Any
+
 import pytest
 from sqlalchemy import select
 
-from plugin_backend.domain import polls
+from plugin_backend.domain import polls, staff
 from plugin_backend.domain.cases import Case
 from plugin_backend.domain.merchants import Shop
 from plugin_backend.domain.offers import Offer
 from plugin_backend.domain.vault.audit import VaultEntry
 from tests import plan_story
 from tests.house import STANDARD_SECRET, TestHouse
-from tests.letterbox import Letterbox
+from tests.letterbox import Letterbox, text_of
 from tests.offer_story import leave
 
 DAY_AND_NIGHT = {str(hour): "1" * 8 for hour in range(7 * 24)}
@@ -20,7 +22,8 @@ PING = {"type": "ping", "data": {}}
 @pytest.fixture
 def shop(house: TestHouse, mails: Letterbox) -> Shop:
     """A shop of its owner's making that calls every hour, and that cannot be called."""
-    made = house.add_shop("custom", settings={"secret": STANDARD_SECRET}, sandbox=plan_story.ACCOUNT)
+    facts: dict[str, Any] = {"settings": {"secret": STANDARD_SECRET}, "sandbox": plan_story.ACCOUNT}
+    made = house.add_shop("custom", locale="en", **facts)
     house.standard(made, PING, delivery="msg_first")
     house.rest(made)
     house.travel(made, minutes=15)
@@ -41,6 +44,16 @@ def test_hours_out_of_its_rhythm_raise_an_alert_once(house: TestHouse, shop: Sho
     assert silent(house, shop) == ["open"]
     house.travel(shop, hours=4)
     assert silent(house, shop) == ["open"]
+
+
+def test_whoever_sees_to_the_shop_is_written_to_once(house: TestHouse, shop: Shop, mails: Letterbox) -> None:
+    with house.of(shop) as session:
+        for name in ("ida", "ole"):
+            staff.add_user(session, shop.merchant_id, f"{name}@shop.example", "a long password")
+    house.travel(shop, hours=12)
+    assert [mail["To"] for mail in mails.messages] == ["ida@shop.example", "ole@shop.example"]
+    assert "its webhooks do not reach us" in text_of(mails.messages[0])
+    assert f"/shops/{shop.id}/connection" in text_of(mails.messages[0])
 
 
 def test_while_it_is_silent_nobody_is_written_to_and_afterwards_he_is(

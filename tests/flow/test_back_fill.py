@@ -8,6 +8,7 @@ from sqlalchemy import select, update
 
 from plugin_backend.core import delays
 from plugin_backend.domain import exchanges, polls
+from plugin_backend.domain.carts import Cart
 from plugin_backend.domain.cases import Case
 from plugin_backend.domain.messages import Message
 from plugin_backend.domain.outbox import Out
@@ -192,3 +193,28 @@ def test_what_was_asked_for_once_is_not_asked_for_again(woo: Woo) -> None:
     woo.house.travel(woo.shop, minutes=11)
     overlap = delays.DELAYS.poll_overlap + timedelta(seconds=1)
     assert begun - overlap <= woo.poll().since <= clock.real_now() - delays.DELAYS.poll_overlap
+
+
+@pytest.mark.parametrize(
+    ("note", "decline", "offered"),
+    [
+        ("Cardgate charge failed: Your card was reported stolen. (pi_1)", "fraud", False),
+        ("Cardgate charge failed: Your card has insufficient funds.", "funds", True),
+        ("", "unknown", True),
+    ],
+)
+def test_why_a_payment_was_refused_is_read_in_the_order_s_notes_before_anything_is_offered(
+    woo: Woo, mails: Letterbox, note: str, decline: str, offered: bool
+) -> None:
+    """The webhook of the failed order does not carry the gateway's note."""
+    number = woo.visit("declined", "ana@example.test")
+    if note:
+        answer = woo.api.ask("POST", f"orders/{number}/notes", {"note": note, "customer_note": False})
+        assert answer.status_code == 201
+    woo.house.rest(woo.shop)
+    woo.house.travel(woo.shop, minutes=11)
+    with woo.house.of(woo.shop) as session:
+        cart = session.scalars(select(Cart)).one()
+        assert (cart.decline, cart.barred) == (decline, not offered)
+    assert [mail["To"] for mail in mails.messages] == ["ana@example.test"] * offered
+    assert woo.poll().missed == 0

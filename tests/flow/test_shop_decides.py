@@ -1,5 +1,6 @@
 """The shop decides too, and its webhooks may be lost: what it did is found by asking, before anything is taken."""
 
+import html
 from collections.abc import Iterator
 
 import pytest
@@ -39,6 +40,12 @@ def reduce(woo: Woo, number: str, total: str) -> None:
     woo.change(number, line_items=[{"id": line["id"], "total": total}])
 
 
+def left(woo: Woo, product: int, pieces: int) -> None:
+    """So many pieces of a thing are left on the shop's shelf."""
+    answer = woo.api.ask("PUT", f"products/{product}", {"stock_quantity": pieces})
+    assert answer.status_code == 200
+
+
 def test_a_price_that_changed_before_the_acceptance_is_shown_and_not_charged(woo: Woo) -> None:
     number, offer = offered(woo)
     reduce(woo, number, "30.00")
@@ -55,6 +62,27 @@ def test_a_price_that_changed_before_the_acceptance_is_shown_and_not_charged(woo
         newest = session.scalars(select(Setup).order_by(Setup.created_at.desc())).first()
     assert newest is not None
     assert (newest.state, newest.shown_amount, newest.shown_currency) == ("waiting", 3000, "EUR")
+
+
+def test_what_was_sold_out_before_the_acceptance_is_said_and_nothing_is_charged(woo: Woo) -> None:
+    number, offer = offered(woo)
+    (line,) = woo.api.ask("GET", f"orders/{number}").json()["line_items"]
+    left(woo, line["product_id"], line["quantity"] - 1)
+    path = story.accept(woo.house, woo.shop, offer)
+    page = woo.house.client().get(path, query_string={"lang": "en"}).text
+    assert "Sold out at the moment" in page
+    assert html.escape(line["name"]) in page
+    with woo.house.of(woo.shop) as session:
+        assert list(session.scalars(select(Plan))) == []
+        assert session.get_one(Offer, (woo.shop.id, offer.id)).state == "open"
+
+    left(woo, line["product_id"], line["quantity"])
+    story.accept(woo.house, woo.shop, offer, again=True)
+    with woo.house.of(woo.shop) as session:
+        newest = session.scalars(select(Setup).order_by(Setup.created_at.desc())).first()
+        assert newest is not None
+        assert newest.state == "waiting"
+        assert session.get_one(Offer, (woo.shop.id, offer.id)).sold_out == []
 
 
 def test_a_basket_in_the_trash_is_offered_no_longer(woo: Woo) -> None:

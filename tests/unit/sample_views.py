@@ -11,6 +11,7 @@ from plugin_backend.core.views import (
     Action,
     ActionNeededMail,
     AddressView,
+    AlertMail,
     BasketLine,
     CancelledMail,
     Card,
@@ -265,6 +266,11 @@ PAGES: list[tuple[str, str, dict[str, Any]]] = [
         {**OFFER_PAGE, "nobody": True, "email": "x<@", "problems": ("email",)},
     ),
     ("changed", "offer/changed.html", {**OFFER_PAGE, "changes": CHANGES}),
+    (
+        "sold out",
+        "offer/sold_out.html",
+        {"shop": SHOP, "names": ("Lamp <b>", "Écharpe"), "retry_url": "/o/x?again=1"},
+    ),
     ("checking", "offer/checking.html", {"shop": SHOP, "check_url": "/o/x"}),
     (
         "action",
@@ -665,6 +671,10 @@ MAILS: list[tuple[str, Mail]] = [
         ),
     ),
     ("refund_made", CreditMail(SHOP, SUBSCRIBED, "https://r.example/p/x", given_back=Money(100, "EUR"))),
+    *(
+        ("alert", AlertMail(SHOP, kind, AT, "https://r.example/shops/s/connection"))
+        for kind in ("webhooks_silent", "webhooks_missing", "shop_not_asked")
+    ),
     ("opt_in", OptInMail(SHOP, "https://r.example/c/x")),
     ("sign_in", SignInMail("https://r.example/login/x", 15, "https://r.example")),
     ("check", CheckMail("https://r.example/shops/s/connection/mail/x", "Atelier & Fils <Luna>")),

@@ -7,13 +7,18 @@ from plugin_backend.domain.vault import keys, sealed
 from plugin_backend.worker import jobs
 
 # Bytes that no shop's or customer's key seals: wrapped keys themselves, what the door opens, what was received or dropped
-# into an intake, and hashes.
+# into an intake (gone within days, and an intake's old key is kept for thirty), hashes, and a key that tells people apart
+# while a shop is looked back at and ends with that.
 OTHERS = {
     "vault_keys.wrapped",
     "connections.door_settings",
     "gateway_accounts.door_settings",
     "deliveries.body",
     "deliveries.dropped",
+    "handovers.kept",
+    "handovers.brought",
+    "hook_secrets.brought",
+    "lookbacks.secret",
     "vault_keys.public",
     "vault_audit.hash",
     "vault_audit.prev_hash",

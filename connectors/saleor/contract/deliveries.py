@@ -23,6 +23,11 @@ _ORDER = Order(
     _BASKET.email,
 )
 _SOLD = [Transaction("ch_5501", 10155)]
+_SENT = [
+    ("FULFILLED", "2026-03-04T09:00:00+00:00"),
+    ("FULFILLED", "2026-03-05T14:30:00+00:00"),
+    ("CANCELED", "2026-03-06T08:00:00+00:00"),
+]
 _OURS = {"reprise_ref": "res_01jq8x"}
 _USER = {"id": gid("User", "5"), "email": "ana@account.example", "firstName": "Ana", "lastName": "Ek"}
 
@@ -57,6 +62,12 @@ def _orders() -> dict[str, tuple[dict[str, str], bytes]]:
     return {
         "order_created": _order("OrderCreated", _ORDER),
         "order_paid": _order("OrderFullyPaid", replace(_ORDER, transactions=_SOLD)),
+        "order_fulfilled": _order(
+            "OrderFulfilled", replace(_ORDER, status="FULFILLED", transactions=_SOLD, sent=_SENT)
+        ),
+        "order_fulfilled_in_part": _order(
+            "OrderUpdated", replace(_ORDER, status="PARTIALLY_FULFILLED", transactions=_SOLD, sent=_SENT[:1])
+        ),
         "order_draft": _order("OrderUpdated", replace(_ORDER, status="DRAFT")),
         "order_without_checkout": _order("OrderCreated", replace(_ORDER, checkout="")),
         "order_cancelled": _order("OrderCancelled", replace(_ORDER, status="CANCELED")),

@@ -227,6 +227,11 @@ class Shop(ContractShop):
         sold.transactions.append(Transaction("ch_native", sold.total))
         self._changed(sold, "OrderFullyPaid")
 
+    def sell_out(self, cart_key: str) -> str:
+        line = self.checkouts[cart_key.partition(":")[2]].lines[0]
+        line.left = 1
+        return line.product
+
     def cancel(self, order_key: str) -> None:
         order = self.orders[order_key.partition(":")[2]]
         order.status = "CANCELED"

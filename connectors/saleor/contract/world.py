@@ -40,6 +40,7 @@ class Line:
     quantity: int
     total: int
     variant: str = ""
+    left: int = 1000
 
 
 @dataclass
@@ -84,6 +85,7 @@ class Order:
     notes: list[str] = field(default_factory=list)
     transactions: list[Transaction] = field(default_factory=list)
     currency: str = CURRENCY
+    sent: list[tuple[str, str]] = field(default_factory=list)
 
     @property
     def total(self) -> int:
@@ -126,9 +128,15 @@ def _lines(lines: list[Line], currency: str) -> list[dict[str, Any]]:
                 "product": {"id": gid("Product", "1"), "name": line.product},
             },
             "totalPrice": taxed(line.total, currency),
+            "problems": _problems(line),
         }
         for at, line in enumerate(lines)
     ]
+
+
+def _problems(line: Line) -> list[dict[str, Any]]:
+    short = {"__typename": "CheckoutLineProblemInsufficientStock", "availableQuantity": line.left}
+    return [short] if line.left < line.quantity else []
 
 
 def checkout(one: Checkout) -> dict[str, Any]:
@@ -173,6 +181,10 @@ def order(one: Order) -> dict[str, Any]:
         "totalCharged": money(one.charged, one.currency),
         "totalRefunded": money(one.refunded, one.currency),
         "transactions": [_transaction(paid, one.currency) for paid in one.transactions],
+        "fulfillments": [
+            {"id": gid("Fulfillment", str(at)), "status": status, "created": created}
+            for at, (status, created) in enumerate(one.sent)
+        ],
         **_meta(one.public, one.private),
     }
 

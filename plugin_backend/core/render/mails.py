@@ -11,6 +11,7 @@ from plugin_backend.core import i18n
 from plugin_backend.core.render.environment import environment
 from plugin_backend.core.views import (
     ActionNeededMail,
+    AlertMail,
     CancelledMail,
     CardNeededMail,
     CheckMail,
@@ -39,6 +40,7 @@ MAILS: dict[str, type] = {
     "plan_cancelled": CancelledMail,
     "plan_credited": CreditMail,
     "refund_made": CreditMail,
+    "alert": AlertMail,
     "opt_in": OptInMail,
     "sign_in": SignInMail,
     "check": CheckMail,

@@ -50,6 +50,7 @@ from plugin_backend.core.views.dashboard import (
 from plugin_backend.core.views.demo import LedgerLine, TourStep, TourView
 from plugin_backend.core.views.letters import (
     ActionNeededMail,
+    AlertMail,
     CancelledMail,
     CardNeededMail,
     CheckMail,
@@ -70,6 +71,7 @@ __all__ = [
     "Action",
     "ActionNeededMail",
     "AddressView",
+    "AlertMail",
     "BasketLine",
     "CancelledMail",
     "Card",

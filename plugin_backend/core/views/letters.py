@@ -134,6 +134,16 @@ class OptInMail:
 
 
 @dataclass(frozen=True, slots=True)
+class AlertMail:
+    """For ``alert``: whoever sees to a shop is told of a case, whose ``kind`` says what it is, before he happens to look."""
+
+    shop: ShopView
+    kind: str
+    since: datetime
+    link: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class SignInMail:
     """For ``sign_in``: an operator asked for a link that works once. ``address`` is where the installation answers."""
 
@@ -151,7 +161,8 @@ class CheckMail:
 
 
 Mail = (
-    OfferMail
+    AlertMail
+    | OfferMail
     | PlanMail
     | ReceiptMail
     | FailedMail

@@ -18,7 +18,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from plugin_backend.domain import consent, customers
-from plugin_backend.domain.carts.knowing import knows, stands_so
+from plugin_backend.domain.carts.knowing import explains, knows, stands_so
 from plugin_backend.domain.carts.names import failure, find, hear, later, locked
 from plugin_backend.domain.carts.rows import (
     BEFORE_EVERYTHING,
@@ -52,6 +52,7 @@ __all__ = [
     "cart_removed",
     "cart_restored",
     "claim",
+    "explains",
     "find",
     "forget_strangers",
     "knows",

@@ -28,6 +28,15 @@ def knows(session: Session, shop_id: str, event: sdk.ShopEvent) -> bool:
             return True
 
 
+def explains(session: Session, shop_id: str, event: sdk.ShopEvent) -> bool:
+    """Does this say why a payment was refused of which no more than that was told?"""
+    if not isinstance(event, sdk.PaymentFailed) or event.decline == "unknown":
+        return False
+    found = select(Cart).where(Cart.shop_id == shop_id, Cart.keys.overlap([event.key]))
+    cart = session.scalar(found.limit(1))
+    return cart is not None and cart.decline in ("", "unknown") and not cart.barred
+
+
 def _stood_so(
     cart: Cart, event: sdk.CartChanged | sdk.CartRemoved | sdk.CartRestored | sdk.PaymentFailed
 ) -> bool:

@@ -526,6 +526,7 @@ def make_tables() -> None:
         sa.Column("accepted_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("terms", JSONB(), nullable=True),
         sa.Column("terms_hash", sa.Text(), nullable=False),
+        sa.Column("sold_out", ARRAY(sa.Text()), nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),

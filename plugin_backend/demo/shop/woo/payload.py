@@ -241,6 +241,7 @@ def product(number: int, shelf: Shelf, home: str) -> dict[str, Any]:
         "total_sales": shelf.sold,
         "manage_stock": True,
         "stock_quantity": shelf.stock,
+        "backorders": "no",
         "parent_id": 0,
         "variations": [],
         "meta_data": [],

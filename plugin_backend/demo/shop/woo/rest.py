@@ -12,7 +12,7 @@ from plugin_backend.demo.shop.woo import hooks, orders, payload
 from plugin_backend.demo.shop.woo.oauth import Doorkeeper, Unauthorized, parameters
 from plugin_backend.demo.shop.woo.orders import WooError
 from plugin_backend.demo.shop.woo.shop import WooShop
-from plugin_backend.demo.shop.woo.state import CURRENCY, VERSION, WORDPRESS, Webhook
+from plugin_backend.demo.shop.woo.state import CURRENCY, VERSION, WORDPRESS, Shelf, Webhook
 
 _API = "/woo/wp-json/wc/v3"
 _NOBODY = {
@@ -30,6 +30,7 @@ def blueprint(shop: WooShop, switches: Switches) -> Blueprint:
     _about_the_shop(api, shop)
     _about_orders(api, shop, switches)
     _about_what_hangs_on_orders(api, shop)
+    _about_products(api, shop)
     _about_webhooks(api, shop)
     _about_one_webhook(api, shop)
     return api
@@ -195,6 +196,31 @@ def _about_what_hangs_on_orders(api: Blueprint, shop: WooShop) -> None:
         with shop.lock:
             made = orders.refund(shop, orders.find(shop, number), _body())
             return _answer(payload.refund(made, number, shop.home), 201)
+
+
+def _about_products(api: Blueprint, shop: WooShop) -> None:
+    @api.get(f"{_API}/products/<int:number>")
+    def read_product(number: int) -> Response:
+        with shop.lock:
+            return _answer(payload.product(number, _shelf(shop, number), shop.home))
+
+    @api.route(f"{_API}/products/<int:number>", methods=["PUT", "POST", "PATCH"])
+    def change_product(number: int) -> Response:
+        """Of a product only its stock can be changed here."""
+        left = _body().get("stock_quantity")
+        with shop.lock:
+            shelf = _shelf(shop, number)
+            if type(left) is int:
+                shelf.stock, shelf.modified = left, now()
+                shop.announce([("product.updated", number)])
+            return _answer(payload.product(number, shelf, shop.home))
+
+
+def _shelf(shop: WooShop, number: int) -> Shelf:
+    found = shop.state.shelves.get(number)
+    if found is None:
+        raise WooError("woocommerce_rest_product_invalid_id", "Invalid ID.", 404)
+    return found
 
 
 def _number(name: str, default: int, least: int = 1) -> int:
