@@ -6,6 +6,7 @@ import secrets
 import time
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: no i, l, o, u
+_LETTERS = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", _ALPHABET.encode())
 
 
 def new_id(prefix: str) -> str:
@@ -43,9 +44,5 @@ def digest(text: str) -> str:
 
 
 def encode(value: int, length: int) -> str:
-    """``value`` as ``length`` characters of the alphabet, most significant first."""
-    letters = []
-    for _ in range(length):
-        value, digit = divmod(value, 32)
-        letters.append(_ALPHABET[digit])
-    return "".join(reversed(letters))
+    """``value`` as ``length`` characters of the alphabet, at most 32, most significant first."""
+    return base64.b32encode(value.to_bytes(20, "big"))[-length:].translate(_LETTERS).decode()

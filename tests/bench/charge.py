@@ -1,7 +1,7 @@
 """Charges a second: due collections taken through the whole engine, beside a bare loop that only asks the gateway.
 
 ``python -m tests.bench.charge``. The gateway is the sandbox's real process, answering at once and after 80 ms; the loop
-asks it for one charge after another with the same HTTP client. In the end every collection is paid and every capture is
+asks it for one charge after another with the same HTTP client. Neither is called back: nobody is there to be called. In the end every collection is paid and every capture is
 the gateway's own, once: a rate of anything else would mean nothing. ``ALL`` is how many fall due at once in the last run
 (10,000).
 """
@@ -113,7 +113,7 @@ def _loop(on: Stage) -> float:
 
 def _switch(on: Stage, latency_ms: int) -> None:
     client = HttpClient(allow_private=True)
-    body = json.dumps({"latency": latency_ms}).encode()
+    body = json.dumps({"latency": latency_ms, "callback_off": True}).encode()
     asked = Request("POST", f"{on.gateway_url}/_test/switches", {"Content-Type": "application/json"}, body)
     assert client.send(asked).status == 200
     client.close()
