@@ -406,7 +406,7 @@ FAULTS = (
         "plugin_backend/worker/jobs.py",
         "    ids = looking.ready(shop)\n    return each(shop, Cart, _make_offer, only=ids) if ids else 0\n",
         "    return each(shop, Cart, _make_offer)\n",
-        BACK_FILL + "a_day_without_deliveries_loses_no_cart_and_no_order_and_mails_nobody_who_bought",
+        BACK_FILL + "a_basket_that_was_bought_unheard_is_offered_nothing_at_its_moment",
     ),
     fault(
         "a page of the shop's orders is taken as it comes, whatever left the list before it",

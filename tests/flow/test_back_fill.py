@@ -18,7 +18,7 @@ from plugin_backend.worker import polling
 from tests.contract.gateway_process import SandboxProcess
 from tests.house import TestHouse
 from tests.letterbox import Letterbox
-from tests.offer_story import forward, judge
+from tests.offer_story import forward, judge, verdicts
 from tests.shop_story import Woo, connected_woo
 
 
@@ -55,6 +55,18 @@ def test_a_day_without_deliveries_loses_no_cart_and_no_order_and_mails_nobody_wh
     written_to = {str(mail["To"]) for mail in mails.messages}
     assert written_to == {f"shopper{hour}@example.test" for hour in range(1, 24, 2)}
     assert not written_to & set(bought.values())
+
+
+def test_a_basket_that_was_bought_unheard_is_offered_nothing_at_its_moment(woo: Woo) -> None:
+    """Nor is there an offer that would be withdrawn later: it would already stand in the shop's page and in the figures."""
+    number = woo.leave("ana@example.test")
+    woo.house.rest(woo.shop)
+    woo.connect(webhooks=False)
+    woo.change(number, status="processing")
+    forward(woo.house, woo.shop, hours=1, minutes=1)
+    judge(woo.house, woo.shop)
+    assert verdicts(woo.house, woo.shop) == []
+    assert woo.sales() == {f"order:{number}": "ana@example.test"}
 
 
 def our_webhooks(woo: Woo) -> set[str]:
