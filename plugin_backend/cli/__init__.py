@@ -5,6 +5,7 @@ import sys
 
 import click
 
+from plugin_backend.core import log
 from plugin_backend.sdk.errors import RepriseError
 
 # The rooms in which the commands are. A command loads its own and no other: ten processes start at once for a person
@@ -60,7 +61,8 @@ def reprise() -> None:
 
 
 def main() -> None:
-    """The command. Whatever stops it is told in one line."""
+    """The command. Whatever stops it is told in one line; a fault of ours, which nobody foresaw, is logged."""
+    log.configure("INFO")
     try:
         # Not standing alone, click gives an ``Exit`` back as a number instead of leaving with it.
         sys.exit(reprise(standalone_mode=False) or 0)

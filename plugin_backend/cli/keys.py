@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +96,7 @@ def rotate(
     """Change a key: announce the new one, then activate it and move over what stands on the old one.
 
     Activating may be stopped at any moment, and run again: it goes on where it stopped. The old key opens what is left
-    until it is destroyed, thirty days later.
+    until it is destroyed, thirty days later. Without --shop the shops are meant that have such a key.
     """
     if (kind == vault_keys.CUSTOMER) != (customer_id is not None) or (customer_id and not shop_id):
         raise click.UsageError("a customer's key needs --shop and --customer; another key no --customer")
@@ -104,7 +104,11 @@ def rotate(
     with at_work(data):
         where = _shops(shop_id)
         step = _announced if announced else _activated
-        rows = [step(kind, each, owner_id) for each in (where if kind != ROOT else [""])]
+        passed_over = () if shop_id else (rotation.NoKeyYet,)
+        rows = []
+        for each in where if kind != ROOT else [""]:
+            with suppress(*passed_over):
+                rows.append(step(kind, each, owner_id))
         found: Shown = {"keys": [row for row in rows if row]}
         if announced:
             tell(found, as_json=as_json, lines=lambda it: _key_lines(it["keys"]))

@@ -3,12 +3,16 @@
 import logging
 import re
 import sys
+import threading
 import unicodedata
 from collections.abc import MutableMapping
 from itertools import accumulate
+from types import TracebackType
 from typing import Any
 
 import structlog
+
+_log = structlog.get_logger(__name__)
 
 _RUN = re.compile(r"[0-9]+(?:[ -]{1,3}[0-9]+)*")
 _GROUP = re.compile(r"[0-9]+")
@@ -165,3 +169,36 @@ def configure(level: str) -> None:
     logging.basicConfig(
         handlers=[handler], level=max(logging.WARNING, logging.getLevelNamesMapping()[level]), force=True
     )
+    _hear_the_uncaught()
+
+
+def _hear_the_uncaught() -> None:
+    """What nobody catches is logged like everything else: Python would write it out as it is. A hook that somebody else
+    has put there, such as a debugger, stays."""
+    if sys.excepthook is sys.__excepthook__:
+        sys.excepthook = _process_ends
+    if threading.excepthook is threading.__excepthook__:
+        threading.excepthook = _thread_ends
+    if sys.unraisablehook is sys.__unraisablehook__:
+        sys.unraisablehook = _passed_over
+
+
+def _process_ends(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    if issubclass(kind, KeyboardInterrupt):
+        sys.__excepthook__(kind, error, trace)
+        return
+    _log.critical("process_ends", exc_info=(kind, error, trace))
+
+
+def _thread_ends(ended: threading.ExceptHookArgs) -> None:
+    # A thread may leave like a process, and that is no error.
+    if not issubclass(ended.exc_type, SystemExit):
+        name = ended.thread.name if ended.thread else ""
+        _log.error(
+            "thread_ends", thread=name, exc_info=(ended.exc_type, ended.exc_value, ended.exc_traceback)
+        )
+
+
+def _passed_over(error: "sys.UnraisableHookArgs") -> None:
+    """An error where none can be raised, as when an object is given up."""
+    _log.error("error_passed_over", exc_info=(error.exc_type, error.exc_value, error.exc_traceback))

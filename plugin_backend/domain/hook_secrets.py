@@ -26,13 +26,14 @@ OVERLAP = timedelta(hours=24)
 NOT_TOLD = "secret_not_told"
 
 
-class HookSecret(moves.Stateful, Due, Row, Base):
+class HookSecret(vault.Dropped, moves.Stateful, Due, Row, Base):
     """A new secret of a connection's webhooks. ``brought`` is what was typed or made, dropped by the web process, until a
     worker has put it among the settings."""
 
     __tablename__ = "hook_secrets"
     prefix = "hks"
     noun = "secret"
+    dropped_columns = ("brought",)
     bell = "resign"
 
     connection_id: Mapped[str]

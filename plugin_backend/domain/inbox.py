@@ -55,7 +55,7 @@ _COLON = re.compile(rb"\s*:")
 _EXEMPT = re.compile(rb"(^|_)(id|ids|token|tokens|key|gid|hash)$", re.IGNORECASE)
 
 
-class DeliveryRow(moves.Stateful, Due, Row, Base):
+class DeliveryRow(vault.Dropped, moves.Stateful, Due, Row, Base):
     """A webhook that came in. ``source`` is the connection or gateway account it came for; ``identity`` what makes
     two deliveries the same. ``topic`` is what it says it is about, once it was read. ``body`` is None once its time is
     over. ``dropped`` is what a gateway said, for which ``headers``, ``query`` and ``body`` stay empty. ``sha256`` is that
@@ -64,6 +64,7 @@ class DeliveryRow(moves.Stateful, Due, Row, Base):
     __tablename__ = "deliveries"
     prefix = "dlv"
     noun = "delivery"
+    dropped_columns = ("dropped",)
     bell = "read"
 
     source: Mapped[str]

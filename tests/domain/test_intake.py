@@ -9,16 +9,18 @@ import pytest
 from psycopg.conninfo import make_conninfo
 from sqlalchemy import select
 
+from plugin_backend.core import ids
 from plugin_backend.core.db import transaction
 from plugin_backend.core.seal import SealError, drops
 from plugin_backend.domain import inbox, onboarding, vault
 from plugin_backend.domain.inbox import DeliveryRow
 from plugin_backend.domain.merchants import GatewayAccount, Shop
-from plugin_backend.domain.vault import VaultKey, keys
+from plugin_backend.domain.vault import VaultKey, keys, retiring, rotation, standing
+from plugin_backend.domain.vault.standing import Standing
 from plugin_backend.gateways.sandbox.gateway import Sandbox
 from plugin_backend.sdk import clock
 from plugin_backend.sdk.http import Delivery
-from tests import plan_story
+from tests import plan_story, vault_story
 from tests.house import TestHouse
 
 TOKEN = "tok_canary_of_the_callback"
@@ -182,3 +184,31 @@ def test_each_shop_has_one_pair_and_the_web_process_cannot_make_it(house: TestHo
         vault.furnish(session, bare)
     with house.web.app_context(), transaction(bare) as session, pytest.raises(SealError):
         vault.slot(session, bare)
+
+
+def test_a_pair_is_changed_while_callbacks_come_and_what_was_dropped_before_is_read(
+    house: TestHouse, paying: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unreadable(house, paying)
+    with house.web.app_context(), transaction(paying.id) as session:
+        old = vault.slot(session, paying.id).head
+    new = vault_story.announced(house, paying, keys.INTAKE)
+    vault_story.activated(house, paying, keys.INTAKE)
+    with house.web.app_context(), transaction(paying.id) as session:
+        assert ids.named("key", vault.slot(session, paying.id).head.key_id) == new
+    # The door remembers the old pair for half a minute.
+    assert calls(house, paying) == 200
+    assert [drops.head_of(row.dropped or b"") for row in said(house, paying)] == [old, old]
+    with house.of(paying) as session:
+        retired = session.get_one(VaultKey, (paying.id, ids.named("key", old.key_id)))
+        assert standing.on(session, retired) == Standing(records=2)
+        assert retiring.destroy_keys(session, paying.id, vault_story.later()) == []
+        with pytest.raises(rotation.NotNow, match="2 records still stand"):
+            rotation.refuse(session, retired)
+    monkeypatch.setattr(Sandbox, "parse", lambda self, delivery: [])
+    with house.of(paying) as session:
+        inbox.replay(session, session.scalars(select(DeliveryRow)).first(), clock.now())  # type: ignore[arg-type]
+    house.rest(paying)
+    assert [(row.state, row.dropped) for row in said(house, paying)] == [("ignored", None)] * 2
+    with house.of(paying) as session:
+        assert retiring.destroy_keys(session, paying.id, vault_story.later()) == [retired.id]

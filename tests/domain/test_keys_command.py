@@ -70,6 +70,20 @@ def test_a_customers_key_is_asked_for_with_its_shop(house: TestHouse, shop: Shop
     assert (refused.returncode, refused.stderr) == (1, "reprise: there is no customer key yet\n")
 
 
+def test_shops_that_have_no_such_key_yet_are_passed_over_where_all_are_meant(
+    house: TestHouse, shop: Shop
+) -> None:
+    with house.of(shop) as session:
+        story.customer_with(session, shop, "ana")
+    bare = house.add_shop()
+    assert bare.id != shop.id
+    announced = told(house, "rotate", "index", "--announce")["keys"]
+    assert shop.id in {row["shop"] for row in announced}
+    assert bare.id not in {row["shop"] for row in announced}
+    alone = command(house.settings, "keys", "rotate", "index", "--shop", bare.id, "--announce")
+    assert (alone.returncode, alone.stderr) == (1, "reprise: there is no index key yet\n")
+
+
 def test_a_root_key_is_not_activated_while_a_living_process_does_not_hold_it(
     house: TestHouse, shop: Shop
 ) -> None:

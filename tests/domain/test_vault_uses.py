@@ -211,6 +211,27 @@ def test_the_web_process_opens_nothing_and_each_try_is_in_the_log(house: TestHou
         assert all(entry.process.startswith("web ") for entry in newest)
 
 
+def test_the_web_process_seals_nothing_and_each_try_is_in_the_log(house: TestHouse, shop: Shop) -> None:
+    with house.of(shop) as session:
+        method, account = of(session, PaymentMethod), of(session, GatewayAccount)
+    card = sdk.CardStored("tok_of_web", "Visa", "4242", 11, 2040)
+    tries = {
+        "token": lambda session: vault.keep(session, shop.id, method.customer_id, account.id, card),
+        "settings": lambda session: vault.seal(session, account.place, b"{}"),
+    }
+    for tried in tries.values():
+        with house.web.app_context(), transaction(shop.id) as session, pytest.raises(SealError) as error:
+            tried(session)
+        assert error.value.why == "no_root_here"
+    with house.of(shop) as session:
+        newest = session.scalars(select(VaultEntry).order_by(VaultEntry.seq.desc()).limit(2)).all()
+        assert {entry.field for entry in newest} == set(tries)
+        for entry in newest:
+            assert (entry.verb, entry.result) == ("seal", "no_root_here")
+            assert entry.process.startswith("web ")
+        assert session.scalars(select(PaymentMethod.id)).all() == [method.id]
+
+
 def test_a_replay_is_not_written_down_where_somebody_has_asked_since(house: TestHouse, shop: Shop) -> None:
     with house.of(shop) as session:
         plan = of(session, plans.Plan)

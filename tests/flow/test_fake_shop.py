@@ -72,6 +72,18 @@ def test_each_storefront_speaks_its_language_and_the_other(
     assert f'<html lang="{other}">' in shop.http.get(f"{shop.base}/{front}/?lang={other}").text
 
 
+@pytest.mark.parametrize(
+    ("front", "button"), [("woo", "Modifier la quantité"), ("shopify", "Change quantity")]
+)
+def test_a_baskets_quantity_is_changed_by_a_button_that_says_so(
+    shop: ShopProcess, front: str, button: str
+) -> None:
+    with httpx2.Client(trust_env=False, follow_redirects=True, base_url=f"{shop.base}/{front}/") as visitor:
+        page = visitor.post("basket", data={"sku": "LAMP-1"}).text
+    assert f">{button}</button>" in page
+    assert "built-in" not in page
+
+
 def test_a_mistyped_address_is_said_beside_the_field(shop: ShopProcess) -> None:
     with httpx2.Client(trust_env=False, base_url=f"{shop.base}/shopify/") as visitor:
         visitor.post("basket", data={"sku": "LAMP-1"})

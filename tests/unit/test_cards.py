@@ -2,6 +2,9 @@
 
 import json
 import logging
+import subprocess
+import sys
+import threading
 import time
 from datetime import UTC, datetime
 from typing import Any
@@ -326,6 +329,47 @@ def test_a_secret_is_scrubbed_from_whatever_is_logged(
     lines = [json.loads(line) for line in said.splitlines()]
     assert len(lines) == 2
     assert hidden not in said
+
+
+UNCAUGHT = {
+    "process_ends": "raise ValueError(said)",
+    "thread_ends": "threading.Thread(target=int, args=(said,)).start()",
+    "error_passed_over": "type('Left', (), {'__del__': lambda self: int(said)})()",
+}
+
+
+@pytest.mark.parametrize("event", UNCAUGHT)
+def test_a_secret_is_scrubbed_from_an_error_that_nobody_catches(event: str) -> None:
+    program = "import sys, threading; from plugin_backend.core import log; log.configure('INFO'); said = sys.argv[1]"
+    hidden = "4242 4242 4242 4242 and whsec_0123456789abcdef"
+    ran = subprocess.run(
+        [sys.executable, "-c", f"{program}; {UNCAUGHT[event]}", hidden], capture_output=True, text=True
+    )
+    (told,) = map(json.loads, ran.stderr.splitlines())
+    assert told["event"] == event
+    assert "Traceback" in told["exception"]
+    assert "ValueError" in told["exception"]
+    assert "4242" not in ran.stderr
+    assert "0123456789abcdef" not in ran.stderr
+    assert ran.returncode == (event == "process_ends")
+
+
+def test_who_listens_for_what_nobody_catches_goes_on_listening(monkeypatch: pytest.MonkeyPatch) -> None:
+    def other(*_: Any) -> None:
+        pass
+
+    monkeypatch.setattr(sys, "excepthook", other)
+    monkeypatch.setattr(threading, "excepthook", threading.__excepthook__)
+    log.configure("ERROR")
+    assert sys.excepthook is other
+    assert threading.excepthook is not threading.__excepthook__
+
+
+def test_leaving_is_no_error() -> None:
+    program = "import sys, threading; from plugin_backend.core import log; log.configure('INFO')"
+    leaves = f"{program}; threading.Thread(target=sys.exit, args=('4242 4242 4242 4242',)).start()"
+    ran = subprocess.run([sys.executable, "-c", leaves], capture_output=True, text=True)
+    assert (ran.returncode, ran.stderr) == (0, "")
 
 
 def test_what_is_no_secret_stays_in_the_log() -> None:

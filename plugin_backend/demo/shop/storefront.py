@@ -4,6 +4,7 @@
 Each POST answers 303, or 422 with the page and what was wrong.
 """
 
+from types import SimpleNamespace
 from typing import Any, Protocol
 
 from flask import Blueprint, Response, abort, make_response, redirect, render_template, request, url_for
@@ -81,7 +82,8 @@ def _page(shop: Shop, name: str, status: int = 200, **facts: Any) -> Response:
         "shop": shop,
         "lang": language,
         "other": "en" if language == "fr" else "fr",
-        "t": words.WORDS[language],
+        # A dictionary would answer to t.update by itself.
+        "t": SimpleNamespace(**words.WORDS[language]),
         "rows": rows,
         "count": sum(row["quantity"] for row in rows),
         "total": words.amount(sum(row["minor"] for row in rows), shop.currency, language),

@@ -14,7 +14,7 @@ from plugin_backend.domain import moves, vault
 from plugin_backend.domain.vault.uses import DELIVERY
 
 
-class Handover(moves.Stateful, Due, Row, Base):
+class Handover(vault.Dropped, moves.Stateful, Due, Row, Base):
     """One try at connecting a shop. ``home`` is the address by which its platform's API knows it; ``leads_to`` where the
     typed address sends its visitors instead, "" for nowhere else. ``typed`` is what was typed and is no secret, ``kept``
     and ``brought`` are dropped: the secrets that were typed, and the keys as they came. ``number`` counts the approvals that
@@ -24,6 +24,7 @@ class Handover(moves.Stateful, Due, Row, Base):
     __tablename__ = "handovers"
     prefix = "hnd"
     noun = "handover"
+    dropped_columns = ("kept", "brought")
     bell = "connect"
 
     platform: Mapped[str] = mapped_column(default="")

@@ -20,12 +20,13 @@ from plugin_backend.domain.vault.methods import (
 )
 from plugin_backend.domain.vault.opening import seal, unseal
 from plugin_backend.domain.vault.proving import Mark, Proof, prove_log, seal_log
-from plugin_backend.domain.vault.sealed import Sealed
+from plugin_backend.domain.vault.sealed import Dropped, Sealed
 from plugin_backend.domain.vault.shredding import destroy, sealed_of, shred
 from plugin_backend.domain.vault.uses import Purpose, Use, to_charge, to_detach, to_read, to_refund
 
 __all__ = [
     "KEPT",
+    "Dropped",
     "Holder",
     "Mark",
     "Opened",

@@ -104,18 +104,32 @@ def note(
 
 @contextmanager
 def noted(session: Session, verb: Verb, place: Place, key_id: str, use: Use | None = None) -> Iterator[None]:
-    """What is done inside is noted once it is done; where it is refused, that is written at once and for itself, since
-    the transaction that it was asked in will not be."""
-    purpose, use_id = (use.purpose, use.row_id) if use else ("", "")
+    """What is done inside is noted once it is done, and where it is refused, that."""
+    with refusals(session, verb, place, key_id, use):
+        yield
+    purpose, use_id = _of(use)
+    note(session, verb, place, key_id, purpose=purpose, use_id=use_id)
+
+
+@contextmanager
+def refusals(
+    session: Session, verb: Verb, place: Place, key_id: str = "", use: Use | None = None
+) -> Iterator[None]:
+    """Where what is asked inside is refused, that is written at once and for itself, since the transaction that it was
+    asked in will not be."""
     try:
         yield
     except SealError as error:
+        purpose, use_id = _of(use)
         refused = _entry(session, verb, place, key_id, purpose, use_id, error.why or "refused")
         with db.engine.begin() as connection:
             connection.execute(_SET_SHOP, {"shop": place.shop})
             connection.execute(_WRITE, {"entries": json.dumps([refused])})
         raise
-    note(session, verb, place, key_id, purpose=purpose, use_id=use_id)
+
+
+def _of(use: Use | None) -> tuple[str, str]:
+    return (use.purpose, use.row_id) if use else ("", "")
 
 
 def _entry(

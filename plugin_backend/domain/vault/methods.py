@@ -23,7 +23,7 @@ from plugin_backend.core.db import Base
 from plugin_backend.core.due import Due, Row, due_index
 from plugin_backend.core.ids import new_id
 from plugin_backend.core.seal import Key, Place
-from plugin_backend.domain.vault import keys, opening, uses
+from plugin_backend.domain.vault import audit, keys, opening, uses
 from plugin_backend.domain.vault.sealed import Sealed
 from plugin_backend.domain.vault.uses import Use
 from plugin_backend.sdk import clock
@@ -91,10 +91,12 @@ def keep(
 ) -> PaymentMethod:
     """Seal a new payment method for its shop, customer, account and row. A token that the customer has already is kept
     once, as it was last described."""
-    index, *older = keys.versions(session, shop_id, keys.INDEX)
+    row_id = new_id(PaymentMethod.prefix)
+    with audit.refusals(session, "seal", Place(shop_id, customer_id, row_id, uses.TOKEN, account_id)):
+        index, *older = keys.versions(session, shop_id, keys.INDEX)
     row = PaymentMethod(
         shop_id=shop_id,
-        id=new_id(PaymentMethod.prefix),
+        id=row_id,
         created_at=clock.now(),
         customer_id=customer_id,
         account_id=account_id,

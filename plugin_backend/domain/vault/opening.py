@@ -9,9 +9,10 @@ from plugin_backend.domain.vault.uses import Use
 
 
 def seal(session: Session, place: Place, plaintext: bytes) -> bytes:
-    """Seal for a place in this shop."""
+    """Seal for a place in this shop. ``SealError`` in a process without the root key."""
     kind = keys.CUSTOMER if place.customer else keys.SHOP
-    key = keys.active(session, place.shop, kind, place.customer)
+    with audit.refusals(session, "seal", place):
+        key = keys.active(session, place.shop, kind, place.customer)
     audit.note(session, "seal", place, ids.named(keys.VaultKey.prefix, key.id))
     return records.seal(key, place, plaintext)
 

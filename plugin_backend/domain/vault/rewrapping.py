@@ -150,7 +150,9 @@ def _wrapped_again(session: Session, row: VaultKey, parent: keys.Parent) -> Chan
 def _records(own: VaultKey, model: type[Any]) -> Step:
     def old(session: Session) -> list[ColumnElement[bool]] | None:
         older = [ids.raw(key_id) for key_id in _older(session, own.shop_id, own.kind, own.owner_id)]
-        return [*standing.of_key(model, own), sealed.needs(model).in_(older)] if older else None
+        return (
+            [*standing.of_key(model, own), sealed.needs(sealed.column(model)).in_(older)] if older else None
+        )
 
     def mover(session: Session) -> tuple[Callable[[Any], Change], dict[str, str]]:
         key = keys.active(session, own.shop_id, own.kind, own.owner_id)

@@ -17,8 +17,9 @@ from plugin_backend.domain.vault.keys import INDEX, SHOP, VaultKey, VaultRoot
 from plugin_backend.sdk import clock
 from plugin_backend.sdk.errors import RepriseError
 
-# The key by which cards are known again is not among them: what is counted by it is counted over years.
-ROTATED = (SHOP, keys.CUSTOMER, INDEX)
+# The key by which cards are known again is not among them: what is counted by it is counted over years. Nor is that of
+# the log, by which its old seals are proven.
+ROTATED = (SHOP, keys.CUSTOMER, INDEX, keys.INTAKE)
 
 _Either = TypeVar("_Either", VaultKey, VaultRoot)
 
@@ -29,6 +30,10 @@ class NotNow(RepriseError):
     permanent = True
 
 
+class NoKeyYet(NotNow):
+    """Nobody has needed the key so far: there is none to change."""
+
+
 def announce(session: Session, shop_id: str, kind: str, owner_id: str = "") -> VaultKey:
     """The next version of a key, or the one that was announced already."""
     if kind != SHOP:
@@ -36,7 +41,7 @@ def announce(session: Session, shop_id: str, kind: str, owner_id: str = "") -> V
         keys.active(session, shop_id, SHOP)
     rows = _locked(session, shop_id, kind, owner_id)
     if not rows:
-        raise NotNow(f"there is no {kind} key yet")
+        raise NoKeyYet(f"there is no {kind} key yet")
     waiting = _in(rows, "pre_active")
     if waiting is not None:
         return waiting

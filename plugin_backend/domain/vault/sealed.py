@@ -1,4 +1,5 @@
-"""Rows of which a column is sealed under a shop's or a customer's key: whatever changes a key finds them here."""
+"""Rows of which a column is sealed under a shop's or a customer's key, or was dropped at its intake: whatever changes a key
+finds them here."""
 
 from typing import Any, ClassVar
 
@@ -22,11 +23,25 @@ class Sealed:
         raise NotImplementedError
 
 
+class Dropped:
+    """``dropped_columns`` hold drops, each None where there is none or it was taken."""
+
+    dropped_columns: ClassVar[tuple[str, ...]]
+
+
 def tables(kind: str) -> list[type[Any]]:
     """Every table with records under keys of this kind."""
-    models = (mapper.class_ for mapper in Base.registry.mappers)
-    found = (model for model in models if issubclass(model, Sealed) and model.sealed_under == kind)
-    return sorted(found, key=lambda model: str(model.__tablename__))
+    return [model for model in _of(Sealed) if model.sealed_under == kind]
+
+
+def column(model: type[Any]) -> Any:
+    """The column with a table's records."""
+    return getattr(model, model.sealed_column)
+
+
+def drops() -> list[tuple[type[Any], Any]]:
+    """Every column with drops, and its table."""
+    return [(model, getattr(model, name)) for model in _of(Dropped) for name in model.dropped_columns]
 
 
 def record_of(row: Any) -> bytes | None:
@@ -35,7 +50,11 @@ def record_of(row: Any) -> bytes | None:
     return found
 
 
-def needs(model: type[Any]) -> ColumnElement[bytes]:
-    """In SQL, the 16 bytes of the id of the key that a row's record needs."""
-    column = getattr(model, model.sealed_column)
+def needs(column: Any) -> ColumnElement[bytes]:
+    """In SQL, the 16 bytes of the id of the key that what is in this column needs: drops name it where records do."""
     return func.substring(column, KEY_ID.start + 1, KEY_ID.stop - KEY_ID.start)
+
+
+def _of(what: type[Any]) -> list[type[Any]]:
+    models = (mapper.class_ for mapper in Base.registry.mappers if issubclass(mapper.class_, what))
+    return sorted(models, key=lambda model: str(model.__tablename__))

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from plugin_backend.core import ids
 from plugin_backend.core.db import set_shop
 from plugin_backend.domain.vault import sealed
-from plugin_backend.domain.vault.keys import CARD, CUSTOMER, INDEX, SHOP, VaultKey, VaultRoot
+from plugin_backend.domain.vault.keys import CARD, CUSTOMER, INDEX, INTAKE, SHOP, VaultKey, VaultRoot
 from plugin_backend.domain.vault.methods import PaymentMethod
 
 
@@ -64,9 +64,14 @@ def _records(session: Session, row: VaultKey) -> int:
     if row.kind == CARD:
         marked = PaymentMethod.fingerprint != PaymentMethod.id
         return _count(session, PaymentMethod.shop_id == row.shop_id, marked)
-    key_id = ids.raw(row.id)
+    if row.kind == INTAKE:
+        return sum(_count(session, *of_key(model, row), _needs(it, row)) for model, it in sealed.drops())
     tables = sealed.tables(row.kind)
-    return sum(_count(session, *of_key(model, row), sealed.needs(model) == key_id) for model in tables)
+    return sum(_count(session, *of_key(model, row), _needs(sealed.column(model), row)) for model in tables)
+
+
+def _needs(column: Any, row: VaultKey) -> ColumnElement[bool]:
+    return sealed.needs(column) == ids.raw(row.id)
 
 
 def _count(session: Session, *where: ColumnElement[bool]) -> int:
@@ -75,5 +80,5 @@ def _count(session: Session, *where: ColumnElement[bool]) -> int:
 
 def records_of_kind(session: Session, shop_id: str, kind: str) -> int:
     """How many records a shop has under keys of this kind."""
-    columns = [(model, getattr(model, model.sealed_column)) for model in sealed.tables(kind)]
+    columns = [(model, sealed.column(model)) for model in sealed.tables(kind)]
     return sum(_count(session, model.shop_id == shop_id, column.is_not(None)) for model, column in columns)

@@ -111,4 +111,4 @@ class Verifier:
 def _tables() -> list[tuple[type[Any], Any]]:
     """Tables with something that opens, and the column that it lies in."""
     models = [*sealed.tables(SHOP), *sealed.tables(CUSTOMER)]
-    return [(VaultKey, VaultKey.wrapped), *((model, getattr(model, model.sealed_column)) for model in models)]
+    return [(VaultKey, VaultKey.wrapped), *((model, sealed.column(model)) for model in models)]
