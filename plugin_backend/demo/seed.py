@@ -162,7 +162,11 @@ def _luna(places: Places, seed: Seed) -> dict[str, Any]:
 def _nordlys(places: Places, seed: Seed) -> dict[str, Any]:
     return {
         "platform": "shopify",
-        "settings": {"url": places.url("shop", "/shopify"), **seed.nordlys_keys},
+        "settings": {
+            "url": places.url("shop", "/shopify"),
+            "write_mode": "external_paid_order",
+            **seed.nordlys_keys,
+        },
         "kind": offers.SUBSCRIPTION,
         "name": NORDLYS,
         "country": "NO",
