@@ -21,7 +21,7 @@ from tests.domain.test_erasing import charge
 from tests.house import TestHouse
 
 EVERY = 1 if ALL else 7
-MOST = 60 if ALL else 16
+MOST = 80 if ALL else 20
 
 
 @pytest.fixture

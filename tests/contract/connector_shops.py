@@ -225,6 +225,7 @@ class ShopifyShop(Shop):
         operations: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
             "OrdersBySourceIdentifier": self._searched,
             "RecentOrders": lambda _: {"orders": {"nodes": list(self.orders.values())[::-1]}},
+            "Orders": lambda _: {"orders": {"nodes": [], "pageInfo": {}}},
             "OrderState": lambda variables: {"order": self.orders.get(_number(variables["id"]))},
             "OrderCreate": self._created,
             "OrderMarkAsPaid": self._marked,

@@ -83,7 +83,6 @@ class Process:
             "leave": lambda: {"cart_key": shop.leave_basket()},
             "buy": lambda: shop.buy(asked["cart_key"]),
             "cancel": lambda: shop.cancel(asked["order_key"]),
-            "forget": lambda: _begin(shop),
             "hook": lambda: setattr(shop, "hook_url", asked["webhook_url"]),
             "switches": lambda: switches.turn(asked),
         }

@@ -355,7 +355,8 @@ def test_who_wakes_too_late_to_send_does_not_undo_what_was_sent_again_meanwhile(
     story.begin_plan(house, paying_shop, gateway)
     sleeper = prepare(house, paying_shop, second(house, paying_shop).id)
     assert sleeper is not None
-    # The gateway does not know it; it is sent again, captured, and that answer is lost.
+    # The gateway does not know it; it is sent again, captured, and that answer is lost, as is its callback.
+    gateway.switch(callback_off=True)
     gateway.lose_the_answer()
     house.leases_run_out(paying_shop)
     assert second(house, paying_shop).state == "in_doubt"

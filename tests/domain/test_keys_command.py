@@ -31,7 +31,7 @@ def test_a_shops_key_is_changed_by_two_commands_and_its_status_says_so(house: Te
     new = told(house, "rotate", "shop", "--shop", shop.id, "--announce")["keys"][0]
     assert (new["state"], new["version"], new["shop"]) == ("pre_active", 2, shop.id)
     done = told(house, "rotate", "shop", "--shop", shop.id, "--activate")
-    assert (done["keys"][0]["id"], done["moved"], done["damaged"]) == (new["id"], 3, [])
+    assert (done["keys"][0]["id"], done["moved"], done["damaged"]) == (new["id"], 4, [])
     assert told(house, "rotate", "shop", "--shop", shop.id, "--activate") == {
         "keys": [],
         "moved": 0,
@@ -40,11 +40,12 @@ def test_a_shops_key_is_changed_by_two_commands_and_its_status_says_so(house: Te
     rows = told(house, "status", "--shop", shop.id)["shops"][shop.id]
     assert [(row["kind"], row["state"], row["count"], row["keys"], row["records"]) for row in rows] == [
         ("index", "active", 1, 0, 1),
+        ("intake", "active", 1, 0, 0),
         ("shop", "decrypt_only", 1, 0, 0),
-        ("shop", "active", 1, 2, 1),
+        ("shop", "active", 1, 3, 1),
         ("customer", "active", 1, 0, 1),
     ]
-    assert told(house, "verify", "--shop", shop.id) == {"keys": 4, "records": 2, "damaged": []}
+    assert told(house, "verify", "--shop", shop.id) == {"keys": 5, "records": 2, "damaged": []}
 
 
 def test_what_does_not_open_is_named_by_its_id(house: TestHouse, shop: Shop) -> None:

@@ -69,11 +69,6 @@ class BadShop:
         else:
             self.control("buy", {"cart_key": self.leave()})
 
-    def forget(self) -> None:
-        """Begin anew, where the process keeps what earlier shoppers did under one name."""
-        if self.platform not in _DIALECTS:
-            self.control("forget", {})
-
     def wrong(self, **switches: Any) -> None:
         """Exactly this goes wrong from now on."""
         self.control("switches", {**dataclasses.asdict(Switches()), **switches})

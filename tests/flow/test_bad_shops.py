@@ -29,18 +29,11 @@ WRONG: list[dict[str, Any]] = [
 ]
 
 
-@pytest.fixture(scope="module", params=PLATFORMS)
-def process(request: pytest.FixtureRequest) -> Iterator[BadShop]:
+@pytest.fixture(params=PLATFORMS)
+def bad(request: pytest.FixtureRequest) -> Iterator[BadShop]:
+    """A process of its own for each test: the house asks the shop, too, and would hear of the baskets of others."""
     with bad_shop(request.param) as shop:
         yield shop
-
-
-@pytest.fixture
-def bad(process: BadShop) -> Iterator[BadShop]:
-    process.wrong()
-    process.forget()
-    yield process
-    process.wrong()
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import json
 import threading
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from plugin_backend.demo.gateway.book import new_id
@@ -24,7 +24,10 @@ from plugin_backend.sdk.http import Client, Request
 from plugin_backend.sdk.signing import hmac_sha256
 
 WAITS = (1.0, 5.0, 30.0)
+# One that is held back leaves so long after the next one, or after so long at the latest.
+_BEHIND = 0.2
 _HELD_BACK = 2.0
+_HELD_BACK_ALONE = 5.0
 _SENDERS = 4
 
 
@@ -46,6 +49,7 @@ class _Due:
     url: str = field(compare=False)
     key: bytes | None = field(compare=False, repr=False)
     body: bytes = field(compare=False, repr=False)
+    lets_pass: bool = field(compare=False, default=False)
 
 
 def signature(key: bytes, stamp: str, body: bytes) -> str:
@@ -79,16 +83,21 @@ class Callbacks:
         wait = float(self._switches.get(account.id, "callback_late"))
         if fault == "callback_late":
             wait += self._faults.late(account.id)
-        held_back = self._switches.get(account.id, "callback_out_of_order") and number % 2 == 0
-        if held_back or fault == "callback_out_of_order":
+        lets_pass = bool(self._switches.get(account.id, "callback_out_of_order")) and number % 2 == 0
+        if lets_pass:
+            wait += _HELD_BACK_ALONE
+        elif fault == "callback_out_of_order":
             wait += _HELD_BACK
         twice = self._switches.get(account.id, "callback_twice") or fault == "callback_twice"
         key = account.callback_key if account.behaves.signs else None
         for _ in range(2 if twice else 1):
-            self._put(_Due(time.monotonic() + wait, number, 0, event.url, key, body))
+            self._put(_Due(time.monotonic() + wait, number, 0, event.url, key, body, lets_pass))
 
     def _put(self, due: _Due) -> None:
         with self._wake:
+            if not due.lets_pass:
+                self._queue = [_behind(waiting, due.at) for waiting in self._queue]
+                heapq.heapify(self._queue)
             heapq.heappush(self._queue, due)
             self._wake.notify()
 
@@ -115,6 +124,11 @@ class Callbacks:
         if not 200 <= status < 300 and due.attempt < len(WAITS):
             at = time.monotonic() + WAITS[due.attempt]
             self._put(_Due(at, due.order, due.attempt + 1, due.url, due.key, due.body))
+
+
+def _behind(waiting: _Due, at: float) -> _Due:
+    """What lets the next one pass leaves soon after it, and no sooner, however slow its sender was."""
+    return replace(waiting, at=at + _BEHIND, lets_pass=False) if waiting.lets_pass else waiting
 
 
 def _body(event: Event) -> bytes:
