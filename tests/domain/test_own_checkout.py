@@ -6,6 +6,7 @@ from sqlalchemy import select
 from plugin_backend.core.registry import connectors
 from plugin_backend.domain.merchants import Connection
 from plugin_backend.sdk.errors import Refused
+from tests import storefront_story
 from tests.contract.connector_golden import connector
 from tests.contract.connector_rigs import SHOPS
 from tests.contract.connector_writes import reservation
@@ -30,6 +31,8 @@ def test_a_shop_on_shopify_is_offered_plans_only_where_its_owner_said_so(
     leave(house, shop)
     house.travel(shop, **AN_HOUR)
     assert verdicts(house, shop) == [verdict]
+    shown = storefront_story.get(house, shop, "plans", amount="100.00", currency="EUR").json
+    assert bool(shown["plans"]) is (verdict[0] == "open")
     with house.of(shop) as session:
         assert session.scalars(select(Connection)).one().own_checkout is (verdict[1] == "own_checkout")
 
