@@ -6,6 +6,13 @@
 define( 'ABSPATH', dirname( $argv[2] ) . '/' );
 define( 'MINUTE_IN_SECONDS', 60 );
 
+if ( ! function_exists( 'mb_substr' ) ) {
+	/** WordPress brings its own where PHP was built without the extension. */
+	function mb_substr( $string, $start, $length = null ) {
+		return implode( '', array_slice( preg_split( '//u', $string, -1, PREG_SPLIT_NO_EMPTY ), $start, $length ) );
+	}
+}
+
 final class Stage {
 	public static array $hooks     = array();
 	public static array $done      = array();
