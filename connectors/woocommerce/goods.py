@@ -9,7 +9,7 @@ from connectors.woocommerce.payload import ON_THE_SHELF, Order
 from plugin_backend.sdk.connector import Line
 from plugin_backend.sdk.errors import NoAnswer, Refused, Unreadable
 from plugin_backend.sdk.money import Money
-from plugin_backend.sdk.payload import load
+from plugin_backend.sdk.payload import load, text_of
 
 T = TypeVar("T")
 
@@ -110,26 +110,50 @@ def sold_out(api: Api, order: Order) -> tuple[str, ...]:
     """What of a basket the shop could not sell now. WooCommerce looks at its stock at the checkout only, where ours does not
     lead."""
     lines = [line for line in order.read["line_items"] if line["variation_id"] or line["product_id"]]
-    return tuple(line["name"] for line in lines[:_MOST_LINES] if not _on_the_shelf(api, line))
+    return tuple(line["name"] for line in lines[:_MOST_LINES] if not _has(api, line))
 
 
-def _on_the_shelf(api: Api, line: dict[str, Any]) -> bool:
+def _has(api: Api, line: dict[str, Any]) -> bool:
     number = line["variation_id"] or line["product_id"]
     try:
         found = api.get_or_none(f"products/{number}")
     except Refused as refused:
-        if not refused.permanent:
-            raise
-        # The key may look at orders and not at products: then there is no telling.
+        return _no_telling(refused)
+    return found is not None and _on_the_shelf(found, line["quantity"])
+
+
+def sold_out_of(api: Api, lines: tuple[Line, ...]) -> tuple[str, ...]:
+    """The same of a basket that is no order: its lines are known by their SKUs. One that no product has is for the shop to
+    refuse."""
+    known = [line for line in lines if line.sku][:_MOST_LINES]
+    return tuple(line.title for line in known if not _has_of(api, line))
+
+
+def _has_of(api: Api, line: Line) -> bool:
+    try:
+        found, _ = api.get_page("products", sku=line.sku)
+    except Refused as refused:
+        return _no_telling(refused)
+    its = (one for one in found if isinstance(one, dict) and text_of(one.get("sku")) == line.sku)
+    return all(_on_the_shelf(one, line.quantity) for one in its)
+
+
+def _no_telling(refused: Refused) -> bool:
+    """The key may look at orders and not at products: what is on the shelf is taken to be there."""
+    if not refused.permanent:
+        raise refused
+    return True
+
+
+def _on_the_shelf(product: Any, quantity: str) -> bool:
+    if not isinstance(product, dict):
         return True
-    if not isinstance(found, dict):
-        return found is not None
-    stock = load(ON_THE_SHELF, found)
+    stock = load(ON_THE_SHELF, product)
     if stock["status"] == "trash" or stock["stock_status"] == "outofstock":
         return False
     left = stock["stock_quantity"]
     kept = stock["manage_stock"] in (True, "parent") and stock["backorders"] in ("", "no")
-    return not kept or left is None or _pieces(line["quantity"]) <= left
+    return not kept or left is None or _pieces(quantity) <= left
 
 
 def _pieces(quantity: str) -> int:

@@ -4,7 +4,15 @@ from dataclasses import replace
 from typing import Any
 
 from connectors.woocommerce.api import Api
-from connectors.woocommerce.goods import TITLE, content, read_order, readable, sold_out, with_tax_inside
+from connectors.woocommerce.goods import (
+    TITLE,
+    content,
+    read_order,
+    readable,
+    sold_out,
+    sold_out_of,
+    with_tax_inside,
+)
 from connectors.woocommerce.payload import (
     BASKETS,
     CART,
@@ -58,8 +66,9 @@ def state(api: Api, key: str) -> CartChanged | OrderPlaced | OrderCancelled | No
 def reserve(api: Api, wanted: Reservation) -> Reserved:
     """The basket's own order made pending and ours, or the order that an earlier call made, or a new one.
 
-    ``Refused`` with the reason ``already_bought`` where the basket was sold meanwhile, and ``cancelled_in_shop`` where
-    the shop cancelled what was held.
+    ``Refused`` with the reason ``already_bought`` where the basket was sold meanwhile, ``cancelled_in_shop`` where the shop
+    cancelled what was held, and ``sold_out`` where there is too little for a new order: what a basket that is no order
+    holds, nobody could look at before.
     """
     number = number_of(wanted.cart_key)
     value = api.get_or_none(f"orders/{number}") if number else None
@@ -69,6 +78,8 @@ def reserve(api: Api, wanted: Reservation) -> Reserved:
             return own
     known = find(api, wanted.key)
     if known is None:
+        if sold_out_of(api, wanted.lines):
+            raise Refused("sold_out")
         known = read_order(api.post("orders", _new_order(wanted)))
     if known.status in GONE:
         raise Refused("cancelled_in_shop")
