@@ -1,8 +1,7 @@
 """The connector of custom shops."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Sequence
 from typing import ClassVar, Literal
 
 from marshmallow import Schema, ValidationError, fields, validate
@@ -15,19 +14,17 @@ from plugin_backend.sdk.connector import (
     CartChanged,
     Change,
     Check,
+    Connector,
     Guide,
-    Install,
     OrderCancelled,
     OrderPlaced,
-    Page,
     Reservation,
     Reserved,
     ShopEvent,
-    ShopFacts,
-    WebhookState,
+    ShopSettings,
     WrittenBack,
 )
-from plugin_backend.sdk.errors import Refused, RepriseError
+from plugin_backend.sdk.errors import Refused
 from plugin_backend.sdk.http import Client, Delivery
 from plugin_backend.sdk.signing import check_standard, standard_key
 from plugin_backend.sdk.standard_payload import standard_events, standard_type
@@ -49,11 +46,10 @@ def _usable_if_any(secret: str) -> None:
         _usable(secret)
 
 
-class Settings(Schema):
+class Settings(ShopSettings):
     """``secret`` signs what the shop sends, ``callback_secret`` (else ``secret``) what we send to ``callback_url``;
     ``old_secret`` is still accepted while the secret is changed."""
 
-    url = fields.Url(required=True, require_tld=False, schemes={"http", "https"})
     secret = fields.String(required=True, validate=_usable, metadata={"secret": True})
     old_secret = fields.String(validate=_usable_if_any, metadata={"secret": True})
     callback_url = fields.Url(
@@ -62,7 +58,7 @@ class Settings(Schema):
     callback_secret = fields.String(validate=_usable_if_any, metadata={"secret": True})
 
 
-class Custom:
+class Custom(Connector):
     name: ClassVar[str] = "custom"
     title: ClassVar[str] = "Custom shop"
     settings: ClassVar[type[Schema]] = Settings
@@ -92,27 +88,9 @@ class Custom:
         shop_side=N_("Your own shop: put our script into its pages"),
     )
 
-    def __init__(self, settings: Mapping[str, str], http: Client) -> None:
-        self._settings = settings
-        self._http = http
-
     @property
     def can_write(self) -> bool:
         return bool(self._setting("callback_url"))
-
-    @staticmethod
-    def door(settings: Mapping[str, str]) -> Mapping[str, str]:
-        return {name: settings[name] for name in ("secret", "old_secret") if settings.get(name)}
-
-    @staticmethod
-    def basket_keys(token: str) -> tuple[str, ...]:
-        """Ids are the shop's own making: a page speaks for a basket by a message that the shop signed."""
-        return ()
-
-    @staticmethod
-    def is_ping(delivery: Delivery) -> bool:
-        """The ping of this connector is signed like everything else."""
-        return False
 
     @staticmethod
     def recognise(address: str, http: Client) -> str:
@@ -139,14 +117,6 @@ class Custom:
         body = self._api().ask(f"{kind}.read", {f"{kind}_id": name})
         return None if body is None else payload.state(body, clock.now())
 
-    def fetch(self, kind: Literal["carts", "orders"], since: datetime, cursor: str = "") -> Page:
-        """There is nothing to poll: the sender repeats what we did not take."""
-        return Page(())
-
-    def ensure_webhooks(self, callback_url: str, *, resign: bool = False) -> Sequence[WebhookState]:
-        """The owner's own code sends the webhooks."""
-        return ()
-
     def reserve(self, reservation: Reservation) -> Reserved:
         body = self._api().tell("order.reserve", reservation.key, reservation_data(reservation))
         return payload.reserved(body)
@@ -155,36 +125,11 @@ class Custom:
         kind, data = change_data(change)
         return WrittenBack(payload.order_key(self._api().tell(kind, change.key, data)))
 
-    def install_url(self, install: Install) -> str:
-        raise Refused("a custom shop is connected by its secret, typed here and there")
-
-    def complete_install(self, install: Install, delivery: Delivery) -> dict[str, str]:
-        raise Refused("a custom shop is connected by its secret, typed here and there")
-
-    @property
-    def renew_at(self) -> datetime | None:
-        return None
-
-    def refresh(self) -> dict[str, str]:
-        return {}
-
     def checks(self) -> Sequence[Check]:
-        good = self.can_write and self._answers()
-        reach = Check("reach", good=good, remedy="" if good else _REACH)
-        rights = Check("rights", good=self.can_write, remedy="" if self.can_write else _RIGHTS)
-        return [reach, rights]
-
-    def _answers(self) -> bool:
-        try:
-            return self._api().ask("ping", {}) is not None
-        except RepriseError:
-            return False
-
-    def facts(self) -> ShopFacts:
-        return ShopFacts()
-
-    def _setting(self, name: str) -> str:
-        return self._settings.get(name) or ""
+        return [
+            Check.of("reach", lambda: self._api().ask("ping", {}) is not None, _REACH),
+            Check.of("rights", lambda: self.can_write, _RIGHTS),
+        ]
 
     def _keys(self) -> list[bytes]:
         """A secret that is no base64 signs nothing."""

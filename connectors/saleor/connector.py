@@ -2,22 +2,22 @@
 
 import hashlib
 import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import ClassVar, Literal
 
 from marshmallow import Schema, fields, validate
 
 from connectors.saleor import orders, setup
-from connectors.saleor.graphql import CHECKOUTS, ORDERS, Api, api_url, nodes
+from connectors.saleor.graphql import CHECKOUTS, ORDERS, api_url, shop_api
 from connectors.saleor.payload import Order, cart, events_of, kind_of, order_events
 from plugin_backend.sdk.connector import (
     Capabilities,
     CartChanged,
     Change,
     Check,
+    Connector,
     Guide,
-    Install,
     OrderCancelled,
     OrderPlaced,
     Page,
@@ -25,26 +25,25 @@ from plugin_backend.sdk.connector import (
     Reserved,
     ShopEvent,
     ShopFacts,
+    ShopSettings,
     WebhookState,
     WrittenBack,
 )
 from plugin_backend.sdk.errors import BadSignature, Refused, Unreadable
+from plugin_backend.sdk.graphql import GraphQL, nodes
 from plugin_backend.sdk.http import Client, Delivery
 from plugin_backend.sdk.payload import read_json
 from plugin_backend.sdk.signing import hmac_sha256
 
 
-class Settings(Schema):
+class Settings(ShopSettings):
     """``secret`` is the webhook's ``secretKey``, with which Saleor makes its HMAC; ``old_secret`` is still accepted while it
     is changed. ``app_token`` is the token of the owner's app, needed to look into the shop and to write."""
 
-    url = fields.Url(required=True, require_tld=False, schemes={"http", "https"})
-    secret = fields.String(required=True, validate=validate.Length(min=1, max=200), metadata={"secret": True})
-    old_secret = fields.String(validate=validate.Length(max=200), metadata={"secret": True})
     app_token = fields.String(validate=validate.Length(max=200), metadata={"secret": True})
 
 
-class Saleor:
+class Saleor(Connector):
     name: ClassVar[str] = "saleor"
     title: ClassVar[str] = "Saleor"
     settings: ClassVar[type[Schema]] = Settings
@@ -59,27 +58,14 @@ class Saleor:
     )
     guide: ClassVar[Guide] = setup.GUIDE
 
-    def __init__(self, settings: Mapping[str, str], http: Client) -> None:
-        self._settings = settings
-        self._http = http
-
     @property
     def can_write(self) -> bool:
         return bool(self._setting("app_token"))
 
     @staticmethod
-    def door(settings: Mapping[str, str]) -> Mapping[str, str]:
-        return {name: settings[name] for name in ("secret", "old_secret") if settings.get(name)}
-
-    @staticmethod
     def basket_keys(token: str) -> tuple[str, ...]:
         """A checkout's id, as its storefront has it: it is made of a random UUID."""
         return (f"checkout:{token}",) if orders.is_checkout(token) else ()
-
-    @staticmethod
-    def is_ping(delivery: Delivery) -> bool:
-        """Saleor sends none."""
-        return False
 
     @staticmethod
     def recognise(address: str, http: Client) -> str:
@@ -135,33 +121,16 @@ class Saleor:
     def write_back(self, change: Change) -> WrittenBack:
         return orders.write_back(self._api(), change)
 
-    def install_url(self, install: Install) -> str:
-        raise Refused("a shop of Saleor is connected by the token of an app, pasted here")
-
-    def complete_install(self, install: Install, delivery: Delivery) -> dict[str, str]:
-        raise Refused("a shop of Saleor is connected by the token of an app, pasted here")
-
-    @property
-    def renew_at(self) -> datetime | None:
-        """The token of an app does not expire."""
-        return None
-
-    def refresh(self) -> dict[str, str]:
-        return {}
-
     def checks(self) -> Sequence[Check]:
         return setup.checks(self._asked())
 
     def facts(self) -> ShopFacts:
         return setup.facts(self._asked())
 
-    def _setting(self, name: str) -> str:
-        return self._settings.get(name) or ""
+    def _asked(self) -> GraphQL:
+        return shop_api(self._http, api_url(self._setting("url")), self._setting("app_token"))
 
-    def _asked(self) -> Api:
-        return Api(self._http, api_url(self._setting("url")), self._setting("app_token"))
-
-    def _api(self) -> Api:
+    def _api(self) -> GraphQL:
         if not self.can_write:
             raise Refused("no_api_key")
         return self._asked()

@@ -1,17 +1,10 @@
 """Saleor's GraphQL API: the documents we send, and how it is asked.
 
-Every field was checked against the platform's reference for 3.23. An operation's name says what it does, so that a proxy
-or a test shop need not read the document.
+Every field was checked against the platform's reference for 3.23.
 """
 
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
-
-from plugin_backend.sdk.errors import NoAnswer, Refused, Unreadable
-from plugin_backend.sdk.http import Client, Request, raise_for_status
-from plugin_backend.sdk.payload import read_json, text_of
+from plugin_backend.sdk.graphql import Dialect, GraphQL
+from plugin_backend.sdk.http import Client
 
 REFERENCE = "reprise_ref"
 """The private metadata of an order that we wrote: the key of the reservation or renewal. Public metadata will not do: any
@@ -113,83 +106,20 @@ WEBHOOK_UPDATE = """mutation WebhookUpdate($id: ID!, $input: WebhookUpdateInput!
   webhookUpdate(id: $id, input: $input) { webhook { id } errors { field message code } }
 }"""
 
+DIALECT = Dialect(
+    complaints="errors",
+    code=("exception", "code"),
+    silent=frozenset({"InternalServerError", "OperationalError", "TimeoutError"}),
+    denied=frozenset({"PermissionDenied", "InvalidTokenError", "ExpiredSignatureError"}),
+)
 
-@dataclass(frozen=True, slots=True)
-class Api:
-    """One shop's GraphQL API at ``url``. ``token`` is an app's; "" asks as a visitor would."""
 
-    http: Client
-    url: str
-    token: str = ""
-
-    def ask(
-        self, document: str, variables: Mapping[str, Any] | None = None, *, timeout: float | None = None
-    ) -> dict[str, Any]:
-        """The ``data`` of an answer. ``Refused`` where Saleor says no, also in a mutation's ``errors``."""
-        name = document.split("(")[0].split("{")[0].split()[1]
-        headers = {"Content-Type": "application/json", "Accept": "application/json"}
-        if self.token:
-            headers["Authorization"] = f"Bearer {self.token}"
-        body = {"query": document, "operationName": name, "variables": dict(variables or {})}
-        request = Request("POST", self.url, headers, json.dumps(body).encode())
-        response = raise_for_status(self.http.send(request, timeout=timeout), name)
-        try:
-            answer = read_json(response.body)
-        except Unreadable:
-            raise NoAnswer(f"{name}: the answer is not JSON") from None
-        return _data(answer, name)
+def shop_api(http: Client, url: str, token: str = "") -> GraphQL:
+    """One shop's API at ``url``. ``token`` is an app's; "" asks as a visitor would."""
+    return GraphQL(http, url, DIALECT, {"Authorization": f"Bearer {token}"} if token else {})
 
 
 def api_url(address: str) -> str:
     """The API of the shop at this address, which the platform calls ``/graphql/``."""
     base = address.rstrip("/")
     return f"{base}/" if base.endswith("/graphql") else f"{base}/graphql/"
-
-
-def _data(answer: Any, name: str) -> dict[str, Any]:
-    errors = answer.get("errors") if isinstance(answer, dict) else None
-    if errors:
-        raise _error(errors, name)
-    data = answer.get("data") if isinstance(answer, dict) else None
-    if not isinstance(data, dict):
-        raise NoAnswer(f"{name}: the answer has no data")
-    for payload in data.values():
-        raise_errors(payload, name)
-    return data
-
-
-def _error(errors: Any, name: str) -> Refused | NoAnswer:
-    first = errors[0] if isinstance(errors, list) and errors and isinstance(errors[0], dict) else {}
-    code = text_of(_part(_part(first, "extensions"), "exception").get("code"))[:60]
-    if code in ("InternalServerError", "OperationalError", "TimeoutError"):
-        return NoAnswer(f"{name}: {code}")
-    denied = code in ("PermissionDenied", "InvalidTokenError", "ExpiredSignatureError")
-    return Refused(f"{name}: refused {code or 'by the schema'}", status=403 if denied else 0)
-
-
-def raise_errors(payload: Any, name: str) -> None:
-    """``Refused`` where a mutation's own list of errors is not empty. Only where the field is and why by its code: the
-    message may repeat what was sent."""
-    errors = payload.get("errors") if isinstance(payload, dict) else None
-    if not isinstance(errors, list) or not errors:
-        return
-    first = errors[0] if isinstance(errors[0], dict) else {}
-    where = text_of(first.get("field")) or text_of(first.get("path"))
-    raise Refused(f"{name}: {text_of(first.get('code')) or 'refused'} {where}".strip()[:200])
-
-
-def _part(value: Mapping[str, Any], name: str) -> dict[str, Any]:
-    inner = value.get(name)
-    return inner if isinstance(inner, dict) else {}
-
-
-def nodes(data: Mapping[str, Any], name: str) -> tuple[list[dict[str, Any]], str]:
-    """The objects of a connection, and the cursor behind which there are more, ``""`` where there are none."""
-    connection = _part(data, name)
-    edges = connection.get("edges")
-    if not isinstance(edges, list):
-        raise NoAnswer(f"{name}: the answer has no list")
-    info = _part(connection, "pageInfo")
-    cursor = text_of(info.get("endCursor")) if info.get("hasNextPage") is True else ""
-    found = [edge.get("node") for edge in edges if isinstance(edge, dict)]
-    return [node for node in found if isinstance(node, dict)], cursor

@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeVar
 
 from connectors.saleor.graphql import (
     CHECKOUT,
+    DIALECT,
     FIRST_ORDER,
     METADATA_SET,
     NOTE_ADD,
@@ -19,9 +20,6 @@ from connectors.saleor.graphql import (
     PAYMENT_KEY,
     REFERENCE,
     TRANSACTION_CREATE,
-    Api,
-    nodes,
-    raise_errors,
 )
 from connectors.saleor.payload import GONE, Order, as_json, cart, state_of
 from plugin_backend.sdk.connector import (
@@ -39,6 +37,7 @@ from plugin_backend.sdk.connector import (
     WrittenBack,
 )
 from plugin_backend.sdk.errors import NoAnswer, Refused, Unreadable
+from plugin_backend.sdk.graphql import GraphQL, nodes, raise_complaint
 from plugin_backend.sdk.money import Money
 from plugin_backend.sdk.payload import text_of
 
@@ -81,7 +80,7 @@ def _gid(key: str, kind: Literal["order", "checkout"]) -> str:
     return gid if found == kind and names else ""
 
 
-def state(api: Api, key: str) -> CartChanged | OrderPlaced | OrderCancelled | None:
+def state(api: GraphQL, key: str) -> CartChanged | OrderPlaced | OrderCancelled | None:
     """The order of that key; or the checkout, or the order that it became; None where there is none."""
     checkout = _gid(key, "checkout")
     if not checkout:
@@ -94,18 +93,18 @@ def state(api: Api, key: str) -> CartChanged | OrderPlaced | OrderCancelled | No
     return None if bought is None else _readable(lambda: state_of(bought))
 
 
-def _order(api: Api, key: str) -> Order | None:
+def _order(api: GraphQL, key: str) -> Order | None:
     gid = _gid(key, "order")
     value = api.ask(ORDER, {"id": gid}).get("order") if gid else None
     return None if value is None else _readable(lambda: Order(value))
 
 
-def _order_of_checkout(api: Api, checkout: str) -> Order | None:
+def _order_of_checkout(api: GraphQL, checkout: str) -> Order | None:
     found, _ = nodes(api.ask(ORDERS_OF_CHECKOUT, {"ids": [checkout]}), "orders")
     return _readable(lambda: Order(found[0])) if found else None
 
 
-def reserve(api: Api, wanted: Reservation) -> Reserved:
+def reserve(api: GraphQL, wanted: Reservation) -> Reserved:
     """The checkout made an order without a payment. The platform makes one order of a checkout and then has no such
     checkout, so that a second call finds the first one's order by it.
 
@@ -120,7 +119,7 @@ def reserve(api: Api, wanted: Reservation) -> Reserved:
     return _readable(lambda: _held(order, wanted))
 
 
-def _made(api: Api, checkout: str, wanted: Reservation) -> Order:
+def _made(api: GraphQL, checkout: str, wanted: Reservation) -> Order:
     metadata = _metadata({REFERENCE: wanted.key, PLAN: wanted.plan_words})
     answer = api.ask(ORDER_FROM_CHECKOUT, {"id": checkout, "metadata": metadata})
     payload = answer.get("orderCreateFromCheckout")
@@ -139,7 +138,7 @@ def _metadata(values: dict[str, str]) -> list[dict[str, str]]:
     return [{"key": key, "value": value} for key, value in values.items()]
 
 
-def write_back(api: Api, change: Change) -> WrittenBack:
+def write_back(api: GraphQL, change: Change) -> WrittenBack:
     match change:
         case PaymentBooked():
             return _payment(api, change)
@@ -151,14 +150,14 @@ def write_back(api: Api, change: Change) -> WrittenBack:
             return _credited(api, change)
 
 
-def _order_to_write(api: Api, order_key: str) -> Order:
+def _order_to_write(api: GraphQL, order_key: str) -> Order:
     order = _order(api, order_key)
     if order is None:
         raise Refused("the shop has no order of that key", status=404)
     return order
 
 
-def _payment(api: Api, change: PaymentBooked) -> WrittenBack:
+def _payment(api: GraphQL, change: PaymentBooked) -> WrittenBack:
     order = _order_to_write(api, change.order_key)
     amount = _readable(lambda: _to_book(order, change))
     if amount is not None:
@@ -192,7 +191,7 @@ def _amount(amount: Money) -> dict[str, str]:
     return {"amount": amount.decimal(), "currency": amount.currency}
 
 
-def _note(api: Api, order: Order, key: str, words: str) -> None:
+def _note(api: GraphQL, order: Order, key: str, words: str) -> None:
     """One note under our key; its text carries the key, by which it is found again."""
     mark = f"[{key}]"
     if not order.has_note(mark):
@@ -200,7 +199,7 @@ def _note(api: Api, order: Order, key: str, words: str) -> None:
         api.ask(NOTE_ADD, {"id": order.gid, "message": message})
 
 
-def _renewal(api: Api, change: RenewalBooked) -> WrittenBack:
+def _renewal(api: GraphQL, change: RenewalBooked) -> WrittenBack:
     """An import, which takes prices and a payment as they were; the platform refuses a second one of its external
     reference."""
     value = api.ask(ORDER_BY_REFERENCE, {"key": change.key}).get("order")
@@ -215,11 +214,11 @@ def _imported(answer: dict[str, Any]) -> Any:
     results = payload.get("results") if isinstance(payload, dict) else None
     first = results[0] if isinstance(results, list) and results and isinstance(results[0], dict) else {}
     if first.get("order") is None:
-        raise_errors(first, "OrderImport")
+        raise_complaint(first, DIALECT.complaints, "OrderImport")
     return first.get("order")
 
 
-def _first_order(api: Api, order_key: str) -> dict[str, Any]:
+def _first_order(api: GraphQL, order_key: str) -> dict[str, Any]:
     gid = _gid(order_key, "order")
     answer = api.ask(FIRST_ORDER, {"id": gid}) if gid else {}
     if not isinstance(answer.get("order"), dict):
@@ -318,7 +317,7 @@ def _variant(line: Line, first: dict[str, Any]) -> dict[str, str]:
     return {}
 
 
-def _ended(api: Api, change: PlanEnded) -> WrittenBack:
+def _ended(api: GraphQL, change: PlanEnded) -> WrittenBack:
     order = _order_to_write(api, change.order_key)
     told = {"key": change.key, "plan": change.plan_key, "reason": change.reason}
     api.ask(METADATA_SET, {"id": order.gid, "input": _metadata({ENDED: as_json(told)})})
@@ -326,7 +325,7 @@ def _ended(api: Api, change: PlanEnded) -> WrittenBack:
     return WrittenBack(order.key)
 
 
-def _credited(api: Api, change: PlanCredited) -> WrittenBack:
+def _credited(api: GraphQL, change: PlanCredited) -> WrittenBack:
     """A note and no transaction: a refund of the goods is the shop's own."""
     order = _order_to_write(api, change.order_key)
     _note(api, order, change.key, change.words)

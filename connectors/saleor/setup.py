@@ -1,6 +1,6 @@
 """Connecting a shop: its webhook, checks, facts."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from connectors.saleor.graphql import (
@@ -9,11 +9,12 @@ from connectors.saleor.graphql import (
     SUBSCRIPTION,
     WEBHOOK_CREATE,
     WEBHOOK_UPDATE,
-    Api,
     api_url,
+    shop_api,
 )
 from plugin_backend.sdk.connector import Check, Guide, ShopFacts, WebhookState
 from plugin_backend.sdk.errors import NoAnswer, Refused, RepriseError
+from plugin_backend.sdk.graphql import GraphQL
 from plugin_backend.sdk.http import Client
 from plugin_backend.sdk.payload import Country, Text, text_of
 from plugin_backend.sdk.wording import N_
@@ -53,14 +54,14 @@ def recognise(address: str, http: Client) -> str:
     """The API at the address or at its ``/graphql/``, where it answers a question that only Saleor's schema has."""
     url = api_url(address)
     try:
-        answer = Api(http, url).ask(RECOGNISE, timeout=10)
+        answer = shop_api(http, url).ask(RECOGNISE, timeout=10)
     except RepriseError:
         return ""
     return url if text_of(_object(answer.get("shop")).get("schemaVersion")) else ""
 
 
 def ensure_webhooks(
-    api: Api, callback_url: str, secret: str, *, resign: bool = False
+    api: GraphQL, callback_url: str, secret: str, *, resign: bool = False
 ) -> Sequence[WebhookState]:
     """One active webhook with our query at ``callback_url``. The platform never switches one off by itself, and does not
     tell the secret: where a webhook is mended, and with ``resign``, the secret is set anew."""
@@ -84,7 +85,7 @@ def _ours(hook: dict[str, Any]) -> bool:
     return hook.get("isActive") is True and hook.get("subscriptionQuery") == SUBSCRIPTION
 
 
-def _app(api: Api) -> dict[str, Any]:
+def _app(api: GraphQL) -> dict[str, Any]:
     """The app whose token we hold; ``Refused`` where the token is nobody's."""
     app = api.ask(SHOP_INFO).get("app")
     if app is None:
@@ -92,40 +93,32 @@ def _app(api: Api) -> dict[str, Any]:
     return _object(app)
 
 
-def _webhooks(api: Api) -> list[dict[str, Any]]:
+def _webhooks(api: GraphQL) -> list[dict[str, Any]]:
     hooks = _app(api).get("webhooks")
     if not isinstance(hooks, list):
         raise NoAnswer("ShopInfo: the answer has no list of webhooks")
     return [hook for hook in hooks if isinstance(hook, dict)]
 
 
-def checks(api: Api) -> Sequence[Check]:
+def checks(api: GraphQL) -> Sequence[Check]:
     return [
-        Check("reach", *_tried(lambda: bool(recognise(api.url, api.http)), _ADDRESS)),
-        Check("rights", *_tried(lambda: _rights(api), _RIGHTS)),
-        Check("webhooks", *_tried(lambda: _stands(api), _WEBHOOK)),
+        Check.of("reach", lambda: bool(recognise(api.url, api.http)), _ADDRESS),
+        Check.of("rights", lambda: _rights(api), _RIGHTS),
+        Check.of("webhooks", lambda: _stands(api), _WEBHOOK),
     ]
 
 
-def _tried(ask: Callable[[], bool], remedy: str) -> tuple[bool, str]:
-    try:
-        good = ask()
-    except RepriseError:
-        good = False
-    return good, "" if good else remedy
-
-
-def _rights(api: Api) -> bool:
+def _rights(api: GraphQL) -> bool:
     given = _app(api).get("permissions")
     codes = {text_of(_object(one).get("code")) for one in given} if isinstance(given, list) else set()
     return codes.issuperset(RIGHTS)
 
 
-def _stands(api: Api) -> bool:
+def _stands(api: GraphQL) -> bool:
     return any(_ours(hook) for hook in _webhooks(api))
 
 
-def facts(api: Api) -> ShopFacts:
+def facts(api: GraphQL) -> ShopFacts:
     """No currency: each of the shop's channels has one of its own."""
     shop = _object(api.ask(SHOP_INFO).get("shop"))
     return ShopFacts(

@@ -18,6 +18,7 @@ from plugin_backend.sdk.connector import (
     CartRestored,
     Change,
     Check,
+    Connector,
     Guide,
     Install,
     OrderCancelled,
@@ -27,6 +28,7 @@ from plugin_backend.sdk.connector import (
     Reserved,
     ShopEvent,
     ShopFacts,
+    ShopSettings,
     WebhookState,
     WrittenBack,
 )
@@ -45,13 +47,10 @@ _ENTITY = re.compile(
 _CHARACTERS = "&<>\"'"
 
 
-class Settings(Schema):
+class Settings(ShopSettings):
     """``secret`` signs the core's webhooks, ``plugin_secret`` (else ``secret``) those of our plugin; ``old_secret`` is
     still accepted while a secret is changed. The consumer key is needed to look into the shop and to write."""
 
-    url = fields.Url(required=True, require_tld=False, schemes={"http", "https"})
-    secret = fields.String(required=True, validate=validate.Length(min=1, max=200), metadata={"secret": True})
-    old_secret = fields.String(validate=validate.Length(max=200), metadata={"secret": True})
     plugin_secret = fields.String(validate=validate.Length(max=200), metadata={"secret": True})
     consumer_key = fields.String(validate=validate.Length(max=100), metadata={"secret": True})
     consumer_secret = fields.String(validate=validate.Length(max=100), metadata={"secret": True})
@@ -61,7 +60,7 @@ class _Deleted(SlimSchema):
     id = Key(required=True)
 
 
-class WooCommerce:
+class WooCommerce(Connector):
     name: ClassVar[str] = "woocommerce"
     title: ClassVar[str] = "WooCommerce"
     settings: ClassVar[type[Schema]] = Settings
@@ -77,8 +76,7 @@ class WooCommerce:
     guide: ClassVar[Guide] = setup.GUIDE
 
     def __init__(self, settings: Mapping[str, str], http: Client) -> None:
-        self._settings = settings
-        self._http = http
+        super().__init__(settings, http)
         base = self._setting("url").rstrip("/")
         self._asked = Api(http, base, self._setting("consumer_key"), self._setting("consumer_secret"))
 
@@ -91,11 +89,6 @@ class WooCommerce:
         return {
             name: settings[name] for name in ("secret", "old_secret", "plugin_secret") if settings.get(name)
         }
-
-    @staticmethod
-    def basket_keys(token: str) -> tuple[str, ...]:
-        """Orders are numbered: a page speaks for a basket by a message that our plugin signed."""
-        return ()
 
     @staticmethod
     def is_ping(delivery: Delivery) -> bool:
@@ -179,21 +172,11 @@ class WooCommerce:
     def complete_install(self, install: Install, delivery: Delivery) -> dict[str, str]:
         return setup.complete_install(install, delivery, self._http)
 
-    @property
-    def renew_at(self) -> datetime | None:
-        return None
-
-    def refresh(self) -> dict[str, str]:
-        return {}
-
     def checks(self) -> Sequence[Check]:
         return setup.checks(self._asked, self._http, can_write=self.can_write)
 
     def facts(self) -> ShopFacts:
         return setup.facts(self._asked, self._http)
-
-    def _setting(self, name: str) -> str:
-        return self._settings.get(name) or ""
 
     def _api(self) -> Api:
         if not self.can_write:

@@ -26,6 +26,10 @@ GUIDE = Guide(
             "Your shop asks whether Reprise may read and write its orders, and hands the keys over by itself."
         ),
         N_("Sign in there as an administrator or shop manager, and press Approve once."),
+        N_(
+            "If your shop says that there is no such page, its permalinks are plain: choose another structure under "
+            "Settings > Permalinks, or type the keys instead."
+        ),
     ),
     paste=("url", "consumer_key", "consumer_secret"),
     by_hand=(
@@ -146,32 +150,15 @@ def complete_install(install: Install, delivery: Delivery, http: Client) -> dict
 
 def checks(api: Api, http: Client, *, can_write: bool) -> Sequence[Check]:
     return [
-        Check(
-            "reach",
-            *_tried(
-                lambda: _reach(api, http),
-                N_("Settings > Permalinks: choose anything but Plain; a firewall must let /wp-json/ through"),
-            ),
-        ),
-        Check("rights", *_tried(lambda: _rights(api, can_write=can_write), _RIGHTS)),
-        Check("webhooks", *_tried(lambda: _webhooks(api), _WEBHOOKS)),
+        Check.of("reach", lambda: bool(recognise(api.base, http)), _ADDRESS),
+        Check.of("rights", lambda: _rights(api, can_write=can_write), _RIGHTS),
+        Check.of("webhooks", lambda: _webhooks(api), _WEBHOOKS),
     ]
 
 
+_ADDRESS = N_("Settings > Permalinks: choose anything but Plain; a firewall must let /wp-json/ through")
 _RIGHTS = N_("WooCommerce > Settings > Advanced > REST API: add a key with Read/Write for an administrator")
 _WEBHOOKS = N_("WooCommerce > Settings > Advanced > Webhooks: the webhooks named Reprise must be active")
-
-
-def _tried(ask: Callable[[], bool], remedy: str) -> tuple[bool, str]:
-    try:
-        good = ask()
-    except RepriseError:
-        good = False
-    return good, "" if good else remedy
-
-
-def _reach(api: Api, http: Client) -> bool:
-    return bool(recognise(api.base, http))
 
 
 def _rights(api: Api, *, can_write: bool) -> bool:

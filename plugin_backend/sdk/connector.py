@@ -1,19 +1,31 @@
-"""The port of a shop platform: the verbs a connector has. Our words for what shops say are in ``sdk.shop_events`` and can
-be had from here as well.
+"""The port of a shop platform: the verbs a connector has. Our words for what shops say are in ``sdk.shop_events``, for what
+they are told in ``sdk.shop_changes``, and all of them can be had from here as well.
 
 A connector is one folder under ``connectors/`` whose ``__init__`` names its class ``CONNECTOR``. It is built per call
 from its opened settings and a ``Client`` and keeps no state. Whatever it raises is one of ``sdk.errors``.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import ClassVar, Literal, Protocol
+from typing import ClassVar, Literal
 
-from marshmallow import Schema
+from marshmallow import Schema, fields, validate
 
+from plugin_backend.sdk.errors import Refused, RepriseError
 from plugin_backend.sdk.http import Client, Delivery
-from plugin_backend.sdk.money import Money
+from plugin_backend.sdk.shop_changes import (
+    Change,
+    PaymentBooked,
+    PlanCredited,
+    PlanEnded,
+    RenewalBooked,
+    Reservation,
+    Reserved,
+    Ship,
+    WrittenBack,
+)
 from plugin_backend.sdk.shop_events import (
     CartChanged,
     CartRemoved,
@@ -65,108 +77,11 @@ __all__ = [
     "ShopDisconnected",
     "ShopEvent",
     "ShopFacts",
+    "ShopSettings",
     "WebhookState",
     "WrittenBack",
     "settings_of",
 ]
-
-Ship = Literal["first_payment", "fully_paid"]
-
-
-@dataclass(frozen=True, slots=True)
-class Reservation:
-    """Hold an order for a plan before its first payment: the basket's own draft or pending order where there is one,
-    else a new pending order. ``key`` is ours and fixed: reserving twice under one key is one order."""
-
-    key: str
-    cart_key: str
-    total: Money
-    lines: tuple[Line, ...]
-    person: Person
-    plan_words: str
-
-
-@dataclass(frozen=True, slots=True)
-class Reserved:
-    """The order that is held, and its total as the shop computed it."""
-
-    order_key: str
-    total: Money
-
-
-@dataclass(frozen=True, slots=True)
-class PaymentBooked:
-    """One payment of a plan arrived; tell the shop. ``number`` of ``count`` (None: a subscription without end).
-
-    With ``ship`` = ``first_payment`` the order becomes paid at number 1, with the plan in its meta and one note per
-    payment; with ``fully_paid`` it waits (on hold, part-paid) until number equals ``count``. ``key`` is ours and fixed:
-    writing twice under one key leaves one effect. ``words`` is the note, in the shop's language.
-    """
-
-    key: str
-    plan_key: str
-    order_key: str
-    number: int
-    count: int | None
-    amount: Money
-    paid_so_far: Money
-    plan_total: Money | None
-    transaction_id: str
-    paid_at: datetime
-    ship: Ship
-    words: str
-
-
-@dataclass(frozen=True, slots=True)
-class RenewalBooked:
-    """A later period of a subscription was paid: one new paid order of the same content. Known again by ``key``."""
-
-    key: str
-    plan_key: str
-    first_order_key: str
-    number: int
-    amount: Money
-    lines: tuple[Line, ...]
-    person: Person
-    transaction_id: str
-    paid_at: datetime
-    words: str
-
-
-@dataclass(frozen=True, slots=True)
-class PlanEnded:
-    """A plan stopped before its end; the order gets a note and its meta says so."""
-
-    key: str
-    plan_key: str
-    order_key: str
-    reason: str
-    words: str
-
-
-@dataclass(frozen=True, slots=True)
-class PlanCredited:
-    """Money went back to the customer (``given_back``), or payments to come were lowered (``taken_off``); the order gets
-    a note. The shop's own refund of the goods stays the shop's. ``settled`` True where nothing is left to be collected:
-    an order that waited for that waits no longer."""
-
-    key: str
-    plan_key: str
-    order_key: str
-    given_back: Money
-    taken_off: Money
-    settled: bool
-    words: str
-
-
-Change = PaymentBooked | RenewalBooked | PlanEnded | PlanCredited
-
-
-@dataclass(frozen=True, slots=True)
-class WrittenBack:
-    """The shop knows. ``order_key`` is the order that carries the change."""
-
-    order_key: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +116,15 @@ class Check:
     good: bool
     remedy: str = ""
 
+    @classmethod
+    def of(cls, name: str, ask: Callable[[], bool], remedy: str) -> "Check":
+        """What came of asking: a shop that answers with an error of any kind has not passed."""
+        try:
+            good = ask()
+        except RepriseError:
+            good = False
+        return cls(name, good, "" if good else remedy)
+
 
 @dataclass(frozen=True, slots=True)
 class ShopFacts:
@@ -232,7 +156,8 @@ class Guide:
     else None; ``before`` is told above that form, a step each, with ``%(callback_url)s`` for the address to which keys
     come. ``paste`` is the settings that are typed where keys are pasted, and ``by_hand`` the steps to have them. Those
     named in ``optional`` may be left out; those named in ``made`` are made by us: a secret of ``letters`` and digits, or
-    one of ``standard`` webhooks. ``labels`` names each setting as the platform does. ``shop_side`` is the menu at which
+    one of ``standard`` webhooks; of those in ``choices`` one of the values is taken, the first unless another is, each with what
+    it means. ``labels`` names each setting as the platform does. ``shop_side`` is the menu at which
     our part is put into the shop, "" where there is none, and ``signs`` the setting whose secret that part signs with.
     """
 
@@ -242,6 +167,7 @@ class Guide:
     by_hand: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
     made: Mapping[str, Literal["letters", "standard"]] = field(default_factory=dict)
+    choices: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     shop_side: str = ""
     signs: str = "secret"
@@ -260,9 +186,20 @@ class Capabilities:
     webhooks_api: bool
 
 
-class Connector(Protocol):
+class ShopSettings(Schema):
+    """What the settings of every platform begin with: the shop's address, and the secret by which its webhooks are signed;
+    ``old_secret`` is still accepted while that is changed."""
+
+    url = fields.Url(required=True, require_tld=False, schemes={"http", "https"})
+    secret = fields.String(required=True, validate=validate.Length(min=1, max=200), metadata={"secret": True})
+    old_secret = fields.String(validate=validate.Length(max=200), metadata={"secret": True})
+
+
+class Connector(ABC):
     """One shop platform. The settings are the fields of ``settings``; those whose metadata says
     ``{"secret": True}`` are sealed at rest and never shown again. ``secret`` is always among them: the webhook secret.
+
+    What a platform must have is abstract. What not every platform has is answered here as one answers that has it not.
     """
 
     name: ClassVar[str]
@@ -271,103 +208,115 @@ class Connector(Protocol):
     capabilities: ClassVar[Capabilities]
     guide: ClassVar[Guide]
 
-    def __init__(self, settings: Mapping[str, str], http: Client) -> None: ...
+    def __init__(self, settings: Mapping[str, str], http: Client) -> None:
+        self._settings = settings
+        self._http = http
+
+    def _setting(self, name: str) -> str:
+        """What the owner set, "" where he did not."""
+        return self._settings.get(name) or ""
 
     @property
+    @abstractmethod
     def can_write(self) -> bool:
         """Whether the settings hold what ``read``, ``reserve`` and ``write_back`` need; without it they raise
         ``Refused`` with the reason ``no_api_key``."""
-        ...
+
+    @property
+    def own_checkout_only(self) -> bool:
+        """True where the owner lets payments be taken at the platform's own checkout only: no plan is begun, and ``reserve``
+        raises ``Refused`` with the reason ``own_checkout``."""
+        return False
 
     @staticmethod
     def door(settings: Mapping[str, str]) -> Mapping[str, str]:
         """The least part of the settings that ``verify``, ``identify``, ``topic`` and ``parse`` need: all that the
         process which answers the outside ever holds."""
-        ...
+        return {name: settings[name] for name in ("secret", "old_secret") if settings.get(name)}
 
     @staticmethod
     def basket_keys(token: str) -> tuple[str, ...]:
         """The names of the basket that whoever knows ``token`` may speak for, since nobody could guess it; none where
         ``token`` is no such word, or the platform has none. An order's number is not one."""
-        ...
+        return ()
 
     @staticmethod
     def is_ping(delivery: Delivery) -> bool:
         """True for the platform's unsigned hello, which wants exactly 200 and means nothing."""
-        ...
+        return False
 
     @staticmethod
+    @abstractmethod
     def recognise(address: str, http: Client) -> str:
         """The address by which the platform's API knows the shop that the owner calls ``address``; "" where the shop is
         none of this platform's. Asks that address; never raises."""
-        ...
 
+    @abstractmethod
     def verify(self, delivery: Delivery) -> None:
         """``BadSignature`` unless the shop that holds our secret signed these bytes."""
-        ...
 
+    @abstractmethod
     def identify(self, delivery: Delivery) -> str:
         """What makes two deliveries the same: equal for a redelivery, different for another event."""
-        ...
 
+    @abstractmethod
     def topic(self, delivery: Delivery) -> str:
         """What the delivery says it is about, for lists; never raises. May read the body."""
-        ...
 
+    @abstractmethod
     def parse(self, delivery: Delivery) -> list[ShopEvent]:
         """The events in a delivery, ``[]`` where it is of no interest. ``Unreadable`` where it should be and is not."""
-        ...
 
+    @abstractmethod
     def read(
         self, kind: Literal["cart", "order"], key: str
     ) -> CartChanged | OrderPlaced | OrderCancelled | None:
         """The basket or order as it stands in the shop now, with what of it is sold out where the shop says so; None where the
         shop has none of that key, or cannot tell (``capabilities.reserve`` False)."""
-        ...
 
     def fetch(self, kind: Literal["carts", "orders"], since: datetime, cursor: str = "") -> Page:
         """What changed since then, a page at a time. What is changed while pages are turned may be told twice, or by the
-        next poll, and is never passed over."""
-        ...
+        next poll, and is never passed over. Asked only where ``capabilities.polling`` promises it."""
+        return Page(())
 
     def ensure_webhooks(self, callback_url: str, *, resign: bool = False) -> Sequence[WebhookState]:
         """Create what is missing, switch on what is off, and say what was done. With ``resign`` the secret is told anew
         to those that are there too, where the platform has it from us."""
-        ...
+        return ()
 
+    @abstractmethod
     def reserve(self, reservation: Reservation) -> Reserved:
         """Hold the order. ``NotSent`` or ``NoAnswer``: nothing may be charged yet."""
-        ...
 
+    @abstractmethod
     def write_back(self, change: Change) -> WrittenBack:
         """Tell the shop, once per ``change.key`` however often it is called."""
-        ...
 
     def install_url(self, install: Install) -> str:
         """Where the owner's browser goes to hand over keys; ``Refused`` where keys are pasted by hand instead."""
-        ...
+        raise Refused(f"{self.title} hands no keys over: they are typed")
 
     def complete_install(self, install: Install, delivery: Delivery) -> dict[str, str]:
         """The settings that a hand-over brought, verified by asking the shop that was typed."""
-        ...
+        raise Refused(f"{self.title} hands no keys over: they are typed")
 
     @property
     def renew_at(self) -> datetime | None:
         """When ``refresh`` should be called, in real time; None where the settings hold nothing that expires. What has
         expired all the same is not sent: ``NotSent``, since it will be renewed."""
-        ...
+        return None
 
     def refresh(self) -> dict[str, str]:
         """Settings that had to be renewed (expiring tokens); ``{}`` where nothing had to."""
-        ...
+        return {}
 
+    @abstractmethod
     def checks(self) -> Sequence[Check]:
         """The live checks of the connect page."""
-        ...
 
     def facts(self) -> ShopFacts:
         """What the shop says about itself."""
-        ...
+        return ShopFacts()
 
 
 def settings_of(schema: type[Schema]) -> Iterable[tuple[str, bool]]:

@@ -66,6 +66,7 @@ class _Line(Slim):
     quantity = Text(limit=30)
     total_amount_minor = Anything()
     total_amount = Anything()
+    sold_out = Flag()
 
 
 class _Customer(Slim):
@@ -177,6 +178,9 @@ def cart_of(data: Any, at: datetime | None = None, name: str = "") -> CartChange
         recovery_url=read["checkout_url"],
         empty=bool(read["empty"]) or not lines,
         aliases=_aliases(read),
+        sold_out=tuple(
+            line.title for line, told in zip(lines, read["lines"], strict=True) if told["sold_out"]
+        ),
     )
 
 

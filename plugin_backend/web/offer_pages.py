@@ -178,7 +178,8 @@ def _show_open(session: Session, shop: Shop, offer: Offer, secret: str) -> Any:
         return _page("offer/try_again.html", shop, offer, retry_url=url, post=False)
     if offer.reason == "sold_out" and "again" not in request.args:
         url = url_for("offer.show", secret=secret, again="1", **_lang())
-        return _page("offer/sold_out.html", shop, offer, names=tuple(offer.sold_out), retry_url=url)
+        cart = session.get_one(Cart, (shop.id, offer.cart_id))
+        return _page("offer/sold_out.html", shop, offer, names=tuple(cart.sold_out), retry_url=url)
     if offer.reason == "basket_changed":
         return _open(
             session, shop, offer, secret, template="offer/changed.html", changes=_changes(session, offer)

@@ -1,19 +1,51 @@
 """The outside is asked for many rows at once: each ask in a thread of its own, while what others were answered is
-entered here, and the next ones are prepared. No transaction is open where an ask is made."""
+entered here, and the next ones are prepared; or for one row after another, so that each has a whole lease for its ask. No
+transaction is open where an ask is made."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 import structlog
 from flask import Flask, current_app
+from sqlalchemy.orm import Session
+
+from plugin_backend.core.db import assert_no_transaction, transaction
+from plugin_backend.domain.merchants import Shop
 
 log = structlog.get_logger(__name__)
 
+Asked = TypeVar("Asked")
 Answer = TypeVar("Answer")
 # How many asks a worker has under way. A gateway that takes 80 ms then answers some 600 of them a second.
 AT_ONCE = 48
+
+
+@dataclass(frozen=True)
+class OneByOne(Generic[Asked, Answer]):
+    """Work on the rows that are due: prepare, ask, record. Where ``prepare`` finds nothing to ask there is nothing to be
+    recorded."""
+
+    take: Callable[[Session, str], list[str]]
+    prepare: Callable[[Session, Shop, str], Asked | None]
+    ask: Callable[[Asked], Answer]
+    record: Callable[[Session, Shop, Asked, Answer], None]
+
+    def __call__(self, shop: Shop) -> int:
+        with transaction(shop.id) as session:
+            ids = self.take(session, shop.id)
+        for row_id in ids:
+            with transaction(shop.id) as session:
+                asked = self.prepare(session, shop, row_id)
+            if asked is None:
+                continue
+            assert_no_transaction()
+            answer = self.ask(asked)
+            with transaction(shop.id) as session:
+                self.record(session, shop, asked, answer)
+        return len(ids)
 
 
 def answers(batches: Iterable[Mapping[str, Callable[[], Answer]]]) -> Iterator[dict[str, Answer]]:

@@ -95,10 +95,12 @@ def _ask(connector: sdk.Connector, key: str) -> Seen | RepriseError:
 
 
 def _take_in(shop: Shop, cart_id: str, seen: Seen) -> None:
-    """What says nothing new must not put the basket's moment off."""
+    """What says nothing new must not put the basket's moment off. What of it is sold out is news either way."""
     with transaction(shop.id) as session:
         due.alone(session, shop.id, DeliveryRow.__tablename__)
         cart = session.get_one(Cart, (shop.id, cart_id))
+        if isinstance(seen, sdk.CartChanged):
+            cart.sold_out = list(seen.sold_out)
         if seen is not None and not carts.stands_so(cart, seen):
             reading.take_in(session, shop, seen, clock.now(), told_by=cart_id)
 

@@ -147,11 +147,11 @@ def _differs(shop: Shop, ask: CardAsk, stands: object) -> str:
             carts.order_placed(session, shop, stands, clock.now())
             return "basket_changed"
         carts.cart_changed(session, shop, stands, clock.now())
-        offer.sold_out = list(stands.sold_out)
+        session.get_one(Cart, (shop.id, offer.cart_id)).sold_out = list(stands.sold_out)
         if stands.total is not None and stands.total != offer.total:
             offer.amount, offer.currency = stands.total.minor, stands.total.currency
             return "basket_changed"
-        return "sold_out" if offer.sold_out else ""
+        return "sold_out" if stands.sold_out else ""
 
 
 def _no_page(shop: Shop, ask: CardAsk, reason: str, detail: str) -> None:

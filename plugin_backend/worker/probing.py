@@ -1,21 +1,16 @@
-"""Gateway accounts in test mode are probed. Prepare, ask, record."""
+"""Gateway accounts in test mode are probed."""
+
+from sqlalchemy.orm import Session
 
 from plugin_backend.core import due
-from plugin_backend.core.db import transaction
 from plugin_backend.domain import probing
-from plugin_backend.domain.merchants import GatewayAccount, Shop
+from plugin_backend.domain.merchants import GatewayAccount
+from plugin_backend.worker.asking import OneByOne
 
 
-def probe(shop: Shop) -> int:
-    """Probe the accounts whose probe is due."""
-    with transaction(shop.id) as session:
-        ids = due.take(session, GatewayAccount, shop.id)
-    for account_id in ids:
-        with transaction(shop.id) as session:
-            prepared = probing.prepare(session, shop, account_id)
-        if prepared is None:
-            continue
-        verdict = probing.ask(prepared)
-        with transaction(shop.id) as session:
-            probing.record(session, shop, prepared, verdict)
-    return len(ids)
+def _take(session: Session, shop_id: str) -> list[str]:
+    return due.take(session, GatewayAccount, shop_id)
+
+
+probe = OneByOne(_take, probing.prepare, probing.ask, probing.record)
+"""Probe the accounts whose probe is due."""

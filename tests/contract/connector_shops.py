@@ -109,6 +109,9 @@ class WooShop(Shop):
         body = json.loads(request.body) if request.body else {}
         if path[0] == "webhooks":
             return self._webhooks(request.method, body, path[1:])
+        if path == ["products"]:
+            wanted = parse_qs(parts.query)["sku"][0]
+            return 200, [one for one in self.products.values() if one.get("sku") == wanted]
         if path[0] == "products" and path[1] in self.products:
             return 200, self.products[path[1]]
         if path[0] != "orders":

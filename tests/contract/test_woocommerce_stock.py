@@ -1,15 +1,19 @@
 """What a shop on WooCommerce says of its shelves."""
 
 import json
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
-from plugin_backend.sdk.connector import CartChanged
-from plugin_backend.sdk.errors import RepriseError
+from plugin_backend.sdk.connector import CartChanged, Line
+from plugin_backend.sdk.errors import Refused, RepriseError
 from plugin_backend.sdk.http import Request, Response
+from plugin_backend.sdk.money import Money
 from tests.contract.connector_golden import connector
+from tests.contract.connector_shops import WooShop
+from tests.contract.connector_writes import reservation
 
 COUNTED = {"status": "publish", "stock_status": "instock", "manage_stock": True, "backorders": "no"}
 UNCOUNTED = {**COUNTED, "manage_stock": False, "stock_quantity": None}
@@ -89,3 +93,19 @@ def test_where_the_shelf_cannot_be_seen_now_that_is_no_answer(status: int) -> No
     with pytest.raises(RepriseError) as raised:
         sold_out(Shelf(said({}, status)))
     assert not raised.value.permanent
+
+
+@pytest.mark.parametrize(("left", "made"), [(2, 1), (1, 0), (None, 1)])
+def test_of_a_basket_that_is_no_order_nothing_is_held_where_something_is_sold_out(
+    left: int | None, made: int
+) -> None:
+    shop = WooShop()
+    shop.products["5"] = {**COUNTED, "sku": "A-1", "stock_quantity": left}
+    line = Line("Lamp", "2", Money(10000, "EUR"), "A-1")
+    wanted = replace(reservation("cart:elsewhere", total=Money(10000, "EUR")), lines=(line,))
+    if made:
+        connector("woocommerce", shop).reserve(wanted)
+    else:
+        with pytest.raises(Refused, match="sold_out"):
+            connector("woocommerce", shop).reserve(wanted)
+    assert len(shop.orders) == made

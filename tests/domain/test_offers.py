@@ -201,16 +201,20 @@ def test_a_basket_that_is_free_by_now_takes_its_offer_back(house: TestHouse, sho
     assert house.client().get(path).status_code == 410
 
 
+@pytest.mark.parametrize("total", [Money(7000, "EUR"), Money(10000, "SEK")])
 def test_a_basket_that_changed_keeps_its_offer_at_the_new_amount_and_no_second_mail_goes_out(
-    house: TestHouse, shop: Shop, mails: Letterbox
+    house: TestHouse, shop: Shop, mails: Letterbox, total: Money
 ) -> None:
-    an_open_offer(house, shop)
-    leave(house, shop, total=Money(7000, "EUR"))
+    path = story.link(house, shop, "o", an_open_offer(house, shop).id)
+    shown = story.terms_on(house.client().get(path).text)
+    leave(house, shop, total=total)
     house.travel(shop, **AN_HOUR)
     with house.of(shop) as session:
-        assert session.scalars(select(Offer)).one().total == Money(7000, "EUR")
+        assert session.scalars(select(Offer)).one().total == total
         assert session.scalars(select(Cart)).one().state == "offered"
     assert len(mails.to(EMAIL)) == 1
+    terms = {"terms": shown, "country": "FR", "mandate": "yes"}
+    assert house.client().post(f"{path}/accept", data=terms).status_code == 409
 
 
 def test_who_bought_something_else_meanwhile_is_left_in_peace(house: TestHouse, shop: Shop) -> None:

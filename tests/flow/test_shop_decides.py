@@ -6,7 +6,9 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import select
 
+from plugin_backend.domain.carts import Cart
 from plugin_backend.domain.cases import Case
+from plugin_backend.domain.messages import Message
 from plugin_backend.domain.offers import Offer
 from plugin_backend.domain.plans import Plan
 from plugin_backend.domain.setups import Setup
@@ -82,7 +84,19 @@ def test_what_was_sold_out_before_the_acceptance_is_said_and_nothing_is_charged(
         newest = session.scalars(select(Setup).order_by(Setup.created_at.desc())).first()
         assert newest is not None
         assert newest.state == "waiting"
-        assert session.get_one(Offer, (woo.shop.id, offer.id)).sold_out == []
+        assert session.scalars(select(Cart)).one().sold_out == []
+
+
+def test_a_basket_of_which_something_is_sold_out_is_not_offered(woo: Woo) -> None:
+    number = woo.leave("ana@example.test")
+    (line,) = woo.api.ask("GET", f"orders/{number}").json()["line_items"]
+    left(woo, line["product_id"], 0)
+    woo.house.travel(woo.shop, minutes=11)
+    woo.house.travel(woo.shop, hours=1, minutes=1)
+    with woo.house.of(woo.shop) as session:
+        offer = session.scalars(select(Offer)).one()
+        assert (offer.state, offer.reason) == ("not_sent", "sold_out")
+        assert list(session.scalars(select(Message))) == []
 
 
 def test_a_basket_in_the_trash_is_offered_no_longer(woo: Woo) -> None:

@@ -144,6 +144,7 @@ def test_a_shop_on_woocommerce_is_connected_by_one_approval(secure: TestHouse, o
         assert waiting.headers["Refresh"].startswith("2; url=/shops/")
         secure.rest(shop)
         assert "runs on WooCommerce" in page(operator, shop)
+        assert "its permalinks are plain" in page(operator, shop)
 
         operator.post(f"/shops/{shop.id}/connection/approve")
         link = link_to_the_shop(operator, shop)

@@ -24,11 +24,14 @@ class Shop(ContractShop):
         self.done: dict[str, Any] = {}
         self.words: dict[str, list[str]] = {}
         self.bought: set[str] = set()
+        self.basket: dict[str, Any] = {}
         self.hook_url = ""
 
     def answer(self, request: Request) -> tuple[int, Any]:
         told = Webhook(SETTINGS["custom"]["callback_secret"]).verify(request.body, dict(request.headers))
         message, data = request.headers["webhook-id"], told["data"]
+        if told["type"] == "cart.read" and data["cart_id"] == self.basket.get("id"):
+            return 200, {"cart": self.basket}
         if told["type"].endswith(".read"):
             return 404, {}
         if message in self.done:
@@ -65,12 +68,19 @@ class Shop(ContractShop):
         return 200, {"order_id": data["order_id"]}
 
     def leave_basket(self) -> str:
-        self._tell("cart.updated", {**_BASKET, "updated_at": self.now()})
+        self.basket = {**_BASKET, "updated_at": self.now()}
+        self._tell("cart.updated", self.basket)
         return "cart:k-7"
+
+    def sell_out(self, cart_key: str) -> str:
+        (line,) = self.basket["lines"]
+        self.basket["lines"] = [{**line, "sold_out": True}]
+        return str(line["title"])
 
     def buy(self, cart_key: str) -> None:
         name = cart_key.partition(":")[2]
         self.bought.add(name)
+        self.basket = {}
         money = {"currency": "EUR", "amount_minor": 10000}
         self._tell("order.paid", {"id": "N-1", "cart_id": name, "at": self.now(), **money})
 

@@ -11,7 +11,7 @@ A basket that an offer stands for, or was accepted for, is left as it is until t
 
 import hashlib
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 
 from sqlalchemy import select
@@ -163,4 +163,6 @@ def _note(cart: Cart, event: sdk.CartChanged, customer: Customer | None) -> None
 
 
 def _content(event: sdk.CartChanged) -> str:
-    return hashlib.sha256(json.dumps(asdict(event), default=str, sort_keys=True).encode()).hexdigest()
+    """What is on the shelf is no part of the basket: it changes while that stays as it is."""
+    content = asdict(replace(event, sold_out=()))
+    return hashlib.sha256(json.dumps(content, default=str, sort_keys=True).encode()).hexdigest()

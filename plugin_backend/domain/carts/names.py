@@ -29,6 +29,7 @@ def locked(session: Session, shop: Shop, key: str, at: datetime, aliases: tuple[
         "updated_at": BEFORE_EVERYTHING,
         "changed_at": at,
         "lines": [],
+        "sold_out": [],
         "told": {},
     }
     found = _by_names(session, shop, names)

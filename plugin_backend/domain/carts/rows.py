@@ -21,7 +21,9 @@ class Cart(moves.Stateful, Due, Row, Base):
     """A basket. ``key`` is its name in the shop and ``keys`` every name it was ever given; ``told`` keeps what only some
     deliveries tell, each with the time of the one that told it; ``changed_at`` (shop time) is when its newest state reached us, from
     which the idle delay runs; ``failed_at`` when a payment of it was last declined; ``barred``
-    that one of its payments was refused as lost, stolen or fraud, whenever, after which nothing is offered; ``offer_id`` the offer that is being accepted, or was: it locks the basket."""
+    that one of its payments was refused as lost, stolen or fraud, whenever, after which nothing is offered; ``sold_out`` what of
+    it the shop could not sell when it was last looked at there; ``offer_id`` the offer that is being accepted, or was: it locks
+    the basket."""
 
     __tablename__ = "carts"
     prefix = "cart"
@@ -49,6 +51,7 @@ class Cart(moves.Stateful, Due, Row, Base):
     removed: Mapped[bool] = mapped_column(default=False)
     removed_at: Mapped[datetime | None]
     restored_at: Mapped[datetime | None]
+    sold_out: Mapped[list[str]] = mapped_column(ARRAY(Text), default=list)
     offer_id: Mapped[str | None]
 
     __table_args__ = (
@@ -91,7 +94,8 @@ class Sale(Row, Base):
 
 def forget_strangers(session: Session, shop_id: str) -> None:
     """Forget what is told by baskets of which nobody knows whose they are."""
-    nothing = {"lines": [], "told": {}, "platform_id": "", "locale": "", "country": "", "content_hash": ""}
+    nothing = {"lines": [], "sold_out": [], "told": {}, "content_hash": ""}
+    nothing |= {"platform_id": "", "locale": "", "country": ""}
     session.execute(update(Cart).where(Cart.shop_id == shop_id, Cart.customer_id.is_(None)).values(**nothing))
 
 

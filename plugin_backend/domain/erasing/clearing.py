@@ -108,7 +108,8 @@ def _forget_person(session: Session, shop_id: str, customer_id: str) -> None:
 
 
 def _forget_baskets(session: Session, shop_id: str, customer_id: str) -> None:
-    nothing = {"lines": [], "told": {}, "platform_id": "", "locale": "", "country": "", "content_hash": ""}
+    nothing = {"lines": [], "sold_out": [], "told": {}, "content_hash": ""}
+    nothing |= {"platform_id": "", "locale": "", "country": ""}
     his = (Cart.shop_id == shop_id, Cart.customer_id == customer_id)
     session.execute(update(Cart).where(*his).values(amount=None, currency=None, **nothing))
 

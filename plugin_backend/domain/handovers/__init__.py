@@ -1,7 +1,7 @@
 """How a shop's keys come to us: its address is typed, its platform recognised, its keys handed over or pasted, and tried at
 that very address before they are kept. ``steps`` is what the owner does, ``asking`` what a worker asks of the outside."""
 
-from plugin_backend.domain.handovers.asking import Ask, ask, prepare, record, take
+from plugin_backend.domain.handovers.asking import Answer, Ask, ask, prepare, record, take
 from plugin_backend.domain.handovers.rows import Handover, newest
 from plugin_backend.domain.handovers.steps import (
     MistypedAddress,
@@ -19,6 +19,7 @@ from plugin_backend.domain.handovers.steps import (
 )
 
 __all__ = [
+    "Answer",
     "Ask",
     "Handover",
     "MistypedAddress",

@@ -41,7 +41,7 @@ def make(session: Session, shop: Shop, cart: Cart) -> Offer | None:
         return None
     customer = _customer(session, shop, cart)
     offer = _draft(shop, cart, customer, template, cause, declined=cause == DECLINED)
-    why = _why_none(session, shop, cart, customer, offer)
+    why = _why_none(session, shop, cart, customer, offer) or ("sold_out" if cart.sold_out else "")
     if not why and _others_open(session, customer):
         why = "another_offer_open"
     why = why or why_not_mailed(session, shop, cart, customer, offer) or _why_not_now(session, shop)

@@ -20,8 +20,7 @@ OPEN_STATES = ("open", "accepting")
 class Offer(moves.Stateful, Due, Row, Base):
     """One offer for one basket. Its timer is its end. ``cause`` is ``abandoned``, ``declined`` (the shop told
     us) or ``asked`` (its shopper did, in the shop's page); ``light_first`` that the first payment is at most half; ``verdict`` the law's
-    answer and its source; ``terms`` what was accepted, and ``terms_hash`` its hash, once it is accepted; ``sold_out`` what of
-    the basket the shop could not sell when it was last accepted."""
+    answer and its source; ``terms`` what was accepted, and ``terms_hash`` its hash, once it is accepted."""
 
     __tablename__ = "offers"
     prefix = "off"
@@ -48,7 +47,6 @@ class Offer(moves.Stateful, Due, Row, Base):
     accepted_at: Mapped[datetime | None]
     terms: Mapped[dict[str, Any] | None]
     terms_hash: Mapped[str] = mapped_column(default="")
-    sold_out: Mapped[list[str]] = mapped_column(ARRAY(Text), default=list)
 
     __table_args__ = (
         due_index("offers"),
