@@ -32,11 +32,11 @@ class Woo:
     def api(self) -> WooClient:
         return WooClient(self.process, *KEYS.values())
 
-    def connect(self, *, webhooks: bool) -> None:
-        """The owner makes the webhooks in his shop by hand, or deletes them all."""
+    def connect(self, *, webhooks: bool, **more: str) -> None:
+        """The owner makes the webhooks in his shop by hand, or deletes them all; ``more`` is of the part of ours in it."""
         hook = self.house.settings.base_url + self.house.hook(self.shop)
         told = {"dialect": "woo", "webhook_url": hook, "secret": SECRET, "webhooks": webhooks}
-        self.process.control("connect", told | KEYS)
+        self.process.control("connect", told | KEYS | more)
 
     def visit(self, outcome: str, email: str) -> str:
         """Somebody comes, and leaves, buys, or is declined. His order's number."""
@@ -86,10 +86,11 @@ class Woo:
 
 
 @contextmanager
-def connected_woo(house: TestHouse, **facts: Any) -> Iterator[Woo]:
-    """A test shop of the house, whose webhooks arrive."""
+def connected_woo(house: TestHouse, *, plugin_secret: str = "", **facts: Any) -> Iterator[Woo]:
+    """A test shop of the house, whose webhooks arrive; with a secret its shop has our plugin."""
     with running_shop() as process:
         settings = {"url": f"{process.base}/woo", "secret": SECRET, **KEYS}
+        settings |= {"plugin_secret": plugin_secret} if plugin_secret else {}
         story = Woo(house, house.add_shop(settings=settings, **facts), process)
         story.connect(webhooks=True)
         yield story

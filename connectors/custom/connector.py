@@ -100,6 +100,10 @@ class Custom:
     def can_write(self) -> bool:
         return bool(self._setting("callback_url"))
 
+    @property
+    def own_checkout_only(self) -> bool:
+        return False
+
     @staticmethod
     def door(settings: Mapping[str, str]) -> Mapping[str, str]:
         return {name: settings[name] for name in ("secret", "old_secret") if settings.get(name)}

@@ -67,6 +67,10 @@ class Saleor:
     def can_write(self) -> bool:
         return bool(self._setting("app_token"))
 
+    @property
+    def own_checkout_only(self) -> bool:
+        return False
+
     @staticmethod
     def door(settings: Mapping[str, str]) -> Mapping[str, str]:
         return {name: settings[name] for name in ("secret", "old_secret") if settings.get(name)}

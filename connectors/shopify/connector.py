@@ -41,7 +41,8 @@ _TOKEN = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9_-]{24,200}")
 class Settings(Schema):
     """``secret`` is the client secret of the owner's custom app, which signs the webhooks; Shopify may go on signing
     with the one before, ``old_secret``, for an hour. The token is needed to look into the shop and to write; one that
-    expires comes with a refresh token and its time."""
+    expires comes with a refresh token and its time. ``write_mode`` is how payments reach the shop: at its own checkout only,
+    which it is unless the owner says otherwise, or as orders that were paid elsewhere."""
 
     url = fields.Url(required=True, require_tld=False, schemes={"http", "https"})
     secret = fields.String(required=True, validate=validate.Length(min=1, max=200), metadata={"secret": True})
@@ -50,6 +51,7 @@ class Settings(Schema):
     refresh_token = fields.String(validate=validate.Length(max=200), metadata={"secret": True})
     token_expires_at = fields.String(validate=validate.Length(max=40))
     client_id = fields.String(validate=validate.Length(max=100))
+    write_mode = fields.String(validate=validate.OneOf(list(setup.WRITE_MODES)))
 
 
 class Shopify:
@@ -74,6 +76,10 @@ class Shopify:
     @property
     def can_write(self) -> bool:
         return bool(self._setting("access_token"))
+
+    @property
+    def own_checkout_only(self) -> bool:
+        return self._setting("write_mode") != setup.EXTERNAL
 
     @staticmethod
     def door(settings: Mapping[str, str]) -> Mapping[str, str]:
@@ -133,6 +139,8 @@ class Shopify:
         return setup.ensure_webhooks(self._admin(), callback_url)
 
     def reserve(self, reservation: Reservation) -> Reserved:
+        if self.own_checkout_only:
+            raise Refused("own_checkout")
         return orders.reserve(self._admin(), reservation)
 
     def write_back(self, change: Change) -> WrittenBack:

@@ -32,13 +32,25 @@ TOPICS = (
     "REFUNDS_CREATE",
     "APP_UNINSTALLED",
 )
+_RULE = N_(
+    "Shopify's rule (App Store requirement 1.1.2): an app must not bypass Shopify's checkout, nor register payments that were "
+    "taken elsewhere. It is made for apps of the App Store; whether your shop may do so is between you and Shopify."
+)
+EXTERNAL = "external_paid_order"
+WRITE_MODES = {
+    "checkout_link": N_(
+        "At Shopify's checkout only: Reprise counts what it could have offered, and begins no plan"
+    ),
+    EXTERNAL: N_("As orders that were paid elsewhere: I have read Shopify's rule above"),
+}
 GUIDE = Guide(
-    handover=("url", "client_id", "secret"),
+    handover=("url", "client_id", "secret", "write_mode"),
     before=(
         N_(
             "This is a custom app of your own, not an app of the App Store. Shopify does not admit apps like Reprise to "
             "its store; a custom app for your own shop needs no review, and Shopify's terms apply to you as its owner."
         ),
+        _RULE,
         N_("In the Dev Dashboard of Shopify create an app and choose custom distribution, for your shop."),
         N_(
             "Give its version exactly these access scopes: read_orders, write_orders, read_customers, read_products."
@@ -46,9 +58,15 @@ GUIDE = Guide(
         N_("Enter this address there as the redirect URL: %(callback_url)s"),
         N_("Copy the client ID and the client secret of the app into the form."),
     ),
-    paste=("url", "secret", "access_token"),
-    by_hand=(N_("If your app has an Admin API access token already, its token and client secret will do."),),
+    paste=("url", "secret", "access_token", "write_mode"),
+    by_hand=(
+        _RULE,
+        N_("If your app has an Admin API access token already, its token and client secret will do."),
+    ),
+    optional=("write_mode",),
+    choices={"write_mode": WRITE_MODES},
     labels={
+        "write_mode": N_("How payments of a plan reach your shop"),
         "url": N_("Address of the shop that ends in myshopify.com"),
         "client_id": N_("Client ID of your app"),
         "secret": N_("Client secret of your app"),

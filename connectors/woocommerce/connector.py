@@ -86,6 +86,10 @@ class WooCommerce:
     def can_write(self) -> bool:
         return bool(self._setting("consumer_key") and self._setting("consumer_secret"))
 
+    @property
+    def own_checkout_only(self) -> bool:
+        return False
+
     @staticmethod
     def door(settings: Mapping[str, str]) -> Mapping[str, str]:
         return {

@@ -1,15 +1,14 @@
 """What we write into the shop's orders. Every write looks first whether it was done."""
 
-from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any
 
 from connectors.woocommerce.api import Api
+from connectors.woocommerce.goods import TITLE, content, read_order, readable, sold_out, with_tax_inside
 from connectors.woocommerce.payload import (
     BASKETS,
     CART,
     GONE,
-    ON_THE_SHELF,
     PAYMENT_METHOD,
     REFERENCE,
     Order,
@@ -18,7 +17,6 @@ from connectors.woocommerce.payload import (
 from plugin_backend.sdk.connector import (
     CartChanged,
     Change,
-    Line,
     OrderCancelled,
     OrderPlaced,
     PaymentBooked,
@@ -30,30 +28,13 @@ from plugin_backend.sdk.connector import (
     Reserved,
     WrittenBack,
 )
-from plugin_backend.sdk.errors import NoAnswer, Refused, Unreadable
-from plugin_backend.sdk.money import Money
-from plugin_backend.sdk.payload import load
-
-T = TypeVar("T")
+from plugin_backend.sdk.errors import Refused
 
 PLAN = "_reprise_plan"
 PLAN_WORDS = "_reprise_plan_words"
 PAYMENTS = "_reprise_payments"
 ENDED = "_reprise_plan_ended"
 FIRST_ORDER = "_reprise_first_order"
-TITLE = "Reprise"
-# The line that carries what the basket's lines do not: shipping, tax, discounts.
-REST = "Shipping, taxes and discounts"
-# Of a basket's lines so many are looked up on the shelf, one request each.
-_MOST_LINES = 20
-
-
-def read_order(value: Any) -> Order:
-    """An order in an answer. ``NoAnswer`` where it cannot be read: what was written, if anything, is not known."""
-    try:
-        return Order(value if isinstance(value, dict) else {})
-    except Unreadable as error:
-        raise NoAnswer(f"the shop's order cannot be read: {error}") from None
 
 
 def number_of(order_key: str) -> str:
@@ -70,49 +51,8 @@ def state(api: Api, key: str) -> CartChanged | OrderPlaced | OrderCancelled | No
     if value is None:
         return None
     order = read_order(value)
-    stands = _readable(state_of, order)
-    return replace(stands, sold_out=_sold_out(api, order)) if isinstance(stands, CartChanged) else stands
-
-
-def _sold_out(api: Api, order: Order) -> tuple[str, ...]:
-    """What of a basket the shop could not sell now. WooCommerce looks at its stock at the checkout only, where ours does not
-    lead."""
-    lines = [line for line in order.read["line_items"] if line["variation_id"] or line["product_id"]]
-    return tuple(line["name"] for line in lines[:_MOST_LINES] if not _on_the_shelf(api, line))
-
-
-def _on_the_shelf(api: Api, line: dict[str, Any]) -> bool:
-    number = line["variation_id"] or line["product_id"]
-    try:
-        found = api.get_or_none(f"products/{number}")
-    except Refused as refused:
-        if not refused.permanent:
-            raise
-        # The key may look at orders and not at products: then there is no telling.
-        return True
-    if not isinstance(found, dict):
-        return found is not None
-    stock = load(ON_THE_SHELF, found)
-    if stock["status"] == "trash" or stock["stock_status"] == "outofstock":
-        return False
-    left = stock["stock_quantity"]
-    kept = stock["manage_stock"] in (True, "parent") and stock["backorders"] in ("", "no")
-    return not kept or left is None or _pieces(line["quantity"]) <= left
-
-
-def _pieces(quantity: str) -> int:
-    """Whole pieces, rounded up; 1 where it cannot be read."""
-    whole, _, rest = quantity.partition(".")
-    return (
-        int(whole) + bool(rest.strip("0")) if whole.isascii() and whole.isdecimal() and len(whole) < 10 else 1
-    )
-
-
-def _readable(of: Callable[[Order], T], order: Order) -> T:
-    try:
-        return of(order)
-    except Unreadable as error:
-        raise NoAnswer(f"the shop's order cannot be read: {error}") from None
+    stands = readable(state_of, order)
+    return replace(stands, sold_out=sold_out(api, order)) if isinstance(stands, CartChanged) else stands
 
 
 def reserve(api: Api, wanted: Reservation) -> Reserved:
@@ -132,6 +72,8 @@ def reserve(api: Api, wanted: Reservation) -> Reserved:
         known = read_order(api.post("orders", _new_order(wanted)))
     if known.status in GONE:
         raise Refused("cancelled_in_shop")
+    if known.status in BASKETS:
+        known = with_tax_inside(api, known, wanted.lines, wanted.total)
     return _reserved(known)
 
 
@@ -150,7 +92,7 @@ def _own_order(api: Api, order: Order, wanted: Reservation) -> Reserved | None:
 
 
 def _reserved(order: Order) -> Reserved:
-    return Reserved(order.key, _readable(lambda one: one.total, order))
+    return Reserved(order.key, readable(lambda one: one.total, order))
 
 
 def find(api: Api, key: str) -> Order | None:
@@ -189,7 +131,7 @@ def _new_order(wanted: Reservation) -> dict[str, Any]:
         "currency": wanted.total.currency,
         **_ours(),
         **_who(wanted.person),
-        **_content(wanted.lines, wanted.total),
+        **content(wanted.lines, wanted.total),
         "meta_data": _meta(metas),
     }
 
@@ -209,36 +151,6 @@ def _who(person: Person) -> dict[str, Any]:
         # An empty e-mail is refused by the API, so that what is not known is left out.
         "billing": {name: value for name, value in billing.items() if value},
     }
-
-
-def _content(lines: tuple[Line, ...], total: Money) -> dict[str, Any]:
-    """The lines at the prices that were shown. A line needs a product or its SKU; one without becomes a fee, and so
-    does what the lines do not add up to (shipping is no line)."""
-    products = [_product(line) for line in lines if line.sku]
-    fees = [_fee(line.title, line.total) for line in lines if not line.sku and line.total]
-    rest = total.minor - sum(
-        line.total.minor for line in lines if line.total and line.total.currency == total.currency
-    )
-    if rest:
-        fees.append(_fee(REST if lines else TITLE, Money(rest, total.currency)))
-    return {"line_items": products, "fee_lines": fees}
-
-
-def _product(line: Line) -> dict[str, Any]:
-    """The API takes whole pieces: a length of cloth is one piece that names it."""
-    price = line.total.decimal() if line.total is not None else "0"
-    whole = line.quantity.isascii() and line.quantity.isdecimal() and 0 < int(line.quantity[:9]) < 10**6
-    return {
-        "sku": line.sku,
-        "name": line.title if whole else f"{line.quantity} × {line.title}",
-        "quantity": int(line.quantity[:9]) if whole else 1,
-        "subtotal": price,
-        "total": price,
-    }
-
-
-def _fee(name: str, total: Money | None) -> dict[str, str]:
-    return {"name": name or TITLE, "total": total.decimal() if total else "0", "tax_status": "none"}
 
 
 def write_back(api: Api, change: Change) -> WrittenBack:
@@ -318,12 +230,15 @@ def _renewal(api: Api, change: RenewalBooked) -> WrittenBack:
             "currency": change.amount.currency,
             **_ours(),
             **_who(change.person),
-            **_content(change.lines, change.amount),
+            **content(change.lines, change.amount),
             "set_paid": True,
             "transaction_id": change.transaction_id,
             "meta_data": _meta(metas),
         }
         order = read_order(api.post("orders", body))
+    order = with_tax_inside(api, order, change.lines, change.amount)
+    if readable(lambda one: one.total, order) != change.amount:
+        raise Refused("the shop's total of the order is another than what was paid")
     _note(api, order, change.key, change.words)
     return WrittenBack(order.key)
 

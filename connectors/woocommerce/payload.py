@@ -77,6 +77,7 @@ class _Address(Slim):
 
 
 class _Line(Slim):
+    id = Whole()
     product_id = Whole()
     variation_id = Whole()
     name = HtmlText()

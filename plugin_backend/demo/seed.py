@@ -20,7 +20,7 @@ from plugin_backend.core.db import DatabaseError, db, first_line, transaction
 from plugin_backend.core.house import house
 from plugin_backend.core.seal import make_keys, roots
 from plugin_backend.demo.places import Places
-from plugin_backend.domain import merchants, offers, onboarding, staff, vault
+from plugin_backend.domain import merchants, offers, onboarding, staff, storefronts, vault
 from plugin_backend.domain.merchants import Shop
 from plugin_backend.domain.staff import User
 from plugin_backend.launcher.errors import CannotStart
@@ -101,8 +101,11 @@ def sow(places: Places, environment: Mapping[str, str]) -> Seed:
         for shop_id, facts in ((seed.luna, _luna(places, seed)), (seed.nordlys, _nordlys(places, seed))):
             _shop(shop_id, facts, seed.account_keys[shop_id])
         hooks = {shop_id: _hook(shop_id) for shop_id in (seed.luna, seed.nordlys)}
-    _connect(places, dialect="woo", webhook_url=hooks[seed.luna], **seed.luna_keys)
-    _connect(places, dialect="shopify", webhook_url=hooks[seed.nordlys], **seed.nordlys_keys)
+        fronts = {shop_id: house().url(storefronts.path(shop_id)) for shop_id in (seed.luna, seed.nordlys)}
+    luna = {"webhook_url": hooks[seed.luna], "storefront": fronts[seed.luna], **seed.luna_keys}
+    nordlys = {"webhook_url": hooks[seed.nordlys], "storefront": fronts[seed.nordlys], **seed.nordlys_keys}
+    _connect(places, dialect="woo", **luna)
+    _connect(places, dialect="shopify", **nordlys)
     return seed
 
 
@@ -159,7 +162,11 @@ def _luna(places: Places, seed: Seed) -> dict[str, Any]:
 def _nordlys(places: Places, seed: Seed) -> dict[str, Any]:
     return {
         "platform": "shopify",
-        "settings": {"url": places.url("shop", "/shopify"), **seed.nordlys_keys},
+        "settings": {
+            "url": places.url("shop", "/shopify"),
+            "write_mode": "external_paid_order",
+            **seed.nordlys_keys,
+        },
         "kind": offers.SUBSCRIPTION,
         "name": NORDLYS,
         "country": "NO",

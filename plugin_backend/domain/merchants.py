@@ -108,7 +108,7 @@ class Shop(Base):
 class Connection(vault.Sealed, Due, Row, Base):
     """How a shop speaks with us: its platform's settings, sealed. ``door_settings`` is the part that judging a webhook
     needs; the web process can open that and nothing else. ``can_write`` says whether the settings hold what writing to the
-    shop needs. Its timer is the daily housekeeping."""
+    shop needs, ``own_checkout`` whether its owner lets no plan be begun. Its timer is the daily housekeeping."""
 
     __tablename__ = "connections"
     prefix = "con"
@@ -120,6 +120,7 @@ class Connection(vault.Sealed, Due, Row, Base):
     settings: Mapped[bytes] = mapped_column(LargeBinary)
     door_settings: Mapped[bytes] = mapped_column(LargeBinary)
     can_write: Mapped[bool] = mapped_column(default=False)
+    own_checkout: Mapped[bool] = mapped_column(default=False)
 
     @property
     def place(self) -> Place:
@@ -329,11 +330,14 @@ def accounts_of(session: Session, shop_id: str) -> list[GatewayAccount]:
 
 
 def why_not_able(session: Session, shop: Shop) -> str:
-    """Why this shop could not keep what an offer promises, "" where it can: there must be an account that charges, and
-    a live shop must be told of orders."""
+    """Why this shop could not keep what an offer promises, "" where it can: its owner must let plans be begun, there must be
+    an account that charges, and a live shop must be told of orders."""
+    connection = connection_of(session, shop.id)
+    if connection.own_checkout:
+        return "own_checkout"
     if session.scalar(select(GatewayAccount.id).where(GatewayAccount.shop_id == shop.id).limit(1)) is None:
         return "no_gateway"
-    if not shop.test and not connection_of(session, shop.id).can_write:
+    if not shop.test and not connection.can_write:
         return "shop_not_writable"
     return ""
 
@@ -372,7 +376,8 @@ def _seal_settings(session: Session, row: Any, settings: Mapping[str, str], adap
     door = json.dumps(dict(adapter.door(settings))).encode()
     row.door_settings = house().keys.seal_for_door(_place(row), door)
     if isinstance(row, Connection):
-        row.can_write = adapter(settings, house().http(private=False)).can_write
+        connector = adapter(settings, house().http(private=False))
+        row.can_write, row.own_checkout = connector.can_write, connector.own_checkout_only
 
 
 def forget_keys(session: Session, shop: Shop, row: Connection) -> None:

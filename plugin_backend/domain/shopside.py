@@ -4,9 +4,13 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from plugin_backend.domain import cases, offers, plans, regimes, schedules
+from plugin_backend.domain import carts, cases, offers, plans, regimes, schedules
 from plugin_backend.domain.carts import Cart
 from plugin_backend.domain.merchants import Shop
+from plugin_backend.sdk import clock
+from plugin_backend.sdk.connector import PaymentFailed
+from plugin_backend.sdk.declines import decline_of
+from plugin_backend.sdk.gateway import CheckoutDeclined
 
 
 def bought_natively(session: Session, cart: Cart) -> None:
@@ -50,6 +54,18 @@ def withdraw_if_barred(session: Session, cart: Cart) -> None:
     was accepted: the gateway judges that card itself."""
     if cart.barred and cart.offer_id is None:
         offers.withdraw_for_cart(session, cart, "declined_for_fraud")
+
+
+def declined_at_gateway(session: Session, shop: Shop, event: CheckoutDeclined, gateway: str) -> None:
+    """The gateway says why it declined a payment at the shop's own checkout. That it was declined is the shop's to say: a
+    reason is added to what the shop told, and a stolen card counts before the shop has told anything."""
+    decline, key = decline_of(event.reason, gateway), f"order:{event.order}"
+    cart = carts.find(session, shop.id, [key])
+    failed = None if cart is None else cart.failed_at
+    if failed is None and decline != "fraud":
+        return
+    told = PaymentFailed(key, max(event.at, failed or event.at), decline)
+    withdraw_if_barred(session, carts.payment_failed(session, shop, told, clock.now()))
 
 
 def order_supplied(session: Session, shop: Shop, order_key: str, at: datetime) -> None:

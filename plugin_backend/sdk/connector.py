@@ -232,7 +232,8 @@ class Guide:
     else None; ``before`` is told above that form, a step each, with ``%(callback_url)s`` for the address to which keys
     come. ``paste`` is the settings that are typed where keys are pasted, and ``by_hand`` the steps to have them. Those
     named in ``optional`` may be left out; those named in ``made`` are made by us: a secret of ``letters`` and digits, or
-    one of ``standard`` webhooks. ``labels`` names each setting as the platform does. ``shop_side`` is the menu at which
+    one of ``standard`` webhooks; of those in ``choices`` one of the values is taken, the first unless another is, each with what
+    it means. ``labels`` names each setting as the platform does. ``shop_side`` is the menu at which
     our part is put into the shop, "" where there is none, and ``signs`` the setting whose secret that part signs with.
     """
 
@@ -242,6 +243,7 @@ class Guide:
     by_hand: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
     made: Mapping[str, Literal["letters", "standard"]] = field(default_factory=dict)
+    choices: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     shop_side: str = ""
     signs: str = "secret"
@@ -277,6 +279,12 @@ class Connector(Protocol):
     def can_write(self) -> bool:
         """Whether the settings hold what ``read``, ``reserve`` and ``write_back`` need; without it they raise
         ``Refused`` with the reason ``no_api_key``."""
+        ...
+
+    @property
+    def own_checkout_only(self) -> bool:
+        """True where the owner lets payments be taken at the platform's own checkout only: no plan is begun, and ``reserve``
+        raises ``Refused`` with the reason ``own_checkout``."""
         ...
 
     @staticmethod

@@ -230,7 +230,18 @@ class CardUpdated:
     closed: bool = False
 
 
-GatewayEvent = ChargeChanged | SetupChanged | RefundChanged | DisputeChanged | CardUpdated
+@dataclass(frozen=True, slots=True)
+class CheckoutDeclined:
+    """A payment at the shop's own checkout, asked for with the same account, was declined: ``order`` is the number that the
+    shop's plugin gave it there, ``reason`` the gateway's code for it. Told only where events are signed: after a stolen
+    card nothing is offered, and anybody could say so."""
+
+    order: str
+    reason: str
+    at: datetime
+
+
+GatewayEvent = ChargeChanged | SetupChanged | RefundChanged | DisputeChanged | CardUpdated | CheckoutDeclined
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,9 +65,10 @@ def _look_up(key: str) -> Front | None:
         shop = merchants.get_shop(session, door.shop_id)
         _note(session, shop)
         connection = merchants.connection_of(session, shop.id)
+        begins_plans = _can_charge(session, shop) and not connection.own_checkout
         return Front(
             shop=shop,
-            template=offers.active_template(session, shop.id) if _can_charge(session, shop) else None,
+            template=offers.active_template(session, shop.id) if begins_plans else None,
             source=connection.id,
             adapter=merchants.door_of(connection),  # type: ignore[arg-type]
             origins=storefronts.origins(shop),

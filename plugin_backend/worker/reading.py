@@ -122,5 +122,7 @@ def _from_gateway(
         case gateway_sdk.CardUpdated():
             # Who names the token has it from the gateway; of a card that is not ours there is nothing to say.
             notices.card_updated(session, shop, account.id, event)
+        case gateway_sdk.CheckoutDeclined():
+            shopside.declined_at_gateway(session, shop, event, account.gateway)
         case _:
             assert_never(event)

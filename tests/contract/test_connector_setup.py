@@ -82,6 +82,10 @@ def test_a_guide_names_settings_that_there_are(platform: str) -> None:
     assert named <= set(fields)
     assert {*(guide.handover or ()), *guide.paste} <= set(guide.labels)
     assert {name for name, field in fields.items() if field.required} <= {*guide.paste, *guide.made}
+    assert set(guide.choices) <= {*(guide.handover or ()), *guide.paste}
+    for name, told in guide.choices.items():
+        assert not any(one.settings(partial=True).validate({name: value}) for value in told)
+        assert one.settings(partial=True).validate({name: "something else"})
     assert set(guide.made.values()) <= {"letters", "standard"}
 
 

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from connectors.woocommerce import WooCommerce
 from plugin_backend.sdk import clock
 from plugin_backend.sdk.connector import CartChanged, PaymentFailed
-from plugin_backend.sdk.errors import NoAnswer, RepriseError
+from plugin_backend.sdk.errors import NoAnswer, Refused, RepriseError
 from plugin_backend.sdk.http import Request, Response
+from tests.contract.connector_shops import Answers
 
 SINCE = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 SETTINGS = {"url": "https://shop.example", "secret": "s", "consumer_key": "ck_1", "consumer_secret": "cs_1"}
@@ -101,6 +102,20 @@ def test_baskets_in_the_trash_are_asked_for_with_the_others() -> None:
     told(shelf)
     assert shelf.queries[0]["status"] == ["checkout-draft,pending,failed,trash"]
     assert shelf.queries[0]["modified_after"] == ["2026-11-22T12:00:00"]
+
+
+def test_a_shop_without_the_block_checkout_is_asked_without_its_drafts() -> None:
+    class Classic(Shelf):
+        def send(self, request: Request, *, timeout: float | None = None) -> Response:
+            answer = super().send(request, timeout=timeout)
+            drafts = "checkout-draft" in self.queries[-1]["status"][0]
+            return Response(400, {}, b'{"code": "rest_invalid_param"}') if drafts else answer
+
+    shelf = Classic([1, 2])
+    assert told(shelf) == [1, 2]
+    assert shelf.queries[-1]["status"] == ["pending,failed,trash"]
+    with pytest.raises(Refused):
+        WooCommerce(SETTINGS, Answers(Response(400, {}, b"{}"))).fetch("carts", SINCE)
 
 
 @pytest.mark.parametrize(

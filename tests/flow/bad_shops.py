@@ -27,7 +27,7 @@ _WOO = {
     "consumer_key": "ck_0123456789abcdef",
     "consumer_secret": "cs_0123456789abcdef",
 }
-_SHOPIFY = {"secret": CLIENT_SECRET, "access_token": TOKEN}
+_SHOPIFY = {"secret": CLIENT_SECRET, "access_token": TOKEN, "write_mode": "external_paid_order"}
 
 
 @dataclass(frozen=True)

@@ -207,6 +207,7 @@ FORM = KeysForm(
         Field("url", "Adresse", "https://shop.example"),
         Field("secret", "Secret", secret=True),
         Field("callback_url", "Rappel", required=False),
+        Field("mode", "Mode", required=False, options=(("a", "Comme ceci"), ("b", "Comme <cela>"))),
     ),
 )
 HANDOVER = HandoverView(

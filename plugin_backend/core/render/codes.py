@@ -237,6 +237,7 @@ REASONS: Mapping[str, str] = {
     "below_minimum": N_("The amount is below the minimum"),
     "another_offer_open": N_("Another offer to this customer is open"),
     "watch_only": N_("The shop only watches for now"),
+    "own_checkout": N_("Payments are taken at the shop's own checkout only"),
     "no_gateway": N_("The shop has no account at a payment provider"),
     "not_connected": N_("The shop is not connected yet"),
     "other_keys": N_("The shop is to get other keys"),

@@ -266,13 +266,15 @@ class AddressView:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A setting to be typed. ``label`` is in the reader's language; ``value`` is never that of a secret that is kept."""
+    """A setting to be typed, or one of ``options``, each a value and what it means. ``label`` is in the reader's language;
+    ``value`` is never that of a secret that is kept."""
 
     name: str
     label: str
     value: str = ""
     secret: bool = False
     required: bool = True
+    options: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 - ``POST connect``: ``dialect``, ``webhook_url``, ``secret``; WooCommerce also ``plugin_secret`` (else the secret, where
   Standard Webhooks can sign with it), ``consumer_key``, ``consumer_secret``; Shopify also ``access_token``. Keys that
   are not given are made up and answered. ``webhooks: false`` leaves making the webhooks to the API's client.
+  ``storefront`` is where the pages' script asks; without it there is no script in the pages.
 - ``POST shopper``: ``dialect``, ``email``, ``name``, ``country``, ``locale`` (fr, en), ``consent``, ``outcome`` (leave,
   declined, buy), ``lines`` ([{sku, quantity}]; else one bedside lamp).
 - ``POST switches``: see ``switches.Switches``. ``GET state``, ``GET idle``, ``GET products``.
@@ -64,6 +65,9 @@ def _connecting(control: Blueprint, world: World) -> None:
         dialect, url, secret = (_text(asked, name) for name in ("dialect", "webhook_url", "secret"))
         if not is_local(url):
             raise Mistake("webhook_url is a plain http address of this machine")
+        front = _text(asked, "storefront")
+        if front and not is_local(front):
+            raise Mistake("storefront is a plain http address of this machine")
         if dialect == "woo":
             return jsonify(_connect_woo(world, asked, url, secret))
         if dialect == "shopify":
@@ -81,6 +85,7 @@ def _connect_woo(world: World, asked: Mapping[str, Any], url: str, secret: str) 
         state.consumer_key = _text(asked, "consumer_key", f"ck_{secrets.token_hex(20)}")
         state.consumer_secret = _text(asked, "consumer_secret", f"cs_{secrets.token_hex(20)}")
         state.plugin_url, state.plugin_secret = url, plugin_secret if usable else ""
+        state.front = _text(asked, "storefront").rstrip("/")
         state.webhooks.clear()
     if asked.get("webhooks", True):
         shop.connect(url, secret)
@@ -101,6 +106,7 @@ def _connect_shopify(world: World, asked: Mapping[str, Any], url: str, secret: s
     with shop.lock:
         state.client_secret = secret
         state.access_token = _text(asked, "access_token", f"shpat_{secrets.token_hex(16)}")
+        state.front = _text(asked, "storefront").rstrip("/")
         state.subscriptions.clear()
         if asked.get("webhooks", True):
             shop.connect(url)

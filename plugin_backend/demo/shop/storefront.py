@@ -6,12 +6,23 @@ Each POST answers 303, or 422 with the page and what was wrong.
 
 from typing import Any, Protocol
 
-from flask import Blueprint, Response, abort, make_response, redirect, render_template, request, url_for
+from flask import (
+    Blueprint,
+    Response,
+    abort,
+    jsonify,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
 from werkzeug.wrappers import Response as AnyResponse
 
 from plugin_backend.demo.shop import words
 from plugin_backend.demo.shop.basket import OUTCOMES, Basket, Mistyped, Outcome, Shopper, Visit
 from plugin_backend.demo.shop.products import BY_SKU, PRODUCTS
+from plugin_backend.sdk.money import Money
 
 
 class Shop(Protocol):
@@ -32,6 +43,15 @@ class Shop(Protocol):
     def finish(self, basket: Basket, shopper: Shopper, outcome: Outcome) -> Visit: ...
 
     def recover(self, key: str) -> Basket | None: ...
+
+    @property
+    def front(self) -> str:
+        """Where the pages' script asks, without a slash at its end; "" where there is no script."""
+        ...
+
+    def word(self, basket: Basket, *, declined: bool) -> dict[str, Any] | None:
+        """What the script hands on of a basket, or of its declined payment; None where there is none."""
+        ...
 
 
 def outcome_of(text: str) -> Outcome:
@@ -77,6 +97,7 @@ def _page(shop: Shop, name: str, status: int = 200, **facts: Any) -> Response:
     language = _language(shop)
     basket = _basket(shop) if "basket" in request.cookies else None
     rows = _rows(shop, basket, language)
+    minor = sum(row["minor"] for row in rows)
     common = {
         "shop": shop,
         "lang": language,
@@ -84,7 +105,9 @@ def _page(shop: Shop, name: str, status: int = 200, **facts: Any) -> Response:
         "t": words.WORDS[language],
         "rows": rows,
         "count": sum(row["quantity"] for row in rows),
-        "total": words.amount(sum(row["minor"] for row in rows), shop.currency, language),
+        "total": words.amount(minor, shop.currency, language),
+        "decimal": Money(minor, shop.currency).decimal(),
+        "script": f"{shop.front.partition('/storefront/')[0]}/static/storefront.js" if shop.front else "",
     }
     response = make_response(render_template(f"{name}.html", **(common | facts)), status)
     _remember(shop, response)
@@ -126,6 +149,12 @@ def _browsing(front: Blueprint, shop: Shop) -> None:
         except Mistyped as error:
             return _page(shop, "basket", 422, complaint=words.complaint(_language(shop), error))
         return _remember(shop, redirect(url_for(f"{front.name}.basket"), 303), found)
+
+    @front.get("/reprise")
+    def word() -> Response:
+        """Which basket this is, for the script in the page."""
+        said = shop.word(_basket(shop), declined="declined" in request.args)
+        return Response(status=204) if said is None else jsonify(said)
 
 
 def _checking_out(front: Blueprint, shop: Shop) -> None:

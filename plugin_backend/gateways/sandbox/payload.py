@@ -15,6 +15,7 @@ from plugin_backend.sdk.gateway import (
     CardStored,
     CardUpdated,
     ChargeChanged,
+    CheckoutDeclined,
     Decline,
     Declined,
     DisputeChanged,
@@ -112,6 +113,12 @@ class _CardNews(Slim):
     expiry_month = fields.Integer(required=True, strict=True, validate=validate.Range(1, 12))
     expiry_year = fields.Integer(required=True, strict=True, validate=validate.Range(2000, 2999))
     closed = fields.Boolean(required=True)
+
+
+class _AtTheCheckout(Slim):
+    order = fields.String(required=True, validate=_ID)
+    code = Text(limit=100)
+    at = fields.AwareDateTime(format="iso", required=True)
 
 
 class _Event(Slim):
@@ -217,6 +224,9 @@ def events(body: bytes, *, believed: bool) -> list[GatewayEvent]:
         return [CardUpdated(**_part(_CardNews, data))]
     if kind == "dispute":
         return [_dispute(_part(_Dispute, data))]
+    if kind == "checkout":
+        read = _part(_AtTheCheckout, data)
+        return [CheckoutDeclined(read["order"], read["code"], read["at"])] if believed else []
     about = _part(_About, data)
     match kind:
         case "charge":

@@ -185,6 +185,7 @@ def make_tables() -> None:
         sa.Column("settings", sa.LargeBinary(), nullable=False),
         sa.Column("door_settings", sa.LargeBinary(), nullable=False),
         sa.Column("can_write", sa.Boolean(), nullable=False),
+        sa.Column("own_checkout", sa.Boolean(), nullable=False),
         sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("taken", sa.Boolean(), nullable=False),
         sa.Column("shop_id", sa.Text(), nullable=False),

@@ -245,6 +245,7 @@ def fields_of(platform: str, names: tuple[str, ...], known: Mapping[str, str]) -
             else known.get(name, ""),
             secret=secret[name] and name not in guide.made,
             required=is_needed(adapter, name),
+            options=tuple((value, said.gettext(told)) for value, told in guide.choices.get(name, {}).items()),
         )
         for name in names
     )

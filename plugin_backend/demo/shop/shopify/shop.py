@@ -3,6 +3,7 @@
 import secrets
 import threading
 from collections.abc import Iterable
+from typing import Any
 
 from plugin_backend.demo.shop.basket import Basket, Mistyped, Outcome, Shopper, Visit, new_basket, now, put
 from plugin_backend.demo.shop.courier import Courier
@@ -92,6 +93,14 @@ class ShopifyShop:
             order_id = str(order.id) if order else ""
             total = payload.decimal(checkout.total)
             return Visit(basket.token, outcome, f"checkout:{checkout.token}", order_id, total, CURRENCY)
+
+    @property
+    def front(self) -> str:
+        return self.state.front
+
+    def word(self, basket: Basket, *, declined: bool) -> dict[str, Any] | None:
+        """The cart's own name, which nobody could guess; a theme knows no more of it."""
+        return {"token": basket.token} if basket.quantities and (basket.paper or not declined) else None
 
     def recover(self, key: str) -> Basket | None:
         """The basket that a recovery link leads back to."""

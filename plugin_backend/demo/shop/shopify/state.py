@@ -193,6 +193,7 @@ class State:
     next_number: int = 1001
     access_token: str = ""
     client_secret: str = ""
+    front: str = ""
     baskets: dict[str, Basket] = field(default_factory=dict)
     checkouts: dict[int, Checkout] = field(default_factory=dict)
     orders: dict[int, Order] = field(default_factory=dict)

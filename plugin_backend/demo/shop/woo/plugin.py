@@ -30,54 +30,80 @@ def usable(secret: str) -> bool:
 
 
 def cart_updated(keeper: Keeper, order: Order, basket: Basket, shopper: Shopper) -> "PluginLetter":
-    return _letter(keeper, "cart.updated", _cart(keeper, order, basket, shopper))
+    return _letter(keeper, "cart.updated", _cart(keeper, order, basket) | _said(order, shopper))
+
+
+def message(keeper: Keeper, order: Order, basket: Basket, *, declined: bool) -> dict[str, str]:
+    """What the shopper's page may hand on, signed now: his basket as it stands, or that its payment was declined."""
+    cart = _cart(keeper, order, basket)
+    kind, data = ("payment.failed", _failure(order, cart)) if declined else ("cart.updated", cart)
+    name, body = f"msg_{secrets.token_hex(12)}", _body(kind, data)
+    signed = sign_standard(keeper.state.plugin_secret, name, clock.real_now(), body)
+    return {part.removeprefix("webhook-"): value for part, value in signed.items()} | {"body": body.decode()}
 
 
 def payment_failed(keeper: Keeper, order: Order, basket: Basket, shopper: Shopper) -> "PluginLetter":
     """A card over its limit: the plugin reads the reason from the payment plugin, the core keeps none."""
-    data = {
+    cart = _cart(keeper, order, basket) | _said(order, shopper)
+    return _letter(keeper, "payment.failed", _failure(order, cart))
+
+
+def _failure(order: Order, cart: dict[str, Any]) -> dict[str, Any]:
+    return {
         "id": f"order:{order.id}",
         "order_id": order.id,
         "at": clock.real_now().isoformat(),
         "decline": "limit",
-        "cart": _cart(keeper, order, basket, shopper),
+        "cart": cart,
     }
-    return _letter(keeper, "payment.failed", data)
 
 
 def _letter(keeper: Keeper, kind: str, data: dict[str, Any]) -> "PluginLetter":
+    return PluginLetter(keeper, f"msg_{secrets.token_hex(12)}", kind, str(data["id"]), _body(kind, data))
+
+
+def _body(kind: str, data: dict[str, Any]) -> bytes:
     stamp = clock.real_now().isoformat().replace("+00:00", "Z")
-    body = payload.encode({"type": kind, "timestamp": stamp, "data": data})
-    return PluginLetter(keeper, f"msg_{secrets.token_hex(12)}", kind, str(data["id"]), body)
+    return payload.encode({"type": kind, "timestamp": stamp, "data": data})
 
 
-def _cart(keeper: Keeper, order: Order, basket: Basket, shopper: Shopper) -> dict[str, Any]:
-    at = datetime.fromtimestamp(order.modified, UTC).isoformat()
+def _changed(order: Order) -> str:
+    return datetime.fromtimestamp(order.modified, UTC).isoformat()
+
+
+def _cart(keeper: Keeper, order: Order, basket: Basket) -> dict[str, Any]:
+    """The basket, with what its order knows of the shopper."""
+    billing = order.billing
     return {
         "id": f"order:{order.id}",
         "order_id": order.id,
         "version": basket.version,
-        "updated_at": at,
+        "updated_at": _changed(order),
         "currency": CURRENCY,
         "amount_minor": order.total,
         "lines": [_line(line) for line in order.lines],
         "customer": {
             "id": str(order.customer_id) if order.customer_id else None,
-            "email": shopper.email,
-            "name": shopper.name,
+            "email": billing.email,
+            "name": f"{billing.first_name} {billing.last_name}".strip(),
             "phone": None,
-            "locale": shopper.locale,
-            "country": shopper.country,
-            "marketing_consent": shopper.consent,
-        },
-        "consent": {
-            "granted": shopper.consent,
-            "text_version": shopper.consent_version,
-            "at": at,
-            "source": "checkout",
+            "locale": order.locale,
+            "country": billing.country,
         },
         "checkout_url": f"{keeper.home}/checkout/order-pay/{order.id}/?pay_for_order=true&key={order.key}",
         "metadata": {},
+    }
+
+
+def _said(order: Order, shopper: Shopper) -> dict[str, Any]:
+    """What the shopper answered at the box about reminders."""
+    return {
+        "consent": {
+            "granted": shopper.consent,
+            "text_version": shopper.consent_version,
+            "at": _changed(order),
+            "source": "checkout",
+        }
     }
 
 

@@ -3,6 +3,7 @@
 import secrets
 import threading
 from collections.abc import Iterable
+from typing import Any
 
 from plugin_backend.demo.shop.basket import Basket, Mistyped, Outcome, Shopper, Visit, new_basket, now, put
 from plugin_backend.demo.shop.courier import Courier
@@ -100,6 +101,22 @@ class WooShop:
             order_id = str(order.id) if outcome == "buy" else ""
             total = payload.decimal(order.total)
             return Visit(basket.token, outcome, f"order:{order.id}", order_id, total, CURRENCY)
+
+    @property
+    def front(self) -> str:
+        return self.state.front
+
+    def word(self, basket: Basket, *, declined: bool) -> dict[str, Any] | None:
+        """A message that our plugin signs. Who asks for one is on his way to the checkout."""
+        with self.lock:
+            if not basket.quantities or not self.state.plugin_secret:
+                return None
+            if not basket.paper:
+                self.reach_checkout(basket)
+            order = self.state.orders[basket.paper]
+            if declined and order.status != "failed":
+                return None
+            return {"message": plugin.message(self, order, basket, declined=declined)}
 
     def recover(self, key: str) -> Basket | None:
         """The basket that a payment link leads back to."""

@@ -177,6 +177,7 @@ class State:
     consumer_secret: str = ""
     plugin_url: str = ""
     plugin_secret: str = ""
+    front: str = ""
     baskets: dict[str, Basket] = field(default_factory=dict)
     orders: dict[int, Order] = field(default_factory=dict)
     customers: dict[int, Customer] = field(default_factory=dict)
