@@ -86,9 +86,11 @@ class NotExecuted:
 
 @dataclass(frozen=True, slots=True)
 class InDoubt:
-    """It may or may not have happened. Never charged again, never called a decline: asked about."""
+    """It may or may not have happened. Never charged again, never called a decline: asked about, by ``gateway_id`` where
+    the gateway gave one before the doubt began."""
 
     reason: str
+    gateway_id: str = ""
 
 
 Outcome = Succeeded | Declined | RequiresAction | Pending | NotExecuted | InDoubt
@@ -335,8 +337,9 @@ class Gateway(Protocol):
         """Try once. Never raises for anything the network or the gateway does."""
         ...
 
-    def find(self, reference: str, gateway_id: str = "") -> Outcome | Absent:
-        """How a charge stands, asked by our reference. ``InDoubt`` where no answer could be had."""
+    def find(self, reference: str, gateway_id: str = "", since: datetime | None = None) -> Outcome | Absent:
+        """How a charge stands, asked by our reference. ``InDoubt`` where no answer could be had. ``since`` is when it was
+        sent first, in the shop's time: a gateway that only finds by listing need not look further back."""
         ...
 
     def close(self, reference: str, gateway_id: str = "") -> Closed | Outcome:
@@ -347,8 +350,10 @@ class Gateway(Protocol):
         """Give back once. The six outcomes of a charge, none an exception."""
         ...
 
-    def find_refund(self, reference: str, gateway_id: str = "") -> Outcome | Absent:
-        """How a refund stands."""
+    def find_refund(
+        self, reference: str, gateway_id: str = "", since: datetime | None = None
+    ) -> Outcome | Absent:
+        """How a refund stands; ``since`` as with charges."""
         ...
 
     def verify(self, delivery: Delivery) -> None:

@@ -3,6 +3,7 @@ at the same time."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 
 import structlog
@@ -89,6 +90,7 @@ class Question:
 
     reference: str
     gateway_id: str
+    since: datetime
     gateway: sdk.Gateway
     close: bool
     findable: bool
@@ -134,6 +136,7 @@ def _question(session: Session, attempt: Attempt, gateway: sdk.Gateway) -> Quest
     return Question(
         attempt.reference,
         attempt.gateway_id,
+        attempt.first_sent_at,
         gateway,
         close=gateway.capabilities.close and billing.must_close(session, plan, attempt),
         findable=gateway.capabilities.finds(attempt.gateway_id),
@@ -146,7 +149,7 @@ def _ask(question: Question) -> Answer:
     if question.close:
         return question.gateway.close(question.reference, question.gateway_id)
     if question.findable:
-        return question.gateway.find(question.reference, question.gateway_id)
+        return question.gateway.find(question.reference, question.gateway_id, question.since)
     return sdk.InDoubt("it cannot be looked up")
 
 

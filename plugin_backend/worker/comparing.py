@@ -86,7 +86,7 @@ def _write_down(session: Session, shop: Shop, run: Run, told: Mapping[Origin, Ou
 
 def _find(run: Run, reference: str) -> Outcome | Absent:
     assert_no_transaction()
-    return run.gateway.find(reference)
+    return run.gateway.find(reference, since=run.list_from)
 
 
 def _listed(run: Run) -> list[Captured]:

@@ -5,7 +5,7 @@ and a new try begins only when the one before has proven not to have happened.
 
 import time
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import assert_never
 
 from sqlalchemy.orm import Session
@@ -40,12 +40,13 @@ _SHOWN_FROM = 5
 @dataclass(frozen=True, slots=True)
 class RefundAsk:
     """What to ask of whom: to give back (``send``), or how a giving back stands. ``again`` True where the same was sent
-    before; ``fence`` is the number of this ask."""
+    before, first at ``since``; ``fence`` is the number of this ask."""
 
     refund_id: str
     request: sdk.RefundRequest
     gateway: sdk.Gateway
     gateway_id: str
+    since: datetime | None
     send: bool
     again: bool
     fence: int
@@ -131,7 +132,7 @@ def _ask(session: Session, shop: Shop, row: Refund, captured: Attempt | Stray, *
     account = session.get_one(GatewayAccount, (shop.id, captured.account_id))
     use = vault.to_refund(row) if send else vault.Use("gateway_call", row.id)
     gateway = merchants.gateway_of(session, shop, account, use)
-    return RefundAsk(row.id, request, gateway, row.gateway_id, send, again, row.asked)
+    return RefundAsk(row.id, request, gateway, row.gateway_id, row.first_sent_at, send, again, row.asked)
 
 
 def ask_refund(ask: RefundAsk) -> sdk.Outcome | sdk.Absent:
@@ -141,7 +142,7 @@ def ask_refund(ask: RefundAsk) -> sdk.Outcome | sdk.Absent:
         return ask.gateway.refund(ask.request)
     if not ask.findable:
         return sdk.InDoubt("it cannot be looked up")
-    return ask.gateway.find_refund(ask.request.reference, ask.gateway_id)
+    return ask.gateway.find_refund(ask.request.reference, ask.gateway_id, ask.since)
 
 
 def refund_evidence(session: Session, shop: Shop, account: GatewayAccount, event: sdk.RefundChanged) -> None:

@@ -153,7 +153,7 @@ class Sandbox:
         }
         return self._move("/v1/charges", request.reference, body, request.deadline)
 
-    def find(self, reference: str, gateway_id: str = "") -> Outcome | Absent:
+    def find(self, reference: str, gateway_id: str = "", since: datetime | None = None) -> Outcome | Absent:
         return self._find(f"/v1/charges/{_in_path(reference)}", reference, "charge_not_found")
 
     def close(self, reference: str, gateway_id: str = "") -> Closed | Outcome:
@@ -179,7 +179,9 @@ class Sandbox:
         }
         return self._move("/v1/refunds", request.reference, body, request.deadline)
 
-    def find_refund(self, reference: str, gateway_id: str = "") -> Outcome | Absent:
+    def find_refund(
+        self, reference: str, gateway_id: str = "", since: datetime | None = None
+    ) -> Outcome | Absent:
         return self._find(f"/v1/refunds/{_in_path(reference)}", reference, "refund_not_found")
 
     def verify(self, delivery: Delivery) -> None:
