@@ -27,6 +27,14 @@ def to_stripe(money: Money) -> int:
     return int(units)
 
 
+def takes(currency: str) -> bool:
+    """Is this a currency of ours that Stripe's amounts can be told in?"""
+    try:
+        return currency in EXPONENTS and _exponent(currency) >= 0
+    except NotTaken:
+        return False
+
+
 def from_stripe(units: int, currency: str) -> Money:
     """The amount that Stripe names; ``currency`` in whatever case. ``ValueError`` for what is no amount of ours."""
     code = currency.upper()

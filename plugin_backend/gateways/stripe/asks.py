@@ -150,6 +150,18 @@ def method(token: str) -> Call:
     return lambda api: api.v1.payment_methods.retrieve(method_id)
 
 
+def account() -> Call:
+    return lambda api: api.v1.accounts.retrieve_current()
+
+
+def country(code: str) -> Call:
+    return lambda api: api.v1.country_specs.retrieve(code)
+
+
+def charge_again(charge_id: str) -> Call:
+    return lambda api: api.v1.charges.retrieve(charge_id)
+
+
 def detach(token: str) -> Call:
     _, method_id = kind_and_id(token)
     return lambda api: api.v1.payment_methods.detach(

@@ -1,29 +1,33 @@
 """Stripe's adapter: a payment is created, then confirmed, so that it has an id before any bank is asked."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from marshmallow import Schema
 
-from plugin_backend.gateways.stripe import asks, events, payload, promises
+from plugin_backend.gateways.stripe import accounts, asks, events, payload, promises
 from plugin_backend.gateways.stripe.amounts import NotTaken
 from plugin_backend.gateways.stripe.api import Answer, Api
 from plugin_backend.gateways.stripe.asks import Call
-from plugin_backend.gateways.stripe.settings import StripeSettings, mode_of
+from plugin_backend.gateways.stripe.settings import GUIDE, StripeSettings, mode_of
 from plugin_backend.sdk import clock
-from plugin_backend.sdk.errors import NoAnswer, NotSent
+from plugin_backend.sdk.errors import NoAnswer, NotSent, Refused
 from plugin_backend.sdk.gateway import (
     Absent,
+    AccountGuide,
     CapturedPage,
     CardStored,
     ChargeRequest,
+    Checked,
     Closed,
     GatewayEvent,
     InDoubt,
+    Mode,
     NotExecuted,
     Outcome,
+    PaidWith,
     RefundRequest,
     SetupFailed,
     SetupPage,
@@ -46,12 +50,14 @@ class Stripe:
     title: ClassVar[str] = "Stripe"
     test_only = False
     settings: ClassVar[type[Schema]] = StripeSettings
+    guide: ClassVar[AccountGuide] = GUIDE
 
     def __init__(self, settings: Mapping[str, str], http: Client) -> None:
         self._api = Api(settings.get("api_key", ""), settings.get("url", ""), http)
         self._webhook_secret = settings.get("webhook_secret", "")
         self._mode = mode_of(settings)
-        self.capabilities = promises.capabilities(sepa_debit=settings.get("sepa_debit") == "True")
+        self._sepa_debit = settings.get("sepa_debit") == "True"
+        self.capabilities = promises.capabilities(sepa_debit=self._sepa_debit)
 
     @staticmethod
     def door(settings: Mapping[str, str]) -> Mapping[str, str]:
@@ -61,6 +67,10 @@ class Stripe:
             "mode": mode_of(settings),
             "sepa_debit": settings.get("sepa_debit", "False"),
         }
+
+    @staticmethod
+    def mode_of(settings: Mapping[str, str]) -> Mode | Literal[""]:
+        return mode_of(settings)
 
     def begin_setup(self, request: SetupRequest) -> SetupPage:
         customer = payload.name_of(payload.good(self._api.ask(asks.customer(request)), "customer"))
@@ -98,7 +108,7 @@ class Stripe:
             return self._standing(gateway_id, reference)
         try:
             intent = self._listed(asks.intents, payload.Intent, reference, since)
-        except (NotSent, NoAnswer) as error:
+        except (NotSent, NoAnswer, Refused) as error:
             return InDoubt(str(error))
         return Absent() if intent is None else payload.standing(intent)
 
@@ -112,7 +122,7 @@ class Stripe:
                     return InDoubt("the gateway does not know it yet")
                 name = intent["id"]
             answer = self._api.ask(asks.cancel(name, reference))
-        except (NotSent, NoAnswer) as error:
+        except (NotSent, NoAnswer, Refused) as error:
             return InDoubt(str(error), name)
         if answer.good:
             intent = payload.intent_of(answer, reference)
@@ -145,7 +155,7 @@ class Stripe:
                 read = payload.refund_of(self._api.ask(asks.refund_again(gateway_id)), reference)
                 return payload.refund_standing(read) if read else InDoubt("the answer could not be read")
             read = self._listed(asks.refunds, payload.Refunded, reference, since)
-        except (NotSent, NoAnswer) as error:
+        except (NotSent, NoAnswer, Refused) as error:
             return InDoubt(str(error))
         return payload.refund_standing(read) if read else Absent()
 
@@ -189,8 +199,14 @@ class Stripe:
     def test_token(self) -> str:
         return "pm_card_visa"
 
-    def checks(self) -> Sequence[str]:
-        return []
+    def recognise(self, paid: PaidWith) -> CardStored | None:
+        return accounts.recognise(self._api, paid)
+
+    def checks(self) -> Checked:
+        try:
+            return accounts.checked(self._api, self._mode, sepa_debit=self._sepa_debit)
+        except (NotSent, NoAnswer):
+            return Checked((accounts.UNREACHABLE,))
 
     def _confirmed(self, request: ChargeRequest, name: str) -> Outcome:
         """Let the bank be asked. From here on a silence is a doubt."""
@@ -239,11 +255,14 @@ class Stripe:
     def _all(
         self, listed: Callable[[int | None, str], Call], since: datetime | None
     ) -> Iterator[Mapping[str, Any]]:
-        cursor, more = "", True
+        cursor, seen, more = "", {""}, True
         while more:
             found, more = self._page(listed, since, cursor)
             yield from found
             cursor = payload.last_of(found) if more else ""
+            if more and cursor in seen:
+                raise NoAnswer("list: it has no end")
+            seen.add(cursor)
 
     def _page(
         self, listed: Callable[[int | None, str], Call], since: datetime | None, cursor: str

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from plugin_backend.sdk.gateway import GatewayCapabilities
+from plugin_backend.sdk.gateway import CARD, SEPA_DEBIT, GatewayCapabilities
 
 # Keys may be forgotten from this age on.
 _KEYS_KEPT = timedelta(hours=24)
@@ -23,4 +23,6 @@ def capabilities(*, sepa_debit: bool) -> GatewayCapabilities:
         detach=True,
         close=True,
         list_lag=_PROCESSING,
+        methods=(CARD, SEPA_DEBIT) if sepa_debit else (CARD,),
+        recognises=True,
     )
