@@ -34,6 +34,7 @@ from plugin_backend.sdk.money import Money
 from tests.contract.gateway_process import Receiver
 
 PRICE = Money(3334, "EUR")
+_OWNERS: dict[str, str] = {}
 
 _PROCESSES = {
     module.PROCESS.gateway: module.PROCESS
@@ -138,7 +139,11 @@ def test_a_challenge_ends_as_the_customer_decides(process: Any, decision: str, k
     assert isinstance(outcome, RequiresAction)
     for _ in range(2):
         back = process.decide(outcome.url, decision)
-        assert (back.status, back.headers["location"]) == (303, "https://house.example/back")
+        # What a gateway adds to the address is its own affair.
+        assert (back.status, back.headers["location"].partition("?")[0]) == (
+            303,
+            "https://house.example/back",
+        )
     assert isinstance(gateway.find("col-1-1"), kind)
     assert len(process.captured("col-1-1")) == (kind is Succeeded)
 
@@ -152,7 +157,7 @@ def test_a_refund_gives_back_once_and_never_more_than_was_captured(process: Any)
     assert isinstance(first, Succeeded) and first.amount == part.amount
     assert gateway.refund(part) == first == gateway.find_refund("ref-1")
     more = gateway.refund(RefundRequest("ref-2", "col-1-1", paid.gateway_id, Money(335, "EUR")))
-    assert more == NotExecuted("refused with 422", permanent=True)
+    assert isinstance(more, NotExecuted) and more.permanent
     rest = gateway.refund(RefundRequest("ref-3", "col-1-1", paid.gateway_id, Money(334, "EUR")))
     assert isinstance(rest, Succeeded)
     assert process.refunded("ref-1") + process.refunded("ref-2") + process.refunded("ref-3") == [
@@ -245,7 +250,7 @@ def test_the_card_of_an_earlier_order_is_known_again_and_its_first_payment_authe
     known = gateway.recognise(paid)
     assert known is not None and len(known.last4) == 4
     assert gateway.recognise(replace(paid, transaction_id="", references={})) is None
-    outcome = gateway.charge(replace(_charge(known.token, "col-1-1"), authenticate=True))
+    outcome = gateway.charge(replace(_charge(_owned(known), "col-1-1"), authenticate=True))
     assert isinstance(outcome, RequiresAction)
     process.decide(outcome.url, "approve")
     assert process.captured("col-1-1") == [PRICE]
@@ -313,6 +318,12 @@ def _token(
     process.type_card(page.url, card if kind == "card" else kind)
     stored = gateway.complete_setup(reference, page.gateway_id)
     assert isinstance(stored, CardStored) and stored.kind == kind
+    return _owned(stored)
+
+
+def _owned(stored: CardStored) -> str:
+    """The token, and whose it is: a charge is asked for with both."""
+    _OWNERS[stored.token] = stored.gateway_customer
     return stored.token
 
 
@@ -323,4 +334,5 @@ def _secrets(process: Any, settings: dict[str, str]) -> list[str]:
 
 def _charge(token: str, reference: str, amount: Money = PRICE, initiator: Any = "customer") -> ChargeRequest:
     back = "https://house.example/back"
-    return ChargeRequest(reference, amount, token, initiator, "instalment", "A chair, 1/3", "col-1", back)
+    words = ("instalment", "A chair, 1/3", "col-1", back)
+    return ChargeRequest(reference, amount, token, initiator, *words, gateway_customer=_OWNERS.get(token, ""))

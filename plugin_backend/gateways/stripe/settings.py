@@ -58,9 +58,8 @@ GUIDE = AccountGuide(
             "Open Developers, API keys, and copy the secret key. A restricted key will do as well, as the README says."
         ),
         N_(
-            "Open Developers, Webhooks, and add an endpoint with the address %(callback_url)s and these events:"
-            " payment_intent (all), refund (all), charge.dispute (all), checkout.session (all), payment_method.updated,"
-            " payment_method.automatically_updated, payment_method.detached, mandate.updated."
+            "Open Developers, Webhooks, and add an endpoint with the address %(callback_url)s. The README has the list of the"
+            " events to choose for it."
         ),
         N_("Open that endpoint and copy its signing secret, which begins with whsec_."),
         N_(
