@@ -14,12 +14,17 @@ from plugin_backend.sdk.gateway import Absent, CapturedPage, Outcome
 _SPAN = 6 * 3600
 # How far back a reference is looked for of which nobody knows when it was sent, and how long after its sending a charge
 # may still be dated.
-_UNDATED, _SETTLES = timedelta(days=3), timedelta(hours=6)
+_UNDATED, _SETTLES = timedelta(days=3), timedelta(seconds=_SPAN - 1)
 
 
 def real(moment: datetime) -> datetime:
     """A moment of the shop's time, in PayXpert's."""
-    return moment - (clock.now() - clock.real_now())
+    return moment - _ahead()
+
+
+def _ahead() -> timedelta:
+    """By how much the shop's clock stands ahead, in whole seconds: that is all PayXpert counts in."""
+    return timedelta(seconds=round((clock.now() - clock.real_now()).total_seconds()))
 
 
 def page(api: Api, since: datetime, cursor: str) -> CapturedPage:
@@ -30,7 +35,7 @@ def page(api: Api, since: datetime, cursor: str) -> CapturedPage:
         return CapturedPage(())
     end = min(start + _SPAN, now)
     found = api.export(start, end)
-    ahead = clock.now() - clock.real_now()
+    ahead = _ahead()
     return CapturedPage(
         tuple(moved for one in found if (moved := reading.movement(one, one.at + ahead)) is not None),
         str(end) if end < now else "",
