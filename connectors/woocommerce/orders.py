@@ -11,6 +11,7 @@ from connectors.woocommerce.payload import (
     PAYMENT_METHOD,
     REFERENCE,
     Order,
+    payment_of,
     state_of,
 )
 from plugin_backend.sdk.connector import (
@@ -19,6 +20,7 @@ from plugin_backend.sdk.connector import (
     Line,
     OrderCancelled,
     OrderPlaced,
+    PaidWith,
     PaymentBooked,
     Person,
     PlanCredited,
@@ -65,6 +67,13 @@ def state(api: Api, key: str) -> CartChanged | OrderPlaced | OrderCancelled | No
     if value is None:
         return None
     return _readable(state_of, read_order(value))
+
+
+def paid_with(api: Api, order_key: str) -> PaidWith | None:
+    """How a paid order was paid: payment modules leave what they know of it in the order's meta."""
+    number = number_of(order_key)
+    value = api.get_or_none(f"orders/{number}") if number else None
+    return None if value is None else _readable(payment_of, read_order(value))
 
 
 def _readable(of: Callable[[Order], T], order: Order) -> T:

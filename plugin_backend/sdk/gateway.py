@@ -167,9 +167,10 @@ class SetupFailed:
 class ChargeRequest:
     """One try at one collection. ``reference`` is the idempotency key, derived from collection and attempt number, at
     most 40 characters of ``[a-z0-9-]``, and the way to find the charge again. ``deadline`` (monotonic seconds) is
-    checked immediately before the bytes leave: past it nothing may be sent (``NotExecuted``). ``opening`` True for the
-    plan's first payment, that the set-up asked its customer to authenticate: a gateway that stores a card by authorising
-    that very payment captures it now."""
+    checked immediately before the bytes leave: past it nothing may be sent (``NotExecuted``). ``authenticate`` asks for
+    strong customer authentication of a customer who is there: the token was stored for something else, and later
+    payments of this series will refer to this one. ``opening`` True for the plan's first payment, whose amount the
+    set-up showed its customer: a gateway that stores a card by authorising that very payment captures it now."""
 
     reference: str
     amount: Money
@@ -182,6 +183,7 @@ class ChargeRequest:
     gateway_customer: str = field(default="", repr=False)
     network_transaction_id: str = field(default="", repr=False)
     deadline: float | None = None
+    authenticate: bool = False
     opening: bool = False
 
 
@@ -294,8 +296,10 @@ class GatewayCapabilities:
     ``idempotency_window`` None: the gateway keeps no keys, the same request twice may be two charges.
     ``look_up`` ``none``: neither a charge nor a refund can be found again. ``absent_after``: how long after the last
     send an answer "unknown" can be believed at all. ``list_lag``: how long ``list_since`` may still lack what was
-    captured; None: it cannot list, and nothing can be compared. ``traces`` True where not everything is filed under a
-    reference of ours: look-ups are told what else is known, and of one charge only one refund is under way at a time.
+    captured; None: it cannot list, and nothing can be compared. ``methods`` are the kinds that can be stored and charged
+    without the customer. ``recognises`` True where a token of an earlier order of the shop's can be taken over, and its
+    first payment be authenticated. ``traces`` True where not everything is filed under a reference of ours: look-ups are
+    told what else is known, and of one charge only one refund is under way at a time.
     """
 
     idempotency_window: timedelta | None
@@ -308,6 +312,8 @@ class GatewayCapabilities:
     detach: bool
     close: bool
     list_lag: timedelta | None = None
+    methods: tuple[Method, ...] = (CARD,)
+    recognises: bool = False
     traces: bool = False
 
     def finds(self, gateway_id: str) -> bool:

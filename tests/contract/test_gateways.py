@@ -159,6 +159,39 @@ def test_the_door_holds_less_than_the_account(name: str) -> None:
     assert not _settings_secrets(name, told) & set(door.values())
 
 
+@_every_gateway
+def test_the_door_knows_what_customers_may_pay_with(name: str) -> None:
+    told = exchanges.read(exchanges.golden(name) / "paid.json")
+    door, whole = (
+        gateways()[name](settings, exchanges.Replay("no_answer")).capabilities
+        for settings in (gateways()[name].door(told["settings"]), told["settings"])
+    )
+    assert door.methods == whole.methods and door.methods
+    assert door.recognises == whole.recognises
+
+
+@_every_gateway
+def test_every_setting_that_an_owner_types_has_a_name_of_its_own(name: str) -> None:
+    gateway = gateways()[name]
+    assert set(gateway.guide.labels) == set(gateway.settings().fields)
+    assert gateway.guide.steps
+
+
+@_every_gateway
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [("not_sent", "unreachable"), ("no_answer", "unreachable"), ({"status": 500, "body": "<html>"}, "")],
+)
+def test_checking_an_account_never_raises_and_tells_what_is_wrong(
+    name: str, answer: Any, reason: str
+) -> None:
+    told = exchanges.read(exchanges.golden(name) / "paid.json")
+    checked = gateways()[name](told["settings"], exchanges.Replay(answer)).checks()
+    assert checked.flaws
+    assert not reason or [flaw.reason for flaw in checked.flaws] == [reason]
+    assert not any(secret in repr(checked) for secret in _settings_secrets(name, told))
+
+
 @_by_callback
 def test_a_golden_callback_is_verified_and_read(name: str, path: Path) -> None:
     told = exchanges.read(path)

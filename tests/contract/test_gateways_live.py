@@ -3,6 +3,7 @@ one. The fake's ledger is the judge of what was captured."""
 
 import importlib
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
@@ -189,8 +190,75 @@ def test_a_gateway_that_is_not_there_executed_nothing(process: Any) -> None:
     outcome = nobody.charge(_charge("tok", "col-1-1"))
     assert isinstance(outcome, NotExecuted) and not outcome.permanent
     assert isinstance(nobody.find("col-1-1"), InDoubt)
-    assert nobody.checks()
-    assert list(_live(process).checks()) == []
+    assert [flaw.reason for flaw in nobody.checks().flaws] == ["unreachable"]
+
+
+def test_an_account_that_is_in_order_is_told_by_name_and_mode(process: Any) -> None:
+    checked = _live(process).checks()
+    assert checked.flaws == ()
+    assert checked.mode == "test"
+    assert type(_live(process)).mode_of(process.settings()) in ("test", "")
+
+
+@pytest.mark.parametrize("reason", ["wrong_key", "revoked"])
+def test_what_is_wrong_with_an_account_is_told_without_its_key(process: Any, reason: str) -> None:
+    settings = process.flawed(reason)
+    if settings is None:
+        pytest.skip(f"the fake knows no account that is {reason}")
+    gateway = type(_live(process))(settings, _client())
+    checked = gateway.checks()
+    assert [flaw.reason for flaw in checked.flaws] == [reason]
+    secrets = _secrets(process, settings)
+    assert not any(secret in repr(checked) for secret in secrets)
+    outcome = gateway.charge(_charge("tok", "col-1-1"))
+    assert isinstance(outcome, NotExecuted) and outcome.permanent
+    assert process.captured("col-1-1") == []
+
+
+def test_a_currency_that_the_account_does_not_take_is_no_charge(process: Any) -> None:
+    if not process.takes_only("EUR"):
+        pytest.skip("the fake takes every currency")
+    gateway = _live(process)
+    assert gateway.checks().currencies in (frozenset({"EUR"}), None)
+    outcome = gateway.charge(_charge(_token(process, gateway), "col-1-1", Money(1000, "USD")))
+    assert isinstance(outcome, NotExecuted | Declined)
+    assert process.captured("col-1-1") == []
+
+
+def test_every_kind_that_is_offered_can_be_stored_and_charged_without_the_customer(process: Any) -> None:
+    process.another_account(**process.every_method)
+    gateway = _live(process)
+    for number, method in enumerate(gateway.capabilities.methods):
+        token = _token(process, gateway, kind=method.kind, reference=f"setup-{number}")
+        outcome = gateway.charge(_charge(token, f"col-{number}-1", initiator="merchant"))
+        assert isinstance(outcome, Succeeded | Pending)
+        assert gateway.find(f"col-{number}-1") == outcome
+
+
+def test_the_card_of_an_earlier_order_is_known_again_and_its_first_payment_authenticated(
+    process: Any,
+) -> None:
+    gateway = _live(process)
+    if not gateway.capabilities.recognises:
+        pytest.skip(f"{gateway.name} takes no earlier card over")
+    paid = process.earlier_order()
+    known = gateway.recognise(paid)
+    assert known is not None and len(known.last4) == 4
+    assert gateway.recognise(replace(paid, transaction_id="", references={})) is None
+    outcome = gateway.charge(replace(_charge(known.token, "col-1-1"), authenticate=True))
+    assert isinstance(outcome, RequiresAction)
+    process.decide(outcome.url, "approve")
+    assert process.captured("col-1-1") == [PRICE]
+    later = gateway.charge(_charge(known.token, "col-2-1", initiator="merchant"))
+    assert isinstance(later, Succeeded)
+
+
+def test_the_card_of_another_merchants_order_is_not_known(process: Any) -> None:
+    if not _live(process).capabilities.recognises:
+        pytest.skip("no earlier card is taken over")
+    paid = process.earlier_order()
+    process.another_account()
+    assert _live(process).recognise(paid) is None
 
 
 def test_a_live_callback_is_signed_and_leads_to_the_charge(process: Any) -> None:
@@ -238,12 +306,19 @@ def _setup(reference: str = "setup-1") -> SetupRequest:
     return SetupRequest(reference, back, amount, "cus_1", "", "fr", "A chair in 3 payments", "instalment")
 
 
-def _token(process: Any, gateway: Gateway, card: str = "paid") -> str:
-    page = gateway.begin_setup(_setup())
-    process.type_card(page.url, card)
-    stored = gateway.complete_setup("setup-1", page.gateway_id)
-    assert isinstance(stored, CardStored)
+def _token(
+    process: Any, gateway: Gateway, card: str = "paid", *, kind: str = "card", reference: str = "setup-1"
+) -> str:
+    page = gateway.begin_setup(replace(_setup(reference), kind=kind))
+    process.type_card(page.url, card if kind == "card" else kind)
+    stored = gateway.complete_setup(reference, page.gateway_id)
+    assert isinstance(stored, CardStored) and stored.kind == kind
     return stored.token
+
+
+def _secrets(process: Any, settings: dict[str, str]) -> list[str]:
+    declared = gateways()[process.gateway].settings().fields
+    return [value for name, value in settings.items() if value and declared[name].metadata.get("secret")]
 
 
 def _charge(token: str, reference: str, amount: Money = PRICE, initiator: Any = "customer") -> ChargeRequest:

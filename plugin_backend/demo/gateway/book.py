@@ -112,6 +112,7 @@ def _setup_begun(book: Book, account: Account, entry: Entry) -> None:
         amount=_money(entry["amount"]),
         at=_time(entry["at"]),
         begun=_time(entry["wrote_at"]),
+        method=entry["method"],
     )
     account.setups[setup.reference] = book.setups[setup.id] = setup
 
