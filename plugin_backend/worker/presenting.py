@@ -221,7 +221,7 @@ def _card_stored(session: Session, shop: Shop, setup: Setup, card: sdk.CardStore
         return
     customer = offers.of_customer(session, shop.id, offer)
     method = vault.keep(session, shop.id, customer.id, setup.account_id, card)
-    setups.finish(session, setup, "completed")
+    setups.finish(session, setup, "completed", method_id=method.id)
     if setup.plan_id is not None:
         billing.change_card(session, plans.locked(session, shop.id, setup.plan_id), method)
     else:

