@@ -74,11 +74,12 @@ class TestHouse:
         *,
         settings: dict[str, str] | None = None,
         sandbox: dict[str, str] | None = None,
+        gateway: str = "sandbox",
         probed: bool = True,
         kind: Any = "instalments",
         **facts: Any,
     ) -> Shop:
-        """A test shop; its clock is its own. Its sandbox account counts as ``probed``, so that a test's own requests are
+        """A test shop; its clock is its own. Its account at the sandbox, or at another ``gateway``, counts as ``probed``, so that a test's own requests are
         all that the gateway sees."""
         given = {"url": "http://127.0.0.1:9/shop", "secret": SECRET, **(settings or {})}
         shop_id = onboarding.new_shop_id()
@@ -87,7 +88,7 @@ class TestHouse:
                 session, shop_id, platform=platform, settings=given, mode="test", kind=kind, **facts
             )
             if sandbox:
-                account = onboarding.add_account(session, shop, "sandbox", sandbox)
+                account = onboarding.add_account(session, shop, gateway, sandbox)
                 if probed:
                     moves.move(session, account, "probing")
                     moves.move(session, account, "passed")

@@ -413,7 +413,8 @@ class Gateway(Protocol):
         ...
 
     def detach(self, token: str) -> None:
-        """Make the stored payment method useless at the gateway too."""
+        """Make the stored payment method useless at the gateway too; where it cannot (``detach``), let go of what is held
+        with it."""
         ...
 
     def recognise(self, paid: PaidWith) -> CardStored | None:

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.padding import PKCS7
 
 from plugin_backend.sdk.http import HttpClient, Request, Response
 from plugin_backend.sdk.money import Money
-from tests.payxpert.book import captured, moved
+from tests.payxpert.book import captured, merchant_tokens, moved
 from tests.payxpert.cards import CARDS as TEST_CARDS
 
 # What the contract tests call a card, and the test card that does it.
@@ -181,6 +181,22 @@ class PayXpertProcess:
     def given_back(self) -> list[Money]:
         rows = moved(self.ledger, self.originator, "refund")
         return [Money(row["amount"], row["currency"]) for row in rows]
+
+    def let_go(self) -> int:
+        """How many authorisations were cancelled."""
+        return len(moved(self.ledger, self.originator, "cancel"))
+
+    def by_hand(self, verb: str, transaction: str, amount: int) -> None:
+        """What the merchant does himself in PayXpert's back office."""
+        basic = base64.b64encode(f"{self.originator}:{self.password}".encode()).decode()
+        headers = {"Content-Type": "application/json", "Authorization": f"Basic {basic}"}
+        url = f"{self.url}/transaction/{transaction}/{verb}"
+        answer = self._http.send(Request("POST", url, headers, json.dumps({"amount": amount}).encode()))
+        assert json.loads(answer.body)["code"] == "000"
+
+    def merchant_tokens(self) -> list[str]:
+        """Of every payment that was prepared for the account."""
+        return merchant_tokens(self.ledger, self.originator)
 
 
 def opened(data: str, merchant: str) -> dict[str, Any]:

@@ -5,6 +5,7 @@ import secrets
 import sqlite3
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -190,12 +191,17 @@ def shown(book: Book, row: Row, *, test: bool) -> dict[str, Any]:
     }
 
 
+def merchant_tokens(path: Path, originator: str) -> list[str]:
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as base:
+        rows = base.execute("SELECT merchant FROM payments WHERE originator = ?", (originator,)).fetchall()
+    return [row[0] for row in rows]
+
+
 def moved(path: Path, originator: str, *operations: str) -> list[Row]:
     """What the file holds of these operations that succeeded, whether or not the process lives."""
-    base = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
-    base.row_factory = Row
-    rows = base.execute("SELECT * FROM transactions WHERE code = '000' ORDER BY seq").fetchall()
-    base.close()
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as base:
+        base.row_factory = Row
+        rows = base.execute("SELECT * FROM transactions WHERE code = '000' ORDER BY seq").fetchall()
     mine = (row for row in rows if originator in ("", row["originator"]))
     return [row for row in mine if row["operation"] in operations]
 

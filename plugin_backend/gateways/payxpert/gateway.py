@@ -165,7 +165,8 @@ class PayXpert:
         return listing.page(self._api, since, cursor)
 
     def detach(self, token: str) -> None:
-        """PayXpert forgets no card: without our credentials the transaction's id alone charges nothing."""
+        """PayXpert forgets no card; what its page authorised and nobody captured is let go of."""
+        taking.let_go(self._api, token)
 
     def recognise(self, paid: PaidWith) -> CardStored | None:
         """None: a rebill of an earlier order's transaction has no customer who confirms, and PayXpert's page takes no

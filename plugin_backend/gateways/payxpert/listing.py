@@ -47,7 +47,8 @@ def look(api: Api, reference: str, since: datetime | None) -> Outcome | Absent:
     """A charge by its reference, among all that happened around its sending."""
     now = clock.real_now()
     start = since or now - _UNDATED
-    end = min(now, start + _SETTLES) if since else now
+    # A shop whose clock was moved forward meanwhile counts its sending as earlier than it was.
+    end = now if now - start <= _UNDATED else start + _SETTLES
     at, last = int(start.timestamp()), int(end.timestamp()) + 1
     found = []
     while at < last:

@@ -61,6 +61,23 @@ def refund(api: Api, request: RefundRequest) -> Outcome:
     return _move(api, charge_id, "refund", {"amount": request.amount.minor}, request)
 
 
+def let_go(api: Api, token: str) -> None:
+    """Cancel an authorisation that stands. Where there is none, or no longer, nothing is asked."""
+    card = card_of(token)
+    if card is None:
+        return
+    payment = api.payment(card.merchant)
+    found = next((one for one in payment.transactions if one.id == card.transaction), None)
+    if found is not None and found.done and found.operation == "authorize" and not _ended(payment, found):
+        api.operate(found.id, "cancel", {"amount": found.amount.minor})
+
+
+def _ended(payment: Payment, found: Transaction) -> bool:
+    """Was the authorisation captured, or was that tried, or was it let go of?"""
+    after = (one for one in payment.transactions if one.operation in ("capture", "cancel"))
+    return any(one.parent == found.id for one in after)
+
+
 def _look(api: Api, card: Card, request: ChargeRequest) -> Payment | NotExecuted:
     """Everything that ever happened with this card. Nothing was sent where that cannot be had."""
     try:
@@ -85,9 +102,7 @@ def _held(payment: Payment, card: Card, amount: Money) -> bool:
     found = next((one for one in payment.transactions if one.id == card.transaction), None)
     if found is None or found.operation != "authorize" or not found.done or found.amount < amount:
         return False
-    ended = [one for one in payment.transactions if one.operation in ("capture", "cancel")]
-    touched = any(one.parent == found.id for one in ended)
-    return not touched and clock.real_now() - found.at < _HELD_FOR
+    return not _ended(payment, found) and clock.real_now() - found.at < _HELD_FOR
 
 
 def _move(
