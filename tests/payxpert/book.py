@@ -71,7 +71,14 @@ class Book:
         with self.lock:
             self._base.execute(
                 "INSERT INTO payments VALUES (?, ?, ?, ?, ?, ?, 'Not processed', '', '')",
-                (merchant, customer, secrets.token_hex(5), originator, json.dumps(asked), time.time() + life),
+                (
+                    merchant,
+                    customer,
+                    f"pay{secrets.token_hex(10)}",
+                    originator,
+                    json.dumps(asked),
+                    time.time() + life,
+                ),
             )
         return self.payment(merchant)
 
@@ -114,7 +121,7 @@ class Book:
     def add(
         self, payment: Row, parent: str, operation: str, amount: int, code: str, lag: float, order: str
     ) -> Row:
-        now, made = time.time(), f"{payment['id']}-{secrets.token_hex(5)}"
+        now, made = time.time(), f"1x{secrets.token_hex(11)}"
         status = "Authorized" if code == OK else "Pending" if not code else "Not authorized"
         currency = json.loads(payment["asked"])["currency"]
         with self.lock:

@@ -1,0 +1,91 @@
+"""PayXpert in the proof: what its account is set to, how its stand-in misbehaves, and what the stand-in's file says."""
+
+import json
+import sqlite3
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any, ClassVar
+
+from plugin_backend.sdk.money import Money
+from tests.chaos.played import Capture, Copies
+from tests.chaos.sandbox import Faults
+from tests.contract.payxpert_process import PayXpertProcess
+from tests.payxpert import __main__ as process
+from tests.payxpert.book import captured
+
+_ABSENT_MINUTES, _LAG_SECONDS = 2.0, 60.0
+_TABLES = ("payments", "transactions")
+# A lost answer is never sent again: it is asked about until it is found, or silence has proven itself.
+_LIMITS = (300.0, 1200.0)
+
+
+class PlayedPayXpert:
+    """``default`` lists at once what happened; ``lagging`` a minute later."""
+
+    name = "payxpert"
+    limits: ClassVar[Mapping[str, tuple[float, float]]] = {"default": _LIMITS, "lagging": _LIMITS}
+
+    def __init__(self) -> None:
+        self._lag = 0.0
+
+    def scale(self, factor: float) -> None:
+        """Its delays are settings of the account."""
+
+    def main(self) -> int:
+        return process.main()
+
+    def driver(self, ledger: Path, url: str) -> PayXpertProcess:
+        made = PayXpertProcess(ledger)
+        made.url = url
+        made.another_account(lag=self._lag)
+        return made
+
+    def settings(self, variant: str, factor: float) -> dict[str, str]:
+        self._lag = _LAG_SECONDS * factor if variant == "lagging" else 0.0
+        # What the stand-in is late by has come before the end of what is declared.
+        absent = _ABSENT_MINUTES * factor + self._lag / 60
+        return {"absent_minutes": str(absent), "lag_minutes": str(self._lag / 60)}
+
+    def names(self, ledger: Path, account: Mapping[str, str]) -> set[str]:
+        payments, transactions = (_rows(ledger, table, account) for table in _TABLES)
+        found = {row[name] for row in payments for name in ("merchant", "customer", "id")}
+        return found | {row["id"] for row in transactions}
+
+    def copy(self, ledger: Path, account: Mapping[str, str], copies: Copies) -> None:
+        known = {table: _rows(ledger, table, account) for table in _TABLES}
+        with closing(sqlite3.connect(ledger)) as base, base:
+            for told in copies(json.dumps(known)):
+                for table, rows in json.loads(told).items():
+                    for row in rows:
+                        row.pop("seq", None)
+                        marks = ", ".join("?" * len(row))
+                        base.execute(
+                            f"INSERT INTO {table} ({', '.join(row)}) VALUES ({marks})", tuple(row.values())
+                        )
+
+    def captures(self, ledger: Path) -> list[Capture]:
+        """A capture has the set-up's reference: it is a first payment, which no collection that falls due is."""
+        return [
+            Capture("", row["orderid"], Money(row["amount"], row["currency"]))
+            for row in captured(ledger)
+            if row["operation"] != "capture"
+        ]
+
+    def history(self, ledger: Path, collection: str, references: list[str]) -> list[str]:
+        return [json.dumps(row) for row in _rows(ledger, "transactions", {}) if row["orderid"] in references]
+
+    def faults(self, url: str, seed: int, factor: float) -> Faults:
+        return Faults(url, seed, factor)
+
+
+def _rows(ledger: Path, table: str, account: Mapping[str, str]) -> list[dict[str, Any]]:
+    """The rows of one originator; of all where none is named."""
+    originator = account.get("originator", "")
+    with closing(sqlite3.connect(f"file:{ledger}?mode=ro", uri=True)) as base:
+        base.row_factory = sqlite3.Row
+        found = base.execute(f"SELECT * FROM {table}").fetchall()
+    return [dict(row) for row in found if originator in ("", row["originator"])]
+
+
+PLAYED = PlayedPayXpert()
