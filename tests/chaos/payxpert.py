@@ -65,11 +65,9 @@ class PlayedPayXpert:
                         )
 
     def captures(self, ledger: Path) -> list[Capture]:
-        """A capture has the set-up's reference: it is a first payment, which no collection that falls due is."""
+        """A capture has the set-up's reference, which the judge follows to the plan's first charge."""
         return [
-            Capture("", row["orderid"], Money(row["amount"], row["currency"]))
-            for row in captured(ledger)
-            if row["operation"] != "capture"
+            Capture("", row["orderid"], Money(row["amount"], row["currency"])) for row in captured(ledger)
         ]
 
     def history(self, ledger: Path, collection: str, references: list[str]) -> list[str]:
