@@ -1,12 +1,14 @@
 """PayXpert in the proof: what its account is set to, how its stand-in misbehaves, and what the stand-in's file says."""
 
 import json
+import math
 import sqlite3
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any, ClassVar
 
+from plugin_backend.demo.gateway.faults import ON_CALLBACKS
 from plugin_backend.sdk.money import Money
 from tests.chaos.played import Capture, Copies
 from tests.chaos.sandbox import Faults
@@ -14,10 +16,17 @@ from tests.contract.payxpert_process import PayXpertProcess
 from tests.payxpert import __main__ as process
 from tests.payxpert.book import captured
 
-_ABSENT_MINUTES, _LAG_SECONDS = 2.0, 60.0
+_PROCESSING_SECONDS, _LAG_SECONDS = 120, 60
 _TABLES = ("payments", "transactions")
 # A lost answer is never sent again: it is asked about until it is found, or silence has proven itself.
 _LIMITS = (300.0, 1200.0)
+
+
+class PageFaults(Faults):
+    """PayXpert calls back about its pages only, on which nobody is while plans fall due."""
+
+    def missing(self) -> list[str]:
+        return [kind for kind in super().missing() if kind not in ON_CALLBACKS]
 
 
 class PlayedPayXpert:
@@ -27,7 +36,7 @@ class PlayedPayXpert:
     limits: ClassVar[Mapping[str, tuple[float, float]]] = {"default": _LIMITS, "lagging": _LIMITS}
 
     def __init__(self) -> None:
-        self._lag = 0.0
+        self._lag = 0
 
     def scale(self, factor: float) -> None:
         """Its delays are settings of the account."""
@@ -42,10 +51,10 @@ class PlayedPayXpert:
         return made
 
     def settings(self, variant: str, factor: float) -> dict[str, str]:
-        self._lag = _LAG_SECONDS * factor if variant == "lagging" else 0.0
-        # What the stand-in is late by has come before the end of what is declared.
-        absent = _ABSENT_MINUTES * factor + self._lag / 60
-        return {"absent_minutes": str(absent), "lag_minutes": str(self._lag / 60)}
+        """The declared delays are whole seconds, rounded up on both sides alike."""
+        self._lag = math.ceil(_LAG_SECONDS * factor) if variant == "lagging" else 0
+        absent = math.ceil(_PROCESSING_SECONDS * factor) + self._lag
+        return {"absent_seconds": str(absent), "lag_seconds": str(self._lag)}
 
     def names(self, ledger: Path, account: Mapping[str, str]) -> set[str]:
         payments, transactions = (_rows(ledger, table, account) for table in _TABLES)
@@ -73,8 +82,8 @@ class PlayedPayXpert:
     def history(self, ledger: Path, collection: str, references: list[str]) -> list[str]:
         return [json.dumps(row) for row in _rows(ledger, "transactions", {}) if row["orderid"] in references]
 
-    def faults(self, url: str, seed: int, factor: float) -> Faults:
-        return Faults(url, seed, factor)
+    def faults(self, url: str, seed: int, factor: float) -> "PageFaults":
+        return PageFaults(url, seed, factor)
 
 
 def _rows(ledger: Path, table: str, account: Mapping[str, str]) -> list[dict[str, Any]]:

@@ -95,7 +95,7 @@ class PayXpertProcess:
             "password": self.password,
             "mode": "test",
             "callback_url": callback_url,
-            "lag_minutes": str(float(self._facts.get("lag") or 0) / 60),
+            "lag_seconds": str(self._facts.get("lag") or 0),
         }
 
     def flawed(self, reason: str) -> dict[str, str] | None:

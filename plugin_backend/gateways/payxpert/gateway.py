@@ -57,8 +57,8 @@ class PayXpert:
         self._words = requests.Words(
             settings.get("callback_url", ""), settings.get("theme", ""), settings.get("context_place", "")
         )
-        lag = timedelta(minutes=float(settings.get("lag_minutes") or 0))
-        absent = timedelta(minutes=float(settings.get("absent_minutes") or 30))
+        lag = timedelta(seconds=int(settings.get("lag_seconds", 900)))
+        absent = timedelta(seconds=int(settings.get("absent_seconds", 1800)))
         self.capabilities = GatewayCapabilities(
             idempotency_window=None,
             look_up="list",

@@ -18,7 +18,7 @@ def _address(text: str) -> None:
 class PayXpertSettings(Schema):
     """``mode`` is what the originator is: PayXpert tells it of a transaction, and of an account never.
     ``context_place`` is where ``payment.context`` belongs in a request: PayXpert names the words and, in public, not the
-    place; "" sends none. ``absent_minutes`` is for how long a silence of PayXpert's proves nothing, ``lag_minutes`` for
+    place; "" sends none. ``absent_seconds`` is for how long a silence of PayXpert's proves nothing, ``lag_seconds`` for
     how long its export may lack a transaction."""
 
     originator = fields.String(required=True, validate=validate.Length(1, 64))
@@ -30,8 +30,8 @@ class PayXpertSettings(Schema):
     context_place = fields.String(
         load_default="", validate=validate.Regexp(r"([A-Za-z]{1,40}(\.[A-Za-z]{1,40}){0,3})?\Z")
     )
-    absent_minutes = fields.Float(load_default=30.0, validate=validate.Range(0.01, 1440))
-    lag_minutes = fields.Float(load_default=15.0, validate=validate.Range(0.0, 1440))
+    absent_seconds = fields.Integer(load_default=1800, validate=validate.Range(1, 86_400))
+    lag_seconds = fields.Integer(load_default=900, validate=validate.Range(0, 86_400))
 
 
 GUIDE = AccountGuide(
@@ -42,13 +42,13 @@ GUIDE = AccountGuide(
     ),
     labels={
         "originator": N_("Originator"),
-        "password": N_("Password"),
+        "password": N_("Password of the originator"),
         "mode": N_("Test or live originator"),
         "callback_url": N_("Address of callbacks"),
         "url": N_("Address of Connect2Pay"),
         "theme": N_("Number of a theme of the payment page"),
         "context_place": N_("Place of payment.context in requests"),
-        "absent_minutes": N_("Minutes for which silence proves nothing"),
-        "lag_minutes": N_("Minutes by which the list of transactions may lag"),
+        "absent_seconds": N_("Seconds for which silence proves nothing"),
+        "lag_seconds": N_("Seconds by which the list of transactions may lag"),
     },
 )
