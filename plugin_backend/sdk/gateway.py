@@ -6,7 +6,7 @@ per call from its opened settings and a ``Client`` and keeps no state. A card nu
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar, Literal, Protocol
 
@@ -20,6 +20,7 @@ from plugin_backend.sdk.accounts import Flaw as Flaw
 from plugin_backend.sdk.accounts import Method as Method
 from plugin_backend.sdk.accounts import Mode as Mode
 from plugin_backend.sdk.accounts import offered as offered
+from plugin_backend.sdk.capabilities import GatewayCapabilities as GatewayCapabilities
 from plugin_backend.sdk.http import Client, Delivery
 from plugin_backend.sdk.money import Money
 from plugin_backend.sdk.shop_events import PaidWith as PaidWith
@@ -287,38 +288,6 @@ class CapturedPage:
     movements: tuple[Captured, ...]
     cursor: str = ""
     disputes: tuple[DisputeChanged, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class GatewayCapabilities:
-    """What the gateway promises; the engine obeys this and rests on nothing else.
-
-    ``idempotency_window`` None: the gateway keeps no keys, the same request twice may be two charges.
-    ``look_up`` ``none``: neither a charge nor a refund can be found again. ``absent_after``: how long after the last
-    send an answer "unknown" can be believed at all. ``list_lag``: how long ``list_since`` may still lack what was
-    captured; None: it cannot list, and nothing can be compared. ``methods`` are the kinds that can be stored and charged
-    without the customer. ``recognises`` True where a token of an earlier order of the shop's can be taken over, and its
-    first payment be authenticated. ``traces`` True where not everything is filed under a reference of ours: look-ups are
-    told what else is known, and of one charge only one refund is under way at a time.
-    """
-
-    idempotency_window: timedelta | None
-    look_up: Literal["reference", "id", "list", "none"]
-    absent_after: timedelta
-    key_length: int
-    async_refunds: bool
-    signed_events: bool
-    unattended: bool
-    detach: bool
-    close: bool
-    list_lag: timedelta | None = None
-    methods: tuple[Method, ...] = (CARD,)
-    recognises: bool = False
-    traces: bool = False
-
-    def finds(self, gateway_id: str) -> bool:
-        """Can a charge or refund be looked up, whose id at the gateway is this ("" where it never told us)?"""
-        return self.look_up in ("reference", "list") or (self.look_up == "id" and bool(gateway_id))
 
 
 class Gateway(Protocol):
