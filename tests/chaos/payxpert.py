@@ -3,14 +3,16 @@
 import json
 import math
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
 from plugin_backend.demo.gateway.faults import ON_CALLBACKS
+from plugin_backend.gateways.payxpert.handles import Page
 from plugin_backend.sdk.money import Money
-from tests.chaos.played import Capture, Copies
+from tests.chaos.played import Capture, Copies, Derived
 from tests.chaos.sandbox import Faults
 from tests.contract.payxpert_process import PayXpertProcess
 from tests.payxpert import __main__ as process
@@ -61,6 +63,13 @@ class PlayedPayXpert:
         found = {row[name] for row in payments for name in ("merchant", "customer", "id")}
         return found | {row["id"] for row in transactions}
 
+    def derived(self, ledger: Path, account: Mapping[str, str]) -> Mapping[str, Derived]:
+        """A page's handle is sealed under the account's password."""
+        pages = [Page(row["merchant"], row["customer"]) for row in _rows(ledger, "payments", account)]
+        return {
+            page.sealed(account["password"]): partial(_resealed, page, account["password"]) for page in pages
+        }
+
     def copy(self, ledger: Path, account: Mapping[str, str], copies: Copies) -> None:
         known = {table: _rows(ledger, table, account) for table in _TABLES}
         with closing(sqlite3.connect(ledger)) as base, base:
@@ -84,6 +93,10 @@ class PlayedPayXpert:
 
     def faults(self, url: str, seed: int, factor: float) -> "PageFaults":
         return PageFaults(url, seed, factor)
+
+
+def _resealed(page: Page, password: str, renamed: Callable[[str], str]) -> str:
+    return Page(renamed(page.merchant), renamed(page.customer)).sealed(password)
 
 
 def _rows(ledger: Path, table: str, account: Mapping[str, str]) -> list[dict[str, Any]]:

@@ -20,8 +20,13 @@ CREATE TABLE IF NOT EXISTS transactions (
   seq INTEGER PRIMARY KEY, id TEXT UNIQUE, payment TEXT, originator TEXT, parent TEXT, operation TEXT, amount INTEGER,
   currency TEXT, code TEXT, status TEXT, at INTEGER, listed_at REAL, orderid TEXT);
 CREATE INDEX IF NOT EXISTS ix_payment ON transactions (payment);
+CREATE INDEX IF NOT EXISTS ix_parent ON transactions (parent);
 CREATE INDEX IF NOT EXISTS ix_time ON transactions (originator, at);
 """
+_SHOWN = """
+SELECT t.*, p.id AS payment_id, p.card AS card, (
+  SELECT sum(r.amount) FROM transactions r WHERE r.parent = t.id AND r.operation = 'refund' AND r.code = '000') AS given_back
+FROM transactions t JOIN payments p ON p.merchant = t.payment"""
 _LIFE = {"PT1H": 3600.0, "P1D": 86_400.0}
 _TAKING = ("sale", "capture", "rebill")
 Row = sqlite3.Row
@@ -134,7 +139,7 @@ class Book:
         return self.transaction(made)
 
     def transaction(self, id: str, originator: str = "") -> Row:
-        found = self._one("SELECT * FROM transactions WHERE id = ?", id)
+        found = self._one(_SHOWN + " WHERE t.id = ?", id)
         if found is None or originator not in ("", found["originator"]):
             raise No("312", "Transaction not found")
         return found
@@ -148,12 +153,12 @@ class Book:
             )
 
     def of_payment(self, merchant: str) -> list[Row]:
-        return self._all("SELECT * FROM transactions WHERE payment = ? ORDER BY seq", merchant)
+        return self._all(_SHOWN + " WHERE t.payment = ? ORDER BY t.seq", merchant)
 
     def between(self, originator: str, start: int, end: int) -> list[Row]:
         """What the export shows by now of a span of seconds."""
         return self._all(
-            "SELECT * FROM transactions WHERE originator = ? AND at >= ? AND at < ? AND listed_at <= ? ORDER BY seq",
+            _SHOWN + " WHERE t.originator = ? AND t.at >= ? AND t.at < ? AND t.listed_at <= ? ORDER BY t.seq",
             originator, start * 1000, end * 1000, time.time(),
         )  # fmt: skip
 
@@ -172,28 +177,26 @@ class Book:
             return list(self._base.execute(query, values))
 
 
-def shown(book: Book, row: Row, *, test: bool) -> dict[str, Any]:
+def shown(row: Row, *, test: bool) -> dict[str, Any]:
     """A transaction as PayXpert tells it."""
-    payment = book.payment(row["payment"])
-    given_back = sum(one["amount"] for one in book.children(row["id"], "refund"))
     return {
         "paymentMerchantToken": row["payment"],
         "paymentMethod": "CreditCard",
-        "paymentID": payment["id"],
+        "paymentID": row["payment_id"],
         "transactionID": row["id"],
         **({"refTransactionID": row["parent"]} if row["parent"] else {}),
         "providerTransactionID": f"prov-{row['id']}",
         "operation": row["operation"],
         "date": row["at"],
         "amount": row["amount"],
-        "refundedAmount": given_back,
+        "refundedAmount": row["given_back"] or 0,
         "currency": row["currency"],
         "resultCode": row["code"] or None,
         "resultMessage": "Transaction successfully completed" if row["code"] == OK else "",
         "status": row["status"],
         "orderID": row["orderid"],
         "isTest": test,
-        "paymentMeanInfo": means(payment["card"]) if payment["card"] else {},
+        "paymentMeanInfo": means(row["card"]) if row["card"] else {},
         "shopper": {"id": "NA", "account": {}},
     }
 

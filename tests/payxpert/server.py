@@ -232,7 +232,7 @@ class Handler(BaseHTTPRequestHandler):
         self._json(server.faults.shown(ALL))
 
     def _shown(self, row: Row) -> dict[str, Any]:
-        return shown(self.server.book, row, test=bool(self.facts.get("test", True)))
+        return shown(row, test=bool(self.facts.get("test", True)))
 
     def _told(self, payment: Row) -> dict[str, Any]:
         rows = self.server.book.of_payment(payment["merchant"])
