@@ -8,7 +8,7 @@ from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from dateutil.relativedelta import relativedelta
-from sqlalchemy import Interval, LargeBinary, UniqueConstraint, literal_column, select
+from sqlalchemy import Index, Interval, LargeBinary, UniqueConstraint, literal_column, select
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, Session, mapped_column
 from sqlalchemy.types import Integer, Text
@@ -130,7 +130,9 @@ class GatewayAccount(vault.Sealed, moves.Stateful, Due, Row, Base):
     """A shop's account at a payment gateway. A ``paused`` one charges nobody without being there. Until
     ``broken_until`` its circuit breaker is open. Its state says how its probe went; ``probe_number`` counts the probes
     that were begun, ``probed_at`` is when the last one was. Its timer is the probe's. ``lineage`` is the history of the
-    database in which we know of all that was captured by it."""
+    database in which we know of all that was captured by it. New plans use the one that is ``active``, of which a shop has
+    one at most; plans that run stay on theirs. ``typed`` are the settings that are no secret. ``identity`` and ``title`` are
+    how the gateway knows the account, and ``flaws`` what it said was wrong with it at ``checked_at``."""
 
     __tablename__ = "gateway_accounts"
     prefix = "gwa"
@@ -149,6 +151,16 @@ class GatewayAccount(vault.Sealed, moves.Stateful, Due, Row, Base):
     door_settings: Mapped[bytes] = mapped_column(LargeBinary)
     probe_number: Mapped[int] = mapped_column(default=0)
     probed_at: Mapped[datetime | None]
+    typed: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    identity: Mapped[str] = mapped_column(default="")
+    title: Mapped[str] = mapped_column(default="")
+    flaws: Mapped[list[Any]] = mapped_column(default=list)
+    checked_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        due_index("gateway_accounts"),
+        Index("uq_gateway_accounts_active", "shop_id", unique=True, postgresql_where="active"),
+    )
 
     @property
     def place(self) -> Place:
@@ -261,33 +273,56 @@ def connect(session: Session, shop: Shop, settings: Mapping[str, str]) -> Connec
     return row
 
 
-def change_settings(session: Session, row: Connection, changes: Mapping[str, str], use: vault.Use) -> None:
-    """Lay these over a connection's settings; "" takes one away. The caller holds the row's lock."""
+def change_settings(
+    session: Session, row: Connection | GatewayAccount, changes: Mapping[str, str], use: vault.Use
+) -> None:
+    """Lay these over the settings of a connection or an account; "" takes one away. The caller holds the row's lock."""
     merged = {**_open_settings(session, row, use), **changes}
     kept = {name: value for name, value in merged.items() if value}
-    _seal_settings(session, row, kept, registry.connectors()[row.platform])
+    _seal_settings(session, row, kept, _adapter(row))
 
 
-def add_account(session: Session, shop: Shop, gateway: str, settings: Mapping[str, str]) -> GatewayAccount:
+def settings_with(
+    session: Session, row: GatewayAccount, changes: Mapping[str, str], use: vault.Use
+) -> dict[str, str]:
+    """The settings of an account as they would be with these laid over them: for workers."""
+    return {**_open_settings(session, row, use), **changes}
+
+
+def add_account(
+    session: Session, shop: Shop, gateway: str, settings: Mapping[str, str], *, account_id: str = ""
+) -> GatewayAccount:
     """Keep a gateway account's settings, sealed, and open the door for its callbacks; it becomes the active one. In test
     mode it is probed at once; a live one is not, since that would move money. What it will say is dropped at the shop's
-    intake, which is made with the first account."""
+    intake, which is made with the first account. ``account_id`` is its id where that was told to somebody before."""
     vault.furnish(session, shop.id)
-    for other in session.scalars(select(GatewayAccount).where(GatewayAccount.shop_id == shop.id)):
-        other.active = False
-    row = GatewayAccount(shop_id=shop.id, id=new_id(GatewayAccount.prefix), gateway=gateway, mode=shop.mode)
+    _use_none(session, shop)
+    account_id = account_id or new_id(GatewayAccount.prefix)
+    row = GatewayAccount(shop_id=shop.id, id=account_id, gateway=gateway, mode=shop.mode)
     path = hook_path(row.id, shop.id)
-    _seal_settings(
-        session,
-        row,
-        {**settings, "callback_url": settings.get("callback_url") or house().url(path)},
-        registry.gateways()[gateway],
-    )
+    own = {**settings, "callback_url": settings.get("callback_url") or house().url(path)}
+    _seal_settings(session, row, own, registry.gateways()[gateway])
     moves.begin(session, row, "not_probed", "" if shop.test else "live_account")
     row.rest(clock.now() if shop.test else None)
     _listing(session, shop, row)
     open_door(session, "hook", path.rpartition("/")[2], shop.id, row.id)
     return row
+
+
+def use_for_new_plans(session: Session, shop: Shop, account: GatewayAccount) -> None:
+    """From now on new plans are made with this account. Those that run stay where they are, to their end. The caller holds
+    the shop's lock."""
+    _use_none(session, shop)
+    account.active = True
+    session.flush()
+
+
+def _use_none(session: Session, shop: Shop) -> None:
+    found = select(GatewayAccount).where(GatewayAccount.shop_id == shop.id, GatewayAccount.active)
+    for row in session.scalars(found):
+        row.active = False
+    # Before another one is: the database takes one at most.
+    session.flush()
 
 
 def _listing(session: Session, shop: Shop, account: GatewayAccount) -> None:
@@ -373,6 +408,15 @@ def _seal_settings(session: Session, row: Any, settings: Mapping[str, str], adap
     row.door_settings = house().keys.seal_for_door(_place(row), door)
     if isinstance(row, Connection):
         row.can_write = adapter(settings, house().http(private=False)).can_write
+    else:
+        secret = dict(settings_of(adapter.settings))
+        row.typed = {name: value for name, value in settings.items() if not secret.get(name, True)}
+
+
+def _adapter(row: Connection | GatewayAccount) -> type[Connector] | type[Gateway]:
+    if isinstance(row, Connection):
+        return registry.connectors()[row.platform]
+    return registry.gateways()[row.gateway]
 
 
 def forget_keys(session: Session, shop: Shop, row: Connection) -> None:

@@ -28,6 +28,13 @@ HANDOVER = {
     ("brought", "connected"): "the keys work",
 }
 
+ENROLMENT = {
+    (START, "open"): "an account is to be connected, or to get other keys",
+    ("open", "brought"): "its settings were typed",
+    ("brought", "open"): "something is wrong with them",
+    ("brought", "connected"): "the gateway finds nothing wrong",
+}
+
 SECRET = {
     (START, "asked"): "another one is wanted",
     ("asked", "announced"): "both are accepted here",
@@ -287,6 +294,7 @@ MACHINES = {
     "key": KEY,
     "erasure": ERASURE,
     "handover": HANDOVER,
+    "enrolment": ENROLMENT,
     "secret": SECRET,
     "inquiry": INQUIRY,
     "opt_in": OPT_IN,

@@ -226,6 +226,7 @@ DRAINS: dict[str, Callable[[Shop], int]] = {
     "erase": erase,
     "tidy": tidy,
     "connect": connecting.connect,
+    "enrol": connecting.enrol,
     "check": connecting.check,
     "renew": connecting.renew,
     "resign": connecting.resign,

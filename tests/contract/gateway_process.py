@@ -110,7 +110,7 @@ class SandboxProcess:
 
     def flawed(self, reason: str) -> dict[str, str] | None:
         """The settings of an account of which ``reason`` is wrong; None where this fake has none."""
-        keys = {"wrong_key": "sk_test_of_nobody", "revoked": "sk_test_sandbox_revoked_1"}
+        keys = {"wrong_key": "sk_test_of_nobody", "revoked": f"{self.api_key}.revoked"}
         return self.settings() | {"api_key": keys[reason]} if reason in keys else None
 
     def takes_only(self, currency: str) -> bool:

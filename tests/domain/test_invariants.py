@@ -11,6 +11,7 @@ from plugin_backend.domain import (
     billing,
     carts,
     cases,
+    enrolments,
     handovers,
     hook_secrets,
     inquiries,
@@ -171,6 +172,12 @@ BREAKS: dict[str, list[str]] = {
     "a hand-over that is not the owner's turn waits for nothing": [
         "UPDATE handovers SET state = 'waiting', due_at = NULL WHERE shop_id = :shop"
     ],
+    "the settings of an account are being tried by nobody": [
+        "UPDATE enrolments SET state = 'brought', due_at = NULL WHERE shop_id = :shop"
+    ],
+    "a plan is charged with another account than its own": [
+        "UPDATE plans SET account_id = 'gwa_elsewhere' WHERE shop_id = :shop"
+    ],
     "keys that were tried are still there as they came": [
         "UPDATE handovers SET brought = 'x' WHERE shop_id = :shop"
     ],
@@ -232,6 +239,7 @@ def _live(house: TestHouse, shop: Shop) -> dict[str, str]:
         optins.ask(session, shop, ("order:2",), "ida@example.test", locale="fr", visitor="v")
         plan_story.compared(session, shop)
         handovers.again(session, session.get_one(Shop, shop.id))
+        enrolments.begin(session, session.get_one(Shop, shop.id), "sandbox")
         hook_secrets.begin(session, shop, "another-secret")
         rows = {"paid": paid, "refused": refused, "open": pending, "ended": ended.id, "kept": kept.id}
         return {**rows, "forgotten": forgotten}

@@ -29,10 +29,14 @@ from plugin_backend.core.views import (
     DetailView,
     Difference,
     Ending,
+    EnrolmentView,
     ErasureView,
     Fact,
     FailedMail,
     Field,
+    FlawLine,
+    GatewayLine,
+    GatewaysView,
     HandoverView,
     HomeView,
     KeysForm,
@@ -219,6 +223,56 @@ HANDOVER = HandoverView(
     approve=FORM,
     paste=FORM,
     exchange="> GET https://shop.example/wp-json/\n\n< 200\n\n<html></pre><script>",
+)
+ACCOUNT = GatewayLine(
+    title="Sandbox",
+    name="acct_<1>",
+    url="/s/1/accounts/gwa_1",
+    mode="test",
+    active=True,
+    paused=False,
+    state=State("account", "passed"),
+    reason=Reason(""),
+    plans=3,
+    callback_url="https://r.example/hooks/x",
+    checked_at=AT,
+)
+FLAWS = (
+    FlawLine(Reason("wrong_key"), "Menu > Menu", "answered 401"),
+    FlawLine(Reason("currency"), detail="NOK"),
+)
+GATEWAYS = GatewaysView(
+    "/s/1/accounts",
+    (
+        ACCOUNT,
+        replace(
+            ACCOUNT,
+            mode="live",
+            active=False,
+            paused=True,
+            reason=Reason("live_account"),
+            flaws=FLAWS,
+            checking=True,
+        ),
+        replace(ACCOUNT, active=False, state=State("account", "failed"), reason=Reason("charged_twice")),
+    ),
+    (("sandbox", "Sandbox"),),
+    "/s/1/accounts/connect",
+)
+ENROLMENT = EnrolmentView(
+    url="/s/1/accounts/connect",
+    title="Sandbox",
+    mode="test",
+    state=State("enrolment", "open"),
+    form=replace(
+        FORM,
+        fields=(
+            *FORM.fields,
+            Field("mode", "Mode", "b", choices=("a", "b")),
+            Field("sepa_debit", "SEPA", "True", required=False, tick=True),
+        ),
+    ),
+    callback_url="https://r.example/hooks/x",
 )
 CONNECTION = ConnectionView(
     url="/s/1/connection",
@@ -523,6 +577,23 @@ PAGES: list[tuple[str, str, dict[str, Any]]] = [
             (
                 "handover unknown",
                 replace(HANDOVER, platform="", approve=None, paste=None, leads_to="https://www.shop.example"),
+            ),
+        )
+    ),
+    ("gateways", "dashboard/gateways.html", {"dashboard": DASHBOARD, "view": GATEWAYS, "csrf": "c"}),
+    (
+        "no gateway",
+        "dashboard/gateways.html",
+        {"dashboard": DASHBOARD, "view": replace(GATEWAYS, accounts=(), open_url=""), "csrf": "c"},
+    ),
+    *(
+        (name, "dashboard/enrolment.html", {"dashboard": DASHBOARD, "view": view, "csrf": "c"})
+        for name, view in (
+            ("enrolment", ENROLMENT),
+            ("enrolment busy", replace(ENROLMENT, state=State("enrolment", "brought"))),
+            (
+                "enrolment wrong",
+                replace(ENROLMENT, mode="live", changing=True, problem="settings_missing", flaws=FLAWS),
             ),
         )
     ),

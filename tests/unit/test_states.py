@@ -30,6 +30,7 @@ FINAL = {
     "key": {"destroyed"},
     "erasure": {"shredded"},
     "handover": {"connected"},
+    "enrolment": {"connected"},
     "secret": {"alone"},
     "inquiry": {"offered", "refused"},
     "opt_in": {"confirmed", "expired"},

@@ -23,7 +23,7 @@ from plugin_backend.sdk.money import Money
 api = Blueprint("api", __name__, url_prefix="/v1")
 
 KEY_PREFIX = "sk_test_sandbox"
-REVOKED_PREFIX = "sk_test_sandbox_revoked"
+REVOKED = ".revoked"
 _PAGE = 100
 _LOOK_UPS = {"api.get_charge", "api.get_refund", "api.get_movements"}
 
@@ -39,7 +39,7 @@ def admit() -> ResponseReturnValue | None:
     scheme, _, key = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not key.startswith(KEY_PREFIX):
         raise Rejected(401, "unknown_key", "No account has this API key.")
-    if key.startswith(REVOKED_PREFIX):
+    if key.endswith(REVOKED):
         raise Rejected(403, "key_revoked", "This API key was revoked.")
     account = g.account = parts().book.open_account(key)
     down = parts().switches.get(account.id, "down")

@@ -69,6 +69,8 @@ class PaymentMethod(Sealed, Due, Row, Base):
         Index("ix_payment_methods_customer", "shop_id", "customer_id"),
         Index("ix_payment_methods_card", "shop_id", "fingerprint"),
         UniqueConstraint("shop_id", "token_mark", "customer_id"),
+        # A plan names its card together with its account, so that neither changes without the other.
+        UniqueConstraint("shop_id", "id", "account_id"),
         ForeignKeyConstraint(["shop_id", "customer_id"], ["customers.shop_id", "customers.id"]),
     )
 

@@ -292,4 +292,5 @@ def _in_path(reference: str) -> str:
 
 
 def _callback_key(api_key: str) -> str:
-    return hmac_sha256(api_key.encode(), _CALLBACK_KEY_OF).hex() if api_key else ""
+    """Of what the keys of an account have in common, so that another key changes no callback."""
+    return hmac_sha256(api_key.partition(".")[0].encode(), _CALLBACK_KEY_OF).hex() if api_key else ""

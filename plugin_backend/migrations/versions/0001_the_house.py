@@ -36,6 +36,7 @@ TABLES = [
     "deliveries",
     "disputes",
     "doors",
+    "enrolments",
     "erasures",
     "exchanges",
     "gateway_accounts",
@@ -83,6 +84,7 @@ TIMERS = [
     "collections",
     "connections",
     "deliveries",
+    "enrolments",
     "erasures",
     "gateway_accounts",
     "handovers",
@@ -290,6 +292,11 @@ def make_tables() -> None:
         sa.Column("door_settings", sa.LargeBinary(), nullable=False),
         sa.Column("probe_number", sa.Integer(), nullable=False),
         sa.Column("probed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("typed", JSONB(), nullable=False),
+        sa.Column("identity", sa.Text(), nullable=False),
+        sa.Column("title", sa.Text(), nullable=False),
+        sa.Column("flaws", JSONB(), nullable=False),
+        sa.Column("checked_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
@@ -305,6 +312,13 @@ def make_tables() -> None:
         ["shop_id", "due_at"],
         unique=False,
         postgresql_where="due_at IS NOT NULL",
+    )
+    op.create_index(
+        "uq_gateway_accounts_active",
+        "gateway_accounts",
+        ["shop_id"],
+        unique=True,
+        postgresql_where="active",
     )
     op.create_table(
         "installation",
@@ -645,6 +659,9 @@ def make_tables() -> None:
         ),
         sa.PrimaryKeyConstraint("shop_id", "id", name="pk_payment_methods"),
         sa.UniqueConstraint(
+            "shop_id", "id", "account_id", name="uq_payment_methods_shop_id_id_account_id"
+        ),
+        sa.UniqueConstraint(
             "shop_id", "token_mark", "customer_id", name="uq_payment_methods_shop_id_token_mark_customer_id"
         ),
     )
@@ -709,9 +726,9 @@ def make_tables() -> None:
             name="fk_plans_shop_id_customer_id",
         ),
         sa.ForeignKeyConstraint(
-            ["shop_id", "method_id"],
-            ["payment_methods.shop_id", "payment_methods.id"],
-            name="fk_plans_shop_id_method_id",
+            ["shop_id", "method_id", "account_id"],
+            ["payment_methods.shop_id", "payment_methods.id", "payment_methods.account_id"],
+            name="fk_plans_shop_id_method_id_account_id",
         ),
         sa.ForeignKeyConstraint(
             ["shop_id", "offer_id"], ["offers.shop_id", "offers.id"], name="fk_plans_shop_id_offer_id"
@@ -1248,6 +1265,36 @@ def make_tables() -> None:
     op.create_index(
         "uq_handovers_open",
         "handovers",
+        ["shop_id"],
+        unique=True,
+        postgresql_where="state <> 'connected'",
+    )
+    op.create_table(
+        "enrolments",
+        sa.Column("gateway", sa.Text(), nullable=False),
+        sa.Column("account_id", sa.Text(), nullable=False),
+        sa.Column("typed", JSONB(), nullable=False),
+        sa.Column("kept", sa.LargeBinary(), nullable=True),
+        sa.Column("flaws", JSONB(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("taken", sa.Boolean(), nullable=False),
+        sa.Column("shop_id", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("shop_id", "id", name="pk_enrolments"),
+    )
+    op.create_index(
+        "ix_enrolments_due",
+        "enrolments",
+        ["shop_id", "due_at"],
+        unique=False,
+        postgresql_where="due_at IS NOT NULL",
+    )
+    op.create_index(
+        "uq_enrolments_open",
+        "enrolments",
         ["shop_id"],
         unique=True,
         postgresql_where="state <> 'connected'",
