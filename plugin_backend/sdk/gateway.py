@@ -337,8 +337,7 @@ class Gateway(Protocol):
         trace: Trace | None = None,
     ) -> Outcome | Absent:
         """How a charge stands, asked by our reference. ``InDoubt`` where no answer could be had. ``since`` is when it was
-        sent first, in the shop's time: a gateway that only finds by listing need not look further back. ``trace`` is
-        given where the gateway ``traces``."""
+        sent first, in the shop's time: a list need not be read further back. ``trace`` is given where it ``traces``."""
         ...
 
     def close(self, reference: str, gateway_id: str = "") -> Closed | Outcome:
