@@ -114,6 +114,25 @@ def test_what_the_bank_lets_go_of_is_paid_on_a_page_of_its_own(
     assert story.states(house, lunas)[0] == "paid"
 
 
+def test_a_payment_that_the_bank_wants_confirmed_is_paid_on_a_page_and_later_ones_refer_to_it(
+    house: TestHouse, lunas: Shop, payxpert: PayXpertProcess
+) -> None:
+    plan = begin(house, lunas, payxpert, "authentication")
+    house.travel(lunas, days=32)
+    assert story.states(house, lunas)[1] == "exhausted"
+    portal = story.link(house, lunas, "p", plan.id)
+    assert house.client().post(f"{portal}/pay").status_code == 303
+    house.rest(lunas)
+    page = story.attempts(house, lunas)[-1].action_url
+    payxpert.type_card(page, "authentication")
+    house.client().post(f"{portal}/back", data={"data": "AAAA"})
+    house.rest(lunas)
+    house.travel(lunas, days=31)
+
+    assert amounts(payxpert) == [3334, 3333, 3333]
+    assert story.states(house, lunas) == ["paid", "paid", "paid"]
+
+
 def test_a_card_that_nobody_needs_any_more_is_let_go_of(
     house: TestHouse, lunas: Shop, payxpert: PayXpertProcess
 ) -> None:

@@ -8,7 +8,8 @@ OK, REFUSED = "000", "051"
 @dataclass(frozen=True, slots=True)
 class TestCard:
     """``page``, ``capture`` and ``rebill`` are the result codes of the three ways to pay with it; "" is a transaction that
-    stays pending. ``challenge``: the page asks for 3-D Secure. ``lapses``: the bank lets go of what was authorised."""
+    stays pending. ``confirmed`` is that of a rebill of what its customer paid on a page. ``challenge``: the page asks for
+    3-D Secure. ``lapses``: the bank lets go of what was authorised."""
 
     __test__ = False
 
@@ -16,6 +17,7 @@ class TestCard:
     page: str = OK
     capture: str = OK
     rebill: str = OK
+    confirmed: str = OK
     challenge: bool = False
     lapses: bool = False
 

@@ -16,7 +16,8 @@ def rebill(book: Book, origin: Row, asked: dict[str, Any], lag: float) -> Row:
     if origin["operation"] == "authorize" and book.children(origin["id"], "capture"):
         raise No("400", "The capture must be named")
     payment = book.payment(origin["payment"])
-    code = BY_NUMBER[payment["card"]].rebill
+    card = BY_NUMBER[payment["card"]]
+    code = card.confirmed if origin["operation"] == "sale" else card.rebill
     order = str(asked.get("orderId") or origin["orderid"])
     return book.add(payment, origin["id"], "rebill", _amount(asked), code, lag, order)
 

@@ -4,12 +4,12 @@ set-up's own payment that of the plan's first charge, a refund that of the refun
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from sqlalchemy import select
+from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
 from plugin_backend.core.ids import nth_of
 from plugin_backend.domain import billing, plans
-from plugin_backend.domain.billing import Attempt, Dispute, Refund
+from plugin_backend.domain.billing import Attempt, Dispute, Refund, Stray
 from plugin_backend.domain.merchants import GatewayAccount, Shop
 from plugin_backend.domain.plans import Collection
 from plugin_backend.domain.reconciliation.runs import Run
@@ -52,14 +52,16 @@ def _of_setup(session: Session, run: Run, moved: Captured) -> str:
 
 def _refund_of(session: Session, run: Run, moved: Captured, given: set[str]) -> Refund | None:
     """The refund that knows this movement, else one of the same charge and amount that knows none yet."""
-    of_account = (
+    of_charge = Attempt.account_id == run.account_id, Attempt.gateway_id == moved.of
+    of_stray = Stray.account_id == run.account_id, Stray.gateway_id == moved.of
+    found = (
         select(Refund)
-        .join(Attempt, (Attempt.shop_id == Refund.shop_id) & (Attempt.id == Refund.attempt_id))
-        .where(Refund.shop_id == run.shop_id, Attempt.account_id == run.account_id)
-        .where(Attempt.gateway_id == moved.of)
+        .outerjoin(Attempt, (Attempt.shop_id == Refund.shop_id) & (Attempt.id == Refund.attempt_id))
+        .outerjoin(Stray, (Stray.shop_id == Refund.shop_id) & (Stray.id == Refund.stray_id))
+        .where(Refund.shop_id == run.shop_id, or_(and_(*of_charge), and_(*of_stray)))
         .order_by(Refund.created_at, Refund.id)
     )
-    rows: Sequence[Refund] = session.scalars(of_account).all()
+    rows: Sequence[Refund] = session.scalars(found).all()
     knows = next((row for row in rows if row.gateway_id == moved.gateway_id), None)
     if knows is not None:
         return knows
@@ -78,7 +80,7 @@ def take_in_disputes(session: Session, shop: Shop, run: Run, told: Iterable[Disp
                 Dispute.gateway_id == event.dispute_id,
             )
         )
-        if known is not None and known.state == event.state:
+        if known is not None and event.state in (known.state, "open"):
             continue
         attempt = _disputed(session, run, event, known)
         if attempt is not None:

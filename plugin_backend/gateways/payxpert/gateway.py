@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import ClassVar, Literal
 
@@ -11,6 +12,7 @@ from plugin_backend.gateways.payxpert import listing, payload, reading, requests
 from plugin_backend.gateways.payxpert.api import Api
 from plugin_backend.gateways.payxpert.checking import checked
 from plugin_backend.gateways.payxpert.handles import TRANSACTION, Page, page_of
+from plugin_backend.gateways.payxpert.payload import Payment
 from plugin_backend.gateways.payxpert.settings import CONNECT2PAY, GUIDE, PayXpertSettings
 from plugin_backend.sdk.errors import NoAnswer, NotSent, Refused
 from plugin_backend.sdk.gateway import (
@@ -32,6 +34,7 @@ from plugin_backend.sdk.gateway import (
     SetupPage,
     SetupPending,
     SetupRequest,
+    Succeeded,
     Trace,
 )
 from plugin_backend.sdk.http import Client, Delivery
@@ -184,17 +187,27 @@ class PayXpert:
     ) -> Outcome | Absent:
         """By what we were told, then by the payment that stored the card, then in the list of the time it was sent."""
         page = page_of(gateway_id, self._password)
+        origin = page_of(trace.setup, self._password) if trace is not None else None
         if page is not None:
             payment = self._api.payment(page.merchant)
-            return reading.on_page(payment, self._api.page(page.customer), gateway_id)
+            outcome = reading.on_page(payment, self._api.page(page.customer), gateway_id)
+            return self._renewed(outcome, payment, origin)
         if TRANSACTION.fullmatch(gateway_id):
             return reading.standing(self._api.transaction(gateway_id))
-        origin = page_of(trace.setup, self._password) if trace is not None else None
         if trace is not None and origin is not None:
             found = self._in_payment(origin, reference, since, opening=trace.opening)
             if trace.opening or not isinstance(found, Absent):
                 return found
         return listing.look(self._api, reference, since)
+
+    def _renewed(self, outcome: Outcome, payment: Payment, origin: Page | None) -> Outcome:
+        """What a customer confirmed on a page, with the card that pays his plan, is what later payments refer to."""
+        if not isinstance(outcome, Succeeded) or origin is None:
+            return outcome
+        before = reading.authorised(self._api.payment(origin.merchant))
+        paid = next(one for one in payment.transactions if one.id == outcome.gateway_id)
+        same = before is not None and bool(paid.means.last4) and before.means == paid.means
+        return replace(outcome, network_transaction_id=paid.id) if same else outcome
 
     def _in_payment(
         self, origin: Page, reference: str, since: datetime | None, *, opening: bool

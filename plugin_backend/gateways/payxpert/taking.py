@@ -32,14 +32,14 @@ _HELD_FOR = timedelta(days=6)
 def charge(api: Api, words: Words, password: str, request: ChargeRequest) -> Outcome:
     """The first payment is the capture of what the set-up's page authorised, of which there can be one; any other that its
     customer makes is a page, and what is taken without him a rebill."""
-    card = card_of(request.token)
-    if card is None:
+    if card_of(request.token) is None:
         return NotExecuted("the token is none of PayXpert's", permanent=True)
     if not 0 < request.amount.minor <= MOST:
         return NotExecuted("PayXpert takes no such amount", permanent=True)
-    payment = _look(api, card, request)
-    if not isinstance(payment, Payment):
-        return payment
+    looked = _look(api, request)
+    if isinstance(looked, NotExecuted):
+        return looked
+    card, payment = looked
     known = _known(payment, request)
     if not isinstance(known, Absent):
         return _of_amount(known, request.amount)
@@ -78,14 +78,23 @@ def _ended(payment: Payment, found: Transaction) -> bool:
     return any(one.parent == found.id for one in after)
 
 
-def _look(api: Api, card: Card, request: ChargeRequest) -> Payment | NotExecuted:
-    """Everything that ever happened with this card. Nothing was sent where that cannot be had."""
+def _look(api: Api, request: ChargeRequest) -> tuple[Card, Payment] | NotExecuted:
+    """The card, and everything that ever happened with it. Nothing was sent where that cannot be had."""
     try:
-        return api.payment(card.merchant, request.deadline)
+        card = _card(api, request)
+        return card, api.payment(card.merchant, request.deadline)
     except Refused as error:
         return NotExecuted(str(error), permanent=error.permanent)
     except (NotSent, NoAnswer) as error:
         return NotExecuted(f"not sent, since the card's payments could not be read: {error}")
+
+
+def _card(api: Api, request: ChargeRequest) -> Card:
+    """What is rebilled: the payment that the customer confirmed last, where there is one, else the one of his card."""
+    stored, confirmed = card_of(request.token), request.network_transaction_id
+    if stored is not None and not TRANSACTION.fullmatch(confirmed):
+        return stored
+    return Card(confirmed, api.transaction(confirmed, request.deadline).merchant)
 
 
 def _known(payment: Payment, request: ChargeRequest) -> Outcome | Absent:
