@@ -33,6 +33,7 @@ from plugin_backend.sdk.gateway import (
     SetupPage,
     SetupPending,
     SetupRequest,
+    Trace,
 )
 from plugin_backend.sdk.http import Client, Delivery
 
@@ -102,7 +103,13 @@ class Stripe:
             return self._confirmed(request, intent["id"]) if isinstance(stands, Absent) else stands
         return self._confirmed(request, intent["id"])
 
-    def find(self, reference: str, gateway_id: str = "", since: datetime | None = None) -> Outcome | Absent:
+    def find(
+        self,
+        reference: str,
+        gateway_id: str = "",
+        since: datetime | None = None,
+        trace: Trace | None = None,
+    ) -> Outcome | Absent:
         """By its id with one question; without one, among all payments made since then."""
         if gateway_id:
             return self._standing(gateway_id, reference)
@@ -148,7 +155,11 @@ class Stripe:
         return payload.refund_standing(read) if read else InDoubt("the answer could not be read")
 
     def find_refund(
-        self, reference: str, gateway_id: str = "", since: datetime | None = None
+        self,
+        reference: str,
+        gateway_id: str = "",
+        since: datetime | None = None,
+        trace: Trace | None = None,
     ) -> Outcome | Absent:
         try:
             if gateway_id:
