@@ -6,7 +6,7 @@ per call from its opened settings and a ``Client`` and keeps no state. A card nu
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar, Literal, Protocol
 
@@ -20,6 +20,7 @@ from plugin_backend.sdk.accounts import Flaw as Flaw
 from plugin_backend.sdk.accounts import Method as Method
 from plugin_backend.sdk.accounts import Mode as Mode
 from plugin_backend.sdk.accounts import offered as offered
+from plugin_backend.sdk.capabilities import GatewayCapabilities as GatewayCapabilities
 from plugin_backend.sdk.http import Client, Delivery
 from plugin_backend.sdk.money import Money
 from plugin_backend.sdk.shop_events import PaidWith as PaidWith
@@ -169,7 +170,8 @@ class ChargeRequest:
     most 40 characters of ``[a-z0-9-]``, and the way to find the charge again. ``deadline`` (monotonic seconds) is
     checked immediately before the bytes leave: past it nothing may be sent (``NotExecuted``). ``authenticate`` asks for
     strong customer authentication of a customer who is there: the token was stored for something else, and later
-    payments of this series will refer to this one."""
+    payments of this series will refer to this one. ``opening`` True for the plan's first payment, whose amount the
+    set-up showed its customer: a gateway that stores a card by authorising that very payment captures it now."""
 
     reference: str
     amount: Money
@@ -183,6 +185,21 @@ class ChargeRequest:
     network_transaction_id: str = field(default="", repr=False)
     deadline: float | None = None
     authenticate: bool = False
+    opening: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """What is known of something that was sent, beside its reference, for a gateway that does not file everything under
+    one (``traces``). ``setup`` is the gateway's id of the set-up that stored the card, ``opening`` as in the request; of a
+    refund ``charge`` is the gateway's id of what was to be given back, ``amount`` how much of it, and ``others`` are the
+    ids of the charge's other refunds."""
+
+    setup: str = field(default="", repr=False)
+    opening: bool = False
+    charge: str = ""
+    amount: Money | None = None
+    others: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,51 +268,26 @@ GatewayEvent = ChargeChanged | SetupChanged | RefundChanged | DisputeChanged | C
 
 @dataclass(frozen=True, slots=True)
 class Captured:
-    """One movement the gateway remembers, for reconciliation. ``kind`` is ``charge`` or ``refund``."""
+    """One movement the gateway remembers, for reconciliation. ``kind`` is ``charge`` or ``refund``. ``reference`` is ours;
+    of a set-up's own payment it is the set-up's, and of a refund that the gateway keeps no reference of, the charge's:
+    ``of`` is then the charge's id."""
 
     reference: str
     gateway_id: str
     amount: Money
     at: datetime
     kind: Literal["charge", "refund"] = "charge"
+    of: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class CapturedPage:
-    """Some movements, and where to go on; ``cursor`` "" when all was seen."""
+    """Some movements, and where to go on; ``cursor`` "" when all was seen. ``disputes`` are those that are told nowhere
+    else: what is read with our own key is believed as a signed callback is."""
 
     movements: tuple[Captured, ...]
     cursor: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class GatewayCapabilities:
-    """What the gateway promises; the engine obeys this and rests on nothing else.
-
-    ``idempotency_window`` None: the gateway keeps no keys, the same request twice may be two charges.
-    ``look_up`` ``none``: neither a charge nor a refund can be found again. ``absent_after``: how long after the last
-    send an answer "unknown" can be believed at all. ``list_lag``: how long ``list_since`` may still lack what was
-    captured; None: it cannot list, and nothing can be compared. ``methods`` are the kinds that can be stored and charged
-    without the customer. ``recognises`` True where a token of an earlier order of the shop's can be taken over, and its
-    first payment be authenticated.
-    """
-
-    idempotency_window: timedelta | None
-    look_up: Literal["reference", "id", "list", "none"]
-    absent_after: timedelta
-    key_length: int
-    async_refunds: bool
-    signed_events: bool
-    unattended: bool
-    detach: bool
-    close: bool
-    list_lag: timedelta | None = None
-    methods: tuple[Method, ...] = (CARD,)
-    recognises: bool = False
-
-    def finds(self, gateway_id: str) -> bool:
-        """Can a charge or refund be looked up, whose id at the gateway is this ("" where it never told us)?"""
-        return self.look_up in ("reference", "list") or (self.look_up == "id" and bool(gateway_id))
+    disputes: tuple[DisputeChanged, ...] = ()
 
 
 class Gateway(Protocol):
@@ -337,9 +329,15 @@ class Gateway(Protocol):
         """Try once. Never raises for anything the network or the gateway does."""
         ...
 
-    def find(self, reference: str, gateway_id: str = "", since: datetime | None = None) -> Outcome | Absent:
+    def find(
+        self,
+        reference: str,
+        gateway_id: str = "",
+        since: datetime | None = None,
+        trace: Trace | None = None,
+    ) -> Outcome | Absent:
         """How a charge stands, asked by our reference. ``InDoubt`` where no answer could be had. ``since`` is when it was
-        sent first, in the shop's time: a gateway that only finds by listing need not look further back."""
+        sent first, in the shop's time: a list need not be read further back. ``trace`` is given where it ``traces``."""
         ...
 
     def close(self, reference: str, gateway_id: str = "") -> Closed | Outcome:
@@ -351,9 +349,13 @@ class Gateway(Protocol):
         ...
 
     def find_refund(
-        self, reference: str, gateway_id: str = "", since: datetime | None = None
+        self,
+        reference: str,
+        gateway_id: str = "",
+        since: datetime | None = None,
+        trace: Trace | None = None,
     ) -> Outcome | Absent:
-        """How a refund stands; ``since`` as with charges."""
+        """How a refund stands; ``since`` and ``trace`` as with charges."""
         ...
 
     def verify(self, delivery: Delivery) -> None:
@@ -379,7 +381,8 @@ class Gateway(Protocol):
         ...
 
     def detach(self, token: str) -> None:
-        """Make the stored payment method useless at the gateway too."""
+        """Make the stored payment method useless at the gateway too; where it cannot (``detach``), let go of what is held
+        with it."""
         ...
 
     def recognise(self, paid: PaidWith) -> CardStored | None:

@@ -118,9 +118,10 @@ def stop(secret: str) -> Any:
     return links.visit("offer", secret, work, post=True)
 
 
-@pages.get("/<secret>/back")
+@pages.route("/<secret>/back", methods=["GET", "POST"])
 def back(secret: str) -> Any:
-    """The browser comes back from the gateway: a reason to look, and no proof of anything."""
+    """The browser comes back from the gateway: a reason to look, and no proof of anything: what a gateway's
+    page posts along is not read."""
 
     def work(session: Session, shop: Shop, offer_id: str) -> Any:
         setup = setups.latest(session, shop.id, offer_id, lock=True)

@@ -217,7 +217,8 @@ def _look_for_card(shop: Shop, ask: CardAsk) -> None:
                 setups.finish(session, setup, "failed", "being_forgotten")
                 unwanted = True
             case sdk.CardStored():
-                _card_stored(session, shop, setup, found)
+                kept = _card_stored(session, shop, setup, found)
+                unwanted = not (kept or vault.by_token(session, shop.id, setup.account_id, found.token))
             case sdk.SetupFailed(reason=reason):
                 _no_card(session, shop, setup, "failed", reason)
             case sdk.SetupPending():
@@ -241,24 +242,26 @@ def _detach(ask: CardAsk, token: str) -> None:
         log.warning("not_detached", setup=ask.setup_id, error=str(error))
 
 
-def _card_stored(session: Session, shop: Shop, setup: Setup, card: sdk.CardStored) -> None:
-    """Seal the token, and make the plan: once, on the first evidence, in one transaction."""
+def _card_stored(session: Session, shop: Shop, setup: Setup, card: sdk.CardStored) -> bool:
+    """Seal the token, and make the plan: once, on the first evidence, in one transaction. False where the card is not
+    kept."""
     offer = session.get_one(Offer, (shop.id, setup.offer_id), with_for_update=True)
     if setup.plan_id is None and offer.state != "accepting":
         # Bought meanwhile: a card that nobody needs is not kept.
         setups.finish(session, setup, "failed", f"the offer is {offer.state}")
-        return
+        return False
     refused = _no_card_for_plans(session, shop, setup, card)
     if refused:
         _no_card(session, shop, setup, "failed", refused)
-        return
+        return False
     customer = offers.of_customer(session, shop.id, offer)
     method = vault.keep(session, shop.id, customer.id, setup.account_id, card, shared=bool(setup.earlier))
-    setups.finish(session, setup, "completed")
+    setups.finish(session, setup, "completed", method_id=method.id)
     if setup.plan_id is not None:
         billing.change_card(session, plans.locked(session, shop.id, setup.plan_id), method)
     else:
         plans.make(session, shop, offer, setup, method)
+    return True
 
 
 def _no_card_for_plans(session: Session, shop: Shop, setup: Setup, card: sdk.CardStored) -> str:

@@ -25,7 +25,7 @@ from plugin_backend.domain.billing import reference_of
 from plugin_backend.domain.merchants import Shop
 from plugin_backend.domain.plans import Collection
 from plugin_backend.domain.vault import PaymentMethod, VaultKey, keys, methods
-from tests.chaos.played import Played
+from tests.chaos.played import Derived, Played
 from tests.chaos.stage import Stage
 from tests.conftest import close
 from tests.house import TestHouse
@@ -41,7 +41,7 @@ _NOUNS = ["cart", "offer", "setup", "plan", "collection", "attempt", "key"]
 _ORDER = "77000019"
 _EMAIL_MARK = "zzzzzzzz"
 _EMAIL = f"ana.{_EMAIL_MARK}@example.test"
-_MARK, _REFERENCE, _SEALED, _WRAPPED = "\x00", "\x01", "\x02", "\x03"
+_MARK, _REFERENCE, _SEALED, _WRAPPED, _DERIVED = "\x00", "\x01", "\x02", "\x03", "\x04"
 _ID = re.compile(r"\b[a-z]{2,4}_[0-9a-z]{26}\b")
 _DUE = 2
 _SECRET = bytes(range(32))
@@ -71,6 +71,7 @@ class _Template:
     shop_id: str
     account: Mapping[str, str]
     marks: list[str]
+    derived: list[tuple[str, Derived]]
     collection_id: str
     reference: str
     method: PaymentMethod
@@ -124,12 +125,18 @@ def _template(
     with house.of(shop) as session:
         due = session.scalars(select(Collection).where(Collection.number == _DUE)).one().scheduled_at
     house.travel(shop, seconds=(due - _JUST_BEFORE - house.now(shop)).total_seconds())
-    theirs = gateway.names(stage.ledger, account)
-    return _described(stage, house, shop, account, theirs, due)
+    theirs, derived = gateway.names(stage.ledger, account), gateway.derived(stage.ledger, account)
+    return _described(stage, house, shop, account, theirs, sorted(derived.items()), due)
 
 
 def _described(
-    stage: Stage, house: TestHouse, shop: Shop, account: Mapping[str, str], theirs: set[str], due: datetime
+    stage: Stage,
+    house: TestHouse,
+    shop: Shop,
+    account: Mapping[str, str],
+    theirs: set[str],
+    derived: list[tuple[str, Derived]],
+    due: datetime,
 ) -> _Template:
     with house.of(shop) as session:
         first = session.scalars(select(Collection).where(Collection.number == 1)).one()
@@ -149,6 +156,7 @@ def _described(
         shop.id,
         account,
         marks,
+        derived,
         first.id,
         reference_of(first.id, 1),
         method,
@@ -187,6 +195,8 @@ def _pattern(it: _Template, line: str) -> str:
     sealed = f"\\\\x{(it.method.sealed or b'').hex()}"
     wrapped = f"\\\\x{(it.key.wrapped or b'').hex()}"
     line = line.replace(it.reference, _REFERENCE).replace(sealed, _SEALED).replace(wrapped, _WRAPPED)
+    for place, (made, _) in enumerate(it.derived):
+        line = line.replace(made, f"{_DERIVED}{place}{_DERIVED}")
     for mark in it.marks:
         line = line.replace(mark, _renamed(mark, _MARK))
     return line.replace(_ORDER, _MARK).replace(_EMAIL, _EMAIL.replace(_EMAIL_MARK, _MARK))
@@ -200,6 +210,9 @@ def _renamed(name: str, digits: str) -> str:
 def _filled_in(it: _Template, pattern: str, number: int) -> str:
     suffix = f"{number:08d}"
     line = pattern.replace(_MARK, suffix)
+    if _DERIVED in line:
+        for place, (_, make) in enumerate(it.derived):
+            line = line.replace(f"{_DERIVED}{place}{_DERIVED}", make(partial(_renamed, digits=suffix)))
     if _REFERENCE in line:
         line = line.replace(_REFERENCE, reference_of(_renamed(it.collection_id, suffix), 1))
     if _WRAPPED in line:

@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,12 @@ from plugin_backend.sdk.money import Money
 from tests.chaos.played import Capture, Played
 
 _SHOWN = 5
+_FIRST = """
+    SELECT s.id, c.id, a.reference FROM setups s
+    JOIN plans p ON p.shop_id = s.shop_id AND p.offer_id = s.offer_id
+    JOIN collections c ON c.shop_id = p.shop_id AND c.plan_id = p.id AND c.number = 1
+    JOIN attempts a ON a.shop_id = c.shop_id AND a.collection_id = c.id AND a.state = 'succeeded'
+    WHERE s.state = 'completed'"""
 
 
 @dataclass
@@ -46,7 +52,8 @@ class Verdict:
 
 def judge(admin: "psycopg.Connection[Any]", captures: list[Capture], due: set[str]) -> Verdict:
     """Compare. ``captures`` are the gateway's, ``due`` the collections that fell due. A capture of which the gateway does not
-    know the collection is that of the attempt whose reference it has, and nobody's where there is none."""
+    know the collection is that of the attempt whose reference it has, and nobody's where there is none; one under the
+    reference of a set-up is that of the payment which the set-up was made for."""
     states = dict(admin.execute("SELECT id, state FROM collections").fetchall())
     ours: dict[str, dict[str, Money]] = defaultdict(dict)
     tried: dict[str, str] = {}
@@ -56,9 +63,11 @@ def judge(admin: "psycopg.Connection[Any]", captures: list[Capture], due: set[st
         if state == "succeeded":
             ours[collection][reference] = Money(amount, currency)
     theirs: dict[str, list[Capture]] = defaultdict(list)
+    first = {id: (collection, reference) for id, collection, reference in admin.execute(_FIRST.encode())}
     for capture in captures:
-        named = capture.collection or tried.get(capture.reference, capture.reference)
-        theirs[named].append(capture)
+        collection, reference = first.get(capture.reference, (capture.collection, capture.reference))
+        named = collection or tried.get(reference, reference)
+        theirs[named].append(replace(capture, reference=reference))
     return _verdict(theirs, ours, states, due, tried=set(tried.values()))
 
 

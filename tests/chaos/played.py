@@ -18,6 +18,8 @@ from plugin_backend.sdk.money import Money
 GATEWAY = "GATEWAY"
 # Makes of a text in which the names of a plan stand the texts of all its copies, in order.
 Copies = Callable[[str], Iterator[str]]
+# Makes a text of a copy's, given what gives the copy's name for one of the plan's.
+Derived = Callable[[Callable[[str], str]], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,10 @@ class Played(Protocol):
         """Every name that the gateway gave to something of the account with these settings: charges, cards, customers,
         set-ups. Each has 16 characters at least, of which the twelve before the last four may be any digits, and none is
         part of another."""
+        ...
+
+    def derived(self, ledger: Path, account: Mapping[str, str]) -> Mapping[str, Derived]:
+        """Texts in our rows that the adapter made of the gateway's names, and how each is made for a copy."""
         ...
 
     def copy(self, ledger: Path, account: Mapping[str, str], copies: Copies) -> None:

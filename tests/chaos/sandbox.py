@@ -19,7 +19,7 @@ from plugin_backend.sdk.errors import NoAnswer, NotSent
 from plugin_backend.sdk.gateway import GatewayCapabilities
 from plugin_backend.sdk.http import HttpClient, Request, raise_for_status
 from plugin_backend.sdk.money import Money
-from tests.chaos.played import Capture, Copies
+from tests.chaos.played import Capture, Copies, Derived
 from tests.contract.gateway_process import SandboxProcess
 
 # How often each kind happens to each request of its sort.
@@ -111,6 +111,9 @@ class PlayedSandbox:
         entries = _entries(ledger, account)
         tokens = {entry["card"]["token"] for entry in entries if "card" in entry}
         return tokens | {entry["id"] for entry in entries if "id" in entry}
+
+    def derived(self, ledger: Path, account: Mapping[str, str]) -> Mapping[str, Derived]:
+        return {}
 
     def copy(self, ledger: Path, account: Mapping[str, str], copies: Copies) -> None:
         known = [entry for entry in _entries(ledger, account) if entry["kind"] != "account.opened"]

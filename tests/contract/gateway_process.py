@@ -49,6 +49,7 @@ class SandboxProcess:
     """One gateway process over one ledger file. Each instance uses an account of its own."""
 
     gateway = "sandbox"
+    any_token = "tok"
     # What ``another_account`` needs for an account that offers every kind of payment method.
     every_method: ClassVar[dict[str, Any]] = {"sepa_debit": True}
 

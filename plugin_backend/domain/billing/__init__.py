@@ -10,6 +10,7 @@ from plugin_backend.domain.billing.attempts import (
     attempts_of,
     by_reference,
     reference_of,
+    trace_of,
 )
 from plugin_backend.domain.billing.crediting import (
     CreditNote,
@@ -101,4 +102,5 @@ __all__ = [
     "refunded_in_shop",
     "standing",
     "stop",
+    "trace_of",
 ]

@@ -86,9 +86,7 @@ def ask(asked: Asked) -> dict[str, str]:
 
 
 def detach(gateway: sdk.Gateway, token: str) -> None:
-    """Have the gateway forget a token. Where it knows none, or cannot forget any, there is nothing to be done."""
-    if not gateway.capabilities.detach:
-        return
+    """Have the gateway let go of a token, as far as it can. Where it knows none, there is nothing to be done."""
     try:
         gateway.detach(token)
     except Refused as error:

@@ -35,6 +35,7 @@ from plugin_backend.sdk.gateway import (
     SetupPage,
     SetupPending,
     SetupRequest,
+    Trace,
 )
 from plugin_backend.sdk.http import Client, Delivery, Request, Response, raise_for_status
 from plugin_backend.sdk.signing import TOLERANCE_SECONDS, hmac_sha256
@@ -153,7 +154,13 @@ class Sandbox:
         }
         return self._move("/v1/charges", request.reference, body, request.deadline)
 
-    def find(self, reference: str, gateway_id: str = "", since: datetime | None = None) -> Outcome | Absent:
+    def find(
+        self,
+        reference: str,
+        gateway_id: str = "",
+        since: datetime | None = None,
+        trace: Trace | None = None,
+    ) -> Outcome | Absent:
         return self._find(f"/v1/charges/{_in_path(reference)}", reference, "charge_not_found")
 
     def close(self, reference: str, gateway_id: str = "") -> Closed | Outcome:
@@ -180,7 +187,11 @@ class Sandbox:
         return self._move("/v1/refunds", request.reference, body, request.deadline)
 
     def find_refund(
-        self, reference: str, gateway_id: str = "", since: datetime | None = None
+        self,
+        reference: str,
+        gateway_id: str = "",
+        since: datetime | None = None,
+        trace: Trace | None = None,
     ) -> Outcome | Absent:
         return self._find(f"/v1/refunds/{_in_path(reference)}", reference, "refund_not_found")
 

@@ -757,6 +757,7 @@ def make_tables() -> None:
         sa.Column("ip", sa.Text(), nullable=False),
         sa.Column("shown_amount", sa.BigInteger(), nullable=True),
         sa.Column("shown_currency", sa.Text(), nullable=False),
+        sa.Column("method_id", sa.Text(), nullable=True),
         sa.Column("asked", sa.Integer(), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
@@ -773,6 +774,13 @@ def make_tables() -> None:
     )
     op.create_index(
         "ix_setups_due", "setups", ["shop_id", "due_at"], unique=False, postgresql_where="due_at IS NOT NULL"
+    )
+    op.create_index(
+        "ix_setups_method",
+        "setups",
+        ["shop_id", "method_id"],
+        unique=False,
+        postgresql_where="method_id IS NOT NULL",
     )
     op.create_index("ix_setups_network", "setups", ["shop_id", "ip", "created_at"], unique=False)
     op.create_index("ix_setups_offer_id", "setups", ["offer_id"], unique=False)
