@@ -98,6 +98,18 @@ def test_a_lost_rebill_that_the_list_does_not_show_yet_is_absent_and_then_found(
     assert len(payxpert.captured("rp-1")) == 1
 
 
+@pytest.mark.parametrize(("minutes", "asked"), [(1, 1), (29, 1), (31, 5)])
+def test_the_list_is_asked_only_when_its_silence_counts(minutes: int, asked: int) -> None:
+    nothing = {"status": "Authorized", "errorCode": "000", "transactions": []}
+    client = exchanges.Replay({"status": 200, "body": nothing})
+    gateway = gateways()["payxpert"]({"originator": "1", "password": "2"}, client)
+    trace = Trace(setup=Page("JPhorvt8Zj8zH1eIrWNqmw", "0b5hQkVYQ2mY3uKXr4H8tQ").sealed("2"))
+    sent = clock.real_now() - timedelta(minutes=minutes)
+
+    assert gateway.find("rp-1", "", sent, trace) == Absent()
+    assert len(client.asked) == asked
+
+
 def test_what_is_declared_of_silence_is_never_less_than_the_list_lags(
     payxpert: PayXpertProcess, http: HttpClient
 ) -> None:
@@ -173,7 +185,7 @@ def test_the_list_is_paged_by_time_without_a_gap_or_a_repetition(
             break
 
     assert found == [f"rp-{number}" for number in range(5)]
-    assert pages == 4
+    assert pages in (20, 21)
 
 
 def test_a_page_is_known_by_its_handle_under_the_accounts_own_password_only() -> None:
