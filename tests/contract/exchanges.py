@@ -12,7 +12,7 @@ from typing import Any
 from plugin_backend.core.registry import gateways
 from plugin_backend.sdk import gateway as sdk
 from plugin_backend.sdk.errors import NoAnswer, NotSent
-from plugin_backend.sdk.gateway import ChargeRequest, Gateway, RefundRequest, SetupRequest
+from plugin_backend.sdk.gateway import ChargeRequest, Gateway, PaidWith, RefundRequest, SetupRequest
 from plugin_backend.sdk.http import Delivery, Request, Response
 from plugin_backend.sdk.money import Money
 
@@ -76,8 +76,12 @@ def ask(gateway: Gateway, verb: str, fields: dict[str, Any]) -> object:
         given = {name: value for name, value in _DEFAULTS.items() if name in names} | fields
         amount = Money(fields["amount"]["amount"], fields["amount"]["currency"])
         return getattr(gateway, verb)(kind(**{**given, "amount": amount}))
-    moments = {name: datetime.fromisoformat(fields[name]) for name in ("since",) if name in fields}
-    return getattr(gateway, verb)(**fields | moments)
+    made: dict[str, Any] = {}
+    if "since" in fields:
+        made["since"] = datetime.fromisoformat(fields["since"])
+    if "paid" in fields:
+        made["paid"] = PaidWith(**fields["paid"])
+    return getattr(gateway, verb)(**fields | made)
 
 
 def whole(outcome: Any) -> Any:
