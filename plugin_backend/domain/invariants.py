@@ -175,6 +175,8 @@ CHECKS: dict[str, str] = {
         WHERE m.account_id <> p.account_id
         UNION ALL SELECT p.id FROM plans p JOIN attempts a ON a.shop_id = p.shop_id AND a.plan_id = p.id
         WHERE a.account_id <> p.account_id""",
+    "a look for the card of an earlier order waits for nothing": """
+        SELECT id FROM recalls WHERE (state = 'asked') <> (due_at IS NOT NULL)""",
     "keys that were tried are still there as they came": """
         SELECT id FROM handovers WHERE brought IS NOT NULL AND state <> 'brought'
            OR kept IS NOT NULL AND state NOT IN ('waiting', 'brought')
@@ -206,6 +208,7 @@ _TABLES = {
     "erasure": "erasures",
     "handover": "handovers",
     "enrolment": "enrolments",
+    "recall": "recalls",
     "secret": "hook_secrets",
     "inquiry": "inquiries",
     "opt_in": "opt_ins",

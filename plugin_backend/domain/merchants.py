@@ -24,7 +24,7 @@ from plugin_backend.domain.vault.uses import SETTINGS
 from plugin_backend.sdk import clock
 from plugin_backend.sdk.connector import Connector, settings_of
 from plugin_backend.sdk.errors import RepriseError
-from plugin_backend.sdk.gateway import Gateway
+from plugin_backend.sdk.gateway import Gateway, GatewayCapabilities
 
 
 class Unknown(RepriseError):
@@ -349,12 +349,17 @@ def account(session: Session, shop_id: str, account_id: str) -> GatewayAccount:
 
 def active_account(session: Session, shop_id: str) -> GatewayAccount:
     """The account that new plans use; ``Unknown`` where there is none."""
-    row = session.scalar(
-        select(GatewayAccount).where(GatewayAccount.shop_id == shop_id, GatewayAccount.active.is_(True))
-    )
+    row = usable_account(session, shop_id)
     if row is None:
         raise Unknown(f"shop {shop_id} has no gateway account")
     return row
+
+
+def usable_account(session: Session, shop_id: str) -> GatewayAccount | None:
+    """As ``active_account``, None where there is none."""
+    return session.scalar(
+        select(GatewayAccount).where(GatewayAccount.shop_id == shop_id, GatewayAccount.active.is_(True))
+    )
 
 
 def accounts_of(session: Session, shop_id: str) -> list[GatewayAccount]:
@@ -393,6 +398,12 @@ def door_of(row: Connection | GatewayAccount) -> Connector | Gateway:
     if isinstance(row, Connection):
         return registry.connectors()[row.platform](door_settings(row), http)
     return registry.gateways()[row.gateway](door_settings(row), http)
+
+
+def door_capabilities(row: GatewayAccount) -> GatewayCapabilities:
+    """What an account says by its door's settings alone: of what customers may pay with, all."""
+    adapter = registry.gateways()[row.gateway]
+    return adapter(door_settings(row), house().http(private=False)).capabilities
 
 
 def source(session: Session, shop_id: str, row_id: str) -> Connection | GatewayAccount | None:

@@ -19,8 +19,9 @@ _ASK_AGAIN = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=15),
 
 class Setup(moves.Stateful, Due, Row, Base):
     """One try at taking a card. ``url`` is the gateway's page. ``plan_id`` is set where an existing plan gets another
-    card; ``shown_amount`` is the total that was accepted, in minor units of ``shown_currency``; ``method_id`` the card that
-    came of it. Its id is the reference under which the gateway knows it."""
+    card; ``kind`` is what is to be taken, and ``earlier`` names the order of which the payment method is taken over instead
+    ("" for none). ``shown_amount`` is the total that was accepted, in minor units of ``shown_currency``; ``method_id`` the
+    card that came of it. Its id is the reference under which the gateway knows it."""
 
     __tablename__ = "setups"
     prefix = "set"
@@ -30,6 +31,8 @@ class Setup(moves.Stateful, Due, Row, Base):
     offer_id: Mapped[str] = mapped_column(index=True)
     plan_id: Mapped[str | None]
     account_id: Mapped[str]
+    kind: Mapped[str] = mapped_column(default="card")
+    earlier: Mapped[str] = mapped_column(default="")
     gateway_id: Mapped[str] = mapped_column(default="")
     url: Mapped[str] = mapped_column(default="")
     locale: Mapped[str]
@@ -64,6 +67,8 @@ def begin(
     locale: str,
     ip: str,
     plan_id: str | None = None,
+    kind: str = "card",
+    earlier: str = "",
     shown_amount: int | None = None,
     shown_currency: str = "",
 ) -> Setup:
@@ -73,6 +78,8 @@ def begin(
         offer_id=offer_id,
         plan_id=plan_id,
         account_id=account_id,
+        kind=kind,
+        earlier=earlier,
         locale=locale,
         ip=ip,
         shown_amount=shown_amount,

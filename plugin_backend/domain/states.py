@@ -35,6 +35,12 @@ ENROLMENT = {
     ("brought", "connected"): "the gateway finds nothing wrong",
 }
 
+RECALL = {
+    (START, "asked"): "the customer paid an order before",
+    ("asked", "found"): "the account knows the payment method",
+    ("asked", "none"): "it does not, or it cannot pay a plan",
+}
+
 SECRET = {
     (START, "asked"): "another one is wanted",
     ("asked", "announced"): "both are accepted here",
@@ -106,6 +112,7 @@ SETUP = {
     (START, "begun"): "the customer accepted",
     ("begun", "waiting"): "the gateway has a page for the card",
     ("begun", "failed"): "no page could be had",
+    ("begun", "completed"): "the card of an earlier order is taken over",
     ("waiting", "completed"): "a card is stored",
     ("waiting", "failed"): "the gateway says no",
     ("begun", "expired"): "left too long",
@@ -295,6 +302,7 @@ MACHINES = {
     "erasure": ERASURE,
     "handover": HANDOVER,
     "enrolment": ENROLMENT,
+    "recall": RECALL,
     "secret": SECRET,
     "inquiry": INQUIRY,
     "opt_in": OPT_IN,

@@ -67,6 +67,7 @@ from plugin_backend.core.views import (
     TourStep,
     TourView,
     WatchView,
+    Way,
 )
 from plugin_backend.sdk.money import Money
 
@@ -171,6 +172,8 @@ OFFER_PAGE = {
     "country": "FR",
     "nobody": False,
     "email": "",
+    "ways": (Way("card", "Carte"),),
+    "way": "",
     "accept_url": "/o/x",
     "stop_url": "/o/x/stop",
     "csrf": "c5rf",
@@ -305,6 +308,12 @@ CONNECTION = ConnectionView(
     part=True,
 )
 
+WAYS = (
+    Way("earlier", "", Card("<visa>", "4242")),
+    Way("card", "Carte"),
+    Way("sepa_debit", "Compte <bancaire>"),
+)
+
 PAGES: list[tuple[str, str, dict[str, Any]]] = [
     ("open", "offer/open.html", OFFER_PAGE),
     ("open subscription", "offer/open.html", {**OFFER_PAGE, "offer": SUBSCRIPTION, "csrf": ""}),
@@ -318,6 +327,12 @@ PAGES: list[tuple[str, str, dict[str, Any]]] = [
         "offer/open.html",
         {**OFFER_PAGE, "nobody": True, "email": "x<@", "problems": ("email",)},
     ),
+    (
+        "open ways",
+        "offer/open.html",
+        {**OFFER_PAGE, "ways": WAYS, "way": "sepa_debit", "problems": ("way", "gone")},
+    ),
+    ("under way", "offer/under_way.html", {"shop": SHOP, "amount": TOTAL}),
     ("changed", "offer/changed.html", {**OFFER_PAGE, "changes": CHANGES}),
     ("checking", "offer/checking.html", {"shop": SHOP, "check_url": "/o/x"}),
     (

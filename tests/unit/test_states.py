@@ -31,6 +31,7 @@ FINAL = {
     "erasure": {"shredded"},
     "handover": {"connected"},
     "enrolment": {"connected"},
+    "recall": {"found", "none"},
     "secret": {"alone"},
     "inquiry": {"offered", "refused"},
     "opt_in": {"confirmed", "expired"},

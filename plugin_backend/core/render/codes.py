@@ -126,6 +126,11 @@ STATES: Mapping[str, Mapping[str, str]] = {
         "brought": C_("enrolment", "Being tried"),
         "connected": C_("enrolment", "Connected"),
     },
+    "recall": {
+        "asked": C_("recall", "Being looked for"),
+        "found": C_("recall", "Found"),
+        "none": C_("recall", "None"),
+    },
     "secret": {
         "asked": C_("secret", "Wanted"),
         "announced": C_("secret", "Accepted here, not told to the shop yet"),
@@ -276,6 +281,7 @@ REASONS: Mapping[str, str] = {
     "another card was given": N_("Another card was given"),
     "paid by the customer": N_("The customer pays it himself"),
     "card_stopped": N_("This card was refused for good before"),
+    "card_gone": N_("The card of the earlier order can no longer be used"),
     "card_once": N_("This card cannot pay more than once"),
     "the card was renewed": N_("The card was renewed"),
     "closed": N_("The account behind the card is closed"),

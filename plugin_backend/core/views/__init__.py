@@ -13,6 +13,7 @@ from plugin_backend.core.views.customer import (
     PlanView,
     Rhythm,
     ShopView,
+    Way,
 )
 from plugin_backend.core.views.dashboard import (
     AccountLine,
@@ -131,4 +132,5 @@ __all__ = [
     "TourStep",
     "TourView",
     "WatchView",
+    "Way",
 ]

@@ -137,6 +137,7 @@ def request_of(plan: Plan, attempt: Attempt, card: vault.Opened) -> sdk.ChargeRe
         return_url=house().url(f"{secret_path(page, attempt.shop_id, row_id)}/back") if page else "",
         gateway_customer=card.gateway_customer,
         network_transaction_id=card.network_transaction_id,
+        authenticate=card.shared and attempt.initiator == "customer",
         opening=is_opening(attempt),
         # Half the lease: past it somebody else may already be asking about this attempt.
         deadline=time.monotonic() + delays.DELAYS.lease.total_seconds() / 2,

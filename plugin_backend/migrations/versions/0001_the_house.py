@@ -58,6 +58,7 @@ TABLES = [
     "plans",
     "polls",
     "postings",
+    "recalls",
     "reconciliations",
     "refunds",
     "renewals",
@@ -98,6 +99,7 @@ TIMERS = [
     "payment_methods",
     "plans",
     "polls",
+    "recalls",
     "refunds",
     "renewals",
     "setups",
@@ -646,6 +648,7 @@ def make_tables() -> None:
         sa.Column("token_mark", sa.Text(), nullable=False),
         sa.Column("marked_by", sa.Text(), nullable=False),
         sa.Column("stopped_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("shared", sa.Boolean(), nullable=False),
         sa.Column("stopped_for", sa.Text(), nullable=False),
         sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("taken", sa.Boolean(), nullable=False),
@@ -746,6 +749,8 @@ def make_tables() -> None:
         sa.Column("offer_id", sa.Text(), nullable=False),
         sa.Column("plan_id", sa.Text(), nullable=True),
         sa.Column("account_id", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("earlier", sa.Text(), nullable=False),
         sa.Column("gateway_id", sa.Text(), nullable=False),
         sa.Column("url", sa.Text(), nullable=False),
         sa.Column("locale", sa.Text(), nullable=False),
@@ -1298,6 +1303,34 @@ def make_tables() -> None:
         ["shop_id"],
         unique=True,
         postgresql_where="state <> 'connected'",
+    )
+    op.create_table(
+        "recalls",
+        sa.Column("offer_id", sa.Text(), nullable=False),
+        sa.Column("account_id", sa.Text(), nullable=False),
+        sa.Column("order_key", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("brand", sa.Text(), nullable=False),
+        sa.Column("last4", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("taken", sa.Boolean(), nullable=False),
+        sa.Column("shop_id", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["shop_id", "offer_id"], ["offers.shop_id", "offers.id"], name="fk_recalls_shop_id_offer_id"
+        ),
+        sa.PrimaryKeyConstraint("shop_id", "id", name="pk_recalls"),
+        sa.UniqueConstraint("shop_id", "offer_id", name="uq_recalls_shop_id_offer_id"),
+    )
+    op.create_index(
+        "ix_recalls_due",
+        "recalls",
+        ["shop_id", "due_at"],
+        unique=False,
+        postgresql_where="due_at IS NOT NULL",
     )
     op.create_table(
         "hook_secrets",
