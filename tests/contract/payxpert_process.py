@@ -130,17 +130,19 @@ class PayXpertProcess:
 
     def _submit(self, page_url: str, form: Mapping[str, str]) -> Response:
         """What a browser does next stands as a redirect in ``location``: the bank's page, or the way back, to which the
-        redirect's data was posted. That they open with the merchantToken is looked at by the way."""
+        redirect's data was posted: that is the body."""
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
         answer = self._http.send(Request("POST", page_url, headers, urlencode(form).encode()))
         text = answer.body.decode()
         found = _FORM.search(text)
         if found is None:
             return answer
+        data = ""
         if found[1] == "back":
             hidden = {name: html.unescape(value) for name, value in _HIDDEN.findall(text)}
             assert set(hidden) == {"data", "customer"}
-        return Response(303, {"location": urljoin(page_url, html.unescape(found[2]))})
+            data = hidden["data"]
+        return Response(303, {"location": urljoin(page_url, html.unescape(found[2]))}, data.encode())
 
     def test(self, what: str, **body: Any) -> dict[str, Any]:
         """Ask the test side."""

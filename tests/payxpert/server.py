@@ -97,7 +97,9 @@ class Handler(BaseHTTPRequestHandler):
             return self._told(book.payment(found[1], self.originator))
         if path == "/transactions/export":
             start, end = int(query["startTime"][0]), int(query["endTime"][0])
-            return {"transactions": [self._shown(row) for row in book.between(self.originator, start, end)]}
+            operation = query.get("operation", [""])[0]
+            rows = book.between(self.originator, start, end)
+            return {"transactions": [self._shown(row) for row in rows if operation in ("", row["operation"])]}
         found = _PATH.fullmatch(path)
         if found is None or found[2] != "info":
             raise No("404", "No such call")

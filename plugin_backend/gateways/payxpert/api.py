@@ -66,9 +66,11 @@ class Api:
             raise NoAnswer("transaction: the answer is about another one")
         return found
 
-    def export(self, start: int, end: int) -> list[payload.Transaction]:
-        """What happened from ``start`` on and before ``end``, in whole seconds."""
-        span = {"startTime": str(start), "endTime": str(end)}
+    def export(self, start: int, end: int, operation: str = "") -> list[payload.Transaction]:
+        """What happened from ``start`` on and before ``end``, in whole seconds; of one operation where it is named."""
+        span = {"startTime": str(start), "endTime": str(end)} | (
+            {"operation": operation} if operation else {}
+        )
         return payload.exported(self._read(self._get("/transactions/export", span), "export"))
 
     def account(self) -> payload.Account:

@@ -14,6 +14,7 @@ from plugin_backend.gateways.payxpert.checking import checked
 from plugin_backend.gateways.payxpert.handles import TRANSACTION, Page, page_of
 from plugin_backend.gateways.payxpert.payload import Payment
 from plugin_backend.gateways.payxpert.settings import CONNECT2PAY, GUIDE, PayXpertSettings
+from plugin_backend.sdk import clock
 from plugin_backend.sdk.errors import NoAnswer, NotSent, Refused
 from plugin_backend.sdk.gateway import (
     Absent,
@@ -40,7 +41,7 @@ from plugin_backend.sdk.gateway import (
 from plugin_backend.sdk.http import Client, Delivery
 
 # How far before our own sending PayXpert may date the same thing: two clocks are never one.
-_APART = timedelta(minutes=5)
+_APART = timedelta(minutes=2)
 
 
 class PayXpert:
@@ -196,9 +197,13 @@ class PayXpert:
             return reading.standing(self._api.transaction(gateway_id))
         if trace is not None and origin is not None:
             found = self._in_payment(origin, reference, since, opening=trace.opening)
-            if trace.opening or not isinstance(found, Absent):
+            if trace.opening or not isinstance(found, Absent) or not self._counts(since):
                 return found
-        return listing.look(self._api, reference, since)
+        return listing.look(self._api, reference, since, self.capabilities.absent_after + _APART)
+
+    def _counts(self, since: datetime | None) -> bool:
+        """Was it sent so long ago that its absence may be believed? Only then the list is worth its length."""
+        return since is None or clock.real_now() - since >= self.capabilities.absent_after
 
     def _renewed(self, outcome: Outcome, payment: Payment, origin: Page | None) -> Outcome:
         """What a customer confirmed on a page, with the card that pays his plan, is what later payments refer to."""

@@ -11,10 +11,11 @@ from plugin_backend.sdk import clock
 from plugin_backend.sdk.gateway import Absent, CapturedPage, Outcome
 
 # Of one page, so that a busy merchant's answer can still be read.
-_SPAN = 6 * 3600
-# How far back a reference is looked for of which nobody knows when it was sent, and how long after its sending a charge
-# may still be dated.
-_UNDATED, _SETTLES = timedelta(days=3), timedelta(seconds=_SPAN - 1)
+_SPAN = 3600
+# Around a sending it is looked in shorter ones: on the first of a month a merchant's payments all fall into some minutes.
+_AROUND = 600
+# How far back a reference is looked for of which nobody knows when it was sent.
+_UNDATED = timedelta(days=3)
 
 
 def real(moment: datetime) -> datetime:
@@ -43,15 +44,18 @@ def page(api: Api, since: datetime, cursor: str) -> CapturedPage:
     )
 
 
-def look(api: Api, reference: str, since: datetime | None) -> Outcome | Absent:
-    """A charge by its reference, among all that happened around its sending."""
+def look(api: Api, reference: str, since: datetime | None, settled: timedelta) -> Outcome | Absent:
+    """A rebill by its reference, among those made within ``settled`` after its sending. (A page that nobody was led to
+    took nothing, and a capture is found in its payment.) A shop whose clock was moved forward counts its sending as
+    earlier than it was: there it is looked up to now."""
     now = clock.real_now()
     start = since or now - _UNDATED
-    # A shop whose clock was moved forward meanwhile counts its sending as earlier than it was.
-    end = now if now - start <= _UNDATED else start + _SETTLES
+    end = min(now, start + settled) if since is not None and not _ahead() else now
+    span = _AROUND if since is not None and end - start <= timedelta(hours=6) else _SPAN
     at, last = int(start.timestamp()), int(end.timestamp()) + 1
-    found = []
     while at < last:
-        found += api.export(at, min(at + _SPAN, last))
-        at += _SPAN
-    return reading.taken(found, reference)
+        found = reading.taken(api.export(at, min(at + span, last), "rebill"), reference)
+        if not isinstance(found, Absent):
+            return found
+        at += span
+    return Absent()
