@@ -20,6 +20,7 @@ from plugin_backend.sdk.connector import (
     OrderCancelled,
     OrderPlaced,
     Page,
+    PaidWith,
     Reservation,
     Reserved,
     ShopEvent,
@@ -142,6 +143,10 @@ class Custom:
         name = key.removeprefix(f"{kind}:")
         body = self._api().ask(f"{kind}.read", {f"{kind}_id": name})
         return None if body is None else payload.state(body, clock.now())
+
+    def paid_with(self, order_key: str) -> PaidWith | None:
+        """The protocol of such a shop names no payment."""
+        return None
 
     def fetch(self, kind: Literal["carts", "orders"], since: datetime, cursor: str = "") -> Page:
         """There is nothing to poll: the sender repeats what we did not take."""

@@ -21,6 +21,7 @@ from plugin_backend.sdk.connector import (
     OrderCancelled,
     OrderPlaced,
     Page,
+    PaidWith,
     Reservation,
     Reserved,
     ShopEvent,
@@ -116,6 +117,10 @@ class Saleor:
         self, kind: Literal["cart", "order"], key: str
     ) -> CartChanged | OrderPlaced | OrderCancelled | None:
         return orders.state(self._api(), key)
+
+    def paid_with(self, order_key: str) -> PaidWith | None:
+        """A payment app keeps its own tokens, which Saleor's API does not show."""
+        return None
 
     def fetch(self, kind: Literal["carts", "orders"], since: datetime, cursor: str = "") -> Page:
         """Orders by the moment of their change; checkouts by its day, which is as fine as the platform filters them. What

@@ -22,6 +22,7 @@ from plugin_backend.sdk.connector import (
     OrderCancelled,
     OrderPlaced,
     Page,
+    PaidWith,
     Reservation,
     Reserved,
     ShopEvent,
@@ -130,6 +131,10 @@ class Shopify:
         self, kind: Literal["cart", "order"], key: str
     ) -> CartChanged | OrderPlaced | OrderCancelled | None:
         return reading.state(self._admin(), key)
+
+    def paid_with(self, order_key: str) -> PaidWith | None:
+        """Shopify keeps the tokens of its payments to itself."""
+        return None
 
     def fetch(self, kind: Literal["carts", "orders"], since: datetime, cursor: str = "") -> Page:
         return reading.fetch(self._admin(), kind, since, cursor)

@@ -27,6 +27,7 @@ from plugin_backend.sdk.shop_events import (
     OrderFulfilled,
     OrderPlaced,
     OrderRefunded,
+    PaidWith,
     PaymentFailed,
     Person,
     ShopDisconnected,
@@ -53,6 +54,7 @@ __all__ = [
     "OrderPlaced",
     "OrderRefunded",
     "Page",
+    "PaidWith",
     "PaymentBooked",
     "PaymentFailed",
     "Person",
@@ -331,6 +333,11 @@ class Connector(Protocol):
     ) -> CartChanged | OrderPlaced | OrderCancelled | None:
         """The basket or order as it stands in the shop now, with what of it is sold out where the shop says so; None where the
         shop has none of that key, or cannot tell (``capabilities.reserve`` False)."""
+        ...
+
+    def paid_with(self, order_key: str) -> PaidWith | None:
+        """How a paid order was paid, as it stands in the shop now; None where it is not paid, or the platform keeps
+        nothing by which a gateway could know the payment again. Asks; an order of our own is none."""
         ...
 
     def fetch(self, kind: Literal["carts", "orders"], since: datetime, cursor: str = "") -> Page:

@@ -2,7 +2,7 @@
 Prepare, ask, record: one row at a time, so that each has a whole lease for its asks."""
 
 from plugin_backend.core.db import transaction
-from plugin_backend.domain import checkups, handovers, hook_secrets, renewals
+from plugin_backend.domain import checkups, enrolments, handovers, hook_secrets, renewals
 from plugin_backend.domain.merchants import Shop
 
 
@@ -18,6 +18,21 @@ def connect(shop: Shop) -> int:
         answer = handovers.ask(asked)
         with transaction(shop.id) as session:
             handovers.record(session, shop, asked, answer)
+    return len(ids)
+
+
+def enrol(shop: Shop) -> int:
+    """Try the settings of a gateway account that were typed."""
+    with transaction(shop.id) as session:
+        ids = enrolments.take(session, shop.id)
+    for row_id in ids:
+        with transaction(shop.id) as session:
+            trial = enrolments.prepare(session, shop, row_id)
+        if trial is None:
+            continue
+        checked = enrolments.ask(trial)
+        with transaction(shop.id) as session:
+            enrolments.record(session, shop, trial, checked)
     return len(ids)
 
 

@@ -121,6 +121,16 @@ STATES: Mapping[str, Mapping[str, str]] = {
         "brought": C_("handover", "Keys are being tried"),
         "connected": C_("handover", "Connected"),
     },
+    "enrolment": {
+        "open": C_("enrolment", "Waiting for you"),
+        "brought": C_("enrolment", "Being tried"),
+        "connected": C_("enrolment", "Connected"),
+    },
+    "recall": {
+        "asked": C_("recall", "Being looked for"),
+        "found": C_("recall", "Found"),
+        "none": C_("recall", "None"),
+    },
     "secret": {
         "asked": C_("secret", "Wanted"),
         "announced": C_("secret", "Accepted here, not told to the shop yet"),
@@ -272,6 +282,7 @@ REASONS: Mapping[str, str] = {
     "another card was given": N_("Another card was given"),
     "paid by the customer": N_("The customer pays it himself"),
     "card_stopped": N_("This card was refused for good before"),
+    "card_gone": N_("The card of the earlier order can no longer be used"),
     "card_once": N_("This card cannot pay more than once"),
     "the card was renewed": N_("The card was renewed"),
     "closed": N_("The account behind the card is closed"),
@@ -348,6 +359,22 @@ REASONS: Mapping[str, str] = {
     "fraud": N_("Refused: fraud is suspected"),
     "other": N_("Refused by the bank"),
     "unknown": N_("Refused without a reason"),
+    "wrong_key": N_("The gateway does not know this key: it was mistyped, or belongs to somebody else"),
+    "revoked": N_("The gateway honours this key no more: it was revoked, or the account was closed"),
+    "rights": N_("The key may not do everything that is needed"),
+    "wrong_mode": N_(
+        "A test key on a live shop, or a live key on a test shop: take the key of the same mode"
+    ),
+    "currency": N_("The account does not take the currency of the shop"),
+    "method_off": N_("A way to pay is offered here that is not switched on in the account"),
+    "callbacks": N_(
+        "The gateway does not call us at the address of this account, or those calls are another merchant's"
+    ),
+    "other_account": N_("These keys open another account: running plans could not be charged with it"),
+    "unreachable": N_("The gateway does not answer"),
+    "refused": N_("The gateway refuses to say how the account stands"),
+    "settings": N_("One of the fields cannot be what it is to be"),
+    "promises_nothing": N_("With these settings no promise is left by which a payment is taken exactly once"),
     "live_account": N_("A live account is not probed: that would move money"),
     "no_test_card": N_("This gateway has no test card that a program can charge"),
     "asked for again": N_("Asked for again"),
