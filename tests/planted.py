@@ -361,10 +361,10 @@ FAULTS = (
     ),
     fault(
         "one shopper gets two offers",
-        "plugin_backend/domain/offers/__init__.py",
-        "    if _another_open(session, customer):\n",
-        "    if False and _another_open(session, customer):\n",
-        "tests/domain/test_main_job.py",
+        "plugin_backend/domain/offers/making.py",
+        "    if not why and _others_open(session, customer):\n",
+        "    if False and _others_open(session, customer):\n",
+        "tests/domain/test_identity.py",
     ),
     fault(
         "one table has no row-level security",

@@ -141,6 +141,16 @@ def test_an_offer_that_is_being_accepted_does_not_give_way(house: TestHouse, sho
     assert ("not_sent", "another_offer_open") in story.verdicts(house, shop)
 
 
+def test_a_basket_whose_moment_comes_while_another_offer_is_being_accepted_is_not_offered(
+    house: TestHouse, shop: Shop
+) -> None:
+    first = story.offered(house, shop, told("cart.updated", story.cart(house, shop, "phone")))
+    accept(house, first)
+    send(house, shop, told("cart.updated", story.cart(house, shop, "laptop")), "2")
+    house.travel(shop, hours=2)
+    assert ("not_sent", "another_offer_open") in story.verdicts(house, shop)
+
+
 def accept(house: TestHouse, offer: dict[str, Any], **form: str) -> int:
     """Accept an offer on its page; the status of the answer."""
     from_base = offer["url"].removeprefix(house.settings.base_url)

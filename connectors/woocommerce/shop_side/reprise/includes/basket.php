@@ -17,6 +17,7 @@ final class Basket {
 	const ID    = 'reprise_cart';
 	const TOLD  = 'reprise_told';
 	const ORDER = 'reprise_order';
+	const LAST  = 'reprise_last';
 	const META  = '_reprise_cart';
 
 	/** What may change a basket. The page that ran one of these looks, when it is finished, whether it did. */
@@ -119,17 +120,26 @@ final class Basket {
 		);
 	}
 
-	/** A state needs the time of its last change, to the millionth: two may fall into one second. */
-	public static function dated( array $data ): array {
-		$data['updated_at'] = self::moment();
-		$data['version']    = (int) ( microtime( true ) * 1000000 );
+	/**
+	 * A state needs the time of its last change, to the millionth, and each one a later time than the one before: the clocks
+	 * of some machines stand still for a millisecond or more.
+	 */
+	private static function dated( array $data ): array {
+		$at = max( (int) ( microtime( true ) * 1000000 ), 1 + (int) WC()->session->get( self::LAST ) );
+		WC()->session->set( self::LAST, $at );
+		$data['updated_at'] = self::written( $at );
+		$data['version']    = $at;
 		return $data;
 	}
 
 	/** Now, as `2026-03-02T10:29:00.123456Z`. */
 	public static function moment(): string {
-		$now = microtime( true );
-		return gmdate( 'Y-m-d\TH:i:s', (int) $now ) . sprintf( '.%06dZ', (int) ( fmod( $now, 1 ) * 1000000 ) );
+		return self::written( (int) ( microtime( true ) * 1000000 ) );
+	}
+
+	private static function written( int $microseconds ): string {
+		$seconds = intdiv( $microseconds, 1000000 );
+		return gmdate( 'Y-m-d\TH:i:s', $seconds ) . sprintf( '.%06dZ', $microseconds % 1000000 );
 	}
 
 	private static function has_shopper(): bool {
