@@ -17,6 +17,7 @@ from plugin_backend.sdk.errors import NoAnswer, NotSent, Refused
 from plugin_backend.sdk.gateway import (
     Absent,
     AccountGuide,
+    Captured,
     CapturedPage,
     CardStored,
     ChargeRequest,
@@ -184,7 +185,7 @@ class Stripe:
 
     def list_since(self, since: datetime, cursor: str = "") -> CapturedPage:
         """Payments first, then refunds; both by when they were made, which is never after the money moved."""
-        movements: list[Any] = []
+        movements: list[Captured | None] = []
         if not cursor or cursor.startswith("pi_"):
             found, more = self._page(asks.intents, since, cursor)
             movements += [payload.movement(told, payload.Intent) for told in found]
@@ -290,7 +291,7 @@ def _not_created(answer: Answer) -> Outcome:
     return outcome
 
 
-def _page_of(movements: list[Any], cursor: str) -> CapturedPage:
+def _page_of(movements: list[Captured | None], cursor: str) -> CapturedPage:
     return CapturedPage(tuple(moved for moved in movements if moved is not None), cursor)
 
 
