@@ -8,6 +8,7 @@ have a setting that is asked for here.
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from marshmallow import ValidationError
@@ -30,6 +31,7 @@ from plugin_backend.sdk.gateway import Checked, Flaw, Gateway
 CALLBACK = "callback_url"
 # What does not keep an account from being connected: the gateway can only be told of the address once it is known.
 _MAY_STAND = ("callbacks",)
+_LATELY = timedelta(hours=1)
 
 
 class Enrolment(moves.Stateful, Due, Row, Base):
@@ -99,6 +101,16 @@ def check_again(session: Session, shop: Shop, account: GatewayAccount) -> None:
     if row is not None and (row.state != "open" or row.account_id != account.id):
         return
     bring(session, begin(session, shop, account.gateway, account), {})
+
+
+def find_out(session: Session, shop: Shop, account_ids: Sequence[str]) -> None:
+    """A gateway has just refused us: have it asked what is wrong with these accounts, once in an hour each."""
+    shop = session.get_one(Shop, shop.id, with_for_update=True, populate_existing=True)
+    lately = clock.real_now() - _LATELY
+    for account_id in account_ids:
+        account = session.get_one(GatewayAccount, (shop.id, account_id))
+        if account.checked_at is None or account.checked_at < lately:
+            check_again(session, shop, account)
 
 
 def callback_path(row: Enrolment) -> str:

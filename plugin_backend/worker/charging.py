@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from plugin_backend.core import due
 from plugin_backend.core.db import assert_no_transaction, transaction
-from plugin_backend.domain import billing, cases, merchants, vault
+from plugin_backend.domain import billing, cases, enrolments, merchants, vault
 from plugin_backend.domain.billing import Attempt
 from plugin_backend.domain.merchants import GatewayAccount, Shop
 from plugin_backend.domain.plans import Collection, Plan
@@ -70,6 +70,7 @@ def _record(shop: Shop, outcomes: Mapping[str, sdk.Outcome | sdk.Closed], *, of_
     try:
         with transaction(shop.id) as session:
             billing.record_all(session, shop, outcomes, of_sends=of_sends)
+        _find_out_why(shop, outcomes)
     except OperationalError:
         # A deadlock or a lost connection: nothing was entered, and all of them are asked about again.
         raise
@@ -82,6 +83,19 @@ def _record(shop: Shop, outcomes: Mapping[str, sdk.Outcome | sdk.Closed], *, of_
         log.exception("outcome_not_recorded", attempt=attempt_id)
         with transaction(shop.id) as session:
             cases.open_case(session, shop.id, "work_failed", attempt_id, error=type(error).__name__)
+
+
+def _find_out_why(shop: Shop, outcomes: Mapping[str, sdk.Outcome | sdk.Closed]) -> None:
+    """Where a gateway refuses requests as such it is asked what is wrong with the account, so that a person reads a sentence
+    and not a status."""
+    refused = [
+        attempt_id
+        for attempt_id, outcome in outcomes.items()
+        if isinstance(outcome, sdk.NotExecuted) and outcome.permanent
+    ]
+    if refused:
+        with transaction(shop.id) as session:
+            enrolments.find_out(session, shop, billing.accounts_of(session, shop.id, refused))
 
 
 @dataclass(frozen=True, slots=True)

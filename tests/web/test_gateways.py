@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import select, text, update
 from sqlalchemy.exc import IntegrityError
 
+from plugin_backend.core.db import transaction
 from plugin_backend.core.seal import SealError
 from plugin_backend.domain import enrolments, merchants, plans, probing, vault
 from plugin_backend.domain.enrolments import Enrolment
@@ -85,7 +86,7 @@ def test_the_web_process_cannot_open_what_was_typed(
 ) -> None:
     operator.post(f"/shops/{shop.id}/accounts", gateway="sandbox")
     operator.post(f"/shops/{shop.id}/accounts/connect", **typed(account))
-    with house.web.app_context(), merchants.transaction(shop.id) as session:
+    with house.web.app_context(), transaction(shop.id) as session:
         row = enrolments.current(session, shop.id)
         assert row is not None
         with pytest.raises(SealError):
@@ -257,6 +258,29 @@ def by_collection(gateway: SandboxProcess, api_key: str) -> Any:
         return {name for name in captures(gateway) if not probing.is_probe(name)}
     finally:
         gateway.api_key = used
+
+
+def test_a_key_revoked_while_a_plan_runs_is_told_in_words_and_no_payment_is_lost_or_repeated(
+    house: TestHouse, paying_shop: Shop, gateway: SandboxProcess, mails: Letterbox
+) -> None:
+    operator, shop = signed_in(house, paying_shop.merchant_id), paying_shop
+    plan = story.begin_plan(house, shop, gateway)
+    (row,) = accounts(house, shop)
+    with house.of(shop) as session:
+        held = session.get_one(GatewayAccount, (shop.id, row.id))
+        use = vault.Use("gateway_call", row.id)
+        merchants.change_settings(session, held, {"api_key": f"{gateway.api_key}.revoked"}, use)
+    house.travel(shop, days=28)
+    home = f"/shops/{shop.id}/accounts"
+    assert "The gateway honours this key no more" in text_of(operator.get(home).text)
+
+    operator.post(f"{home}/{row.id}/keys")
+    operator.post(f"{home}/connect", **typed(gateway, api_key=f"{gateway.api_key}.2"))
+    house.travel(shop, days=3)
+    with house.of(shop) as session:
+        second = plans.collection(session, shop.id, plan.id, 2)
+    assert second.state == "paid"
+    assert [len(captures(gateway)[second.id])] == [1]
 
 
 def test_no_plan_can_have_a_card_of_another_account_than_its_own(

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from itertools import accumulate
@@ -170,6 +171,12 @@ def ask(prepared: Prepared) -> sdk.Outcome:
 
 def by_reference(session: Session, shop_id: str, reference: str) -> Attempt | None:
     return session.scalar(select(Attempt).where(Attempt.shop_id == shop_id, Attempt.reference == reference))
+
+
+def accounts_of(session: Session, shop_id: str, attempt_ids: Sequence[str]) -> list[str]:
+    """The gateway accounts that these attempts were made with."""
+    found = select(Attempt.account_id).where(Attempt.shop_id == shop_id, Attempt.id.in_(attempt_ids))
+    return sorted(set(session.scalars(found)))
 
 
 def attempts_of(session: Session, shop_id: str, collection_id: str) -> list[Attempt]:
