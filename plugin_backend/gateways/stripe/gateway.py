@@ -221,9 +221,13 @@ class Stripe:
             return Checked((accounts.UNREACHABLE,))
 
     def _confirmed(self, request: ChargeRequest, name: str) -> Outcome:
-        """Let the bank be asked. From here on a silence is a doubt."""
+        """Let the bank be asked. From here on a silence is a doubt. An error that was kept under the key says how it once was:
+        a payment that is still not confirmed is confirmed under another, since Stripe does that once whatever the key."""
         try:
             answer = self._api.ask(asks.confirm(request, name), not_after=request.deadline)
+            if answer.replayed and answer.status >= 500:
+                again = asks.confirm(request, name, again=True)
+                answer = self._api.ask(again, not_after=request.deadline)
         except NotSent as error:
             return NotExecuted(f"not confirmed: {error}")
         except NoAnswer as error:
