@@ -85,12 +85,15 @@ def ask(gateway: Gateway, verb: str, fields: dict[str, Any]) -> object:
 
 
 def whole(outcome: Any) -> Any:
-    """The outcome of a golden file with what it does not name at its default."""
+    """The outcome of a golden file with what it, or a part of it, does not name at its default."""
+    if isinstance(outcome, list):
+        return [whole(one) for one in outcome]
     if not isinstance(outcome, dict) or "type" not in outcome:
         return outcome
     kind = getattr(sdk, outcome["type"])
     unnamed = (field for field in dataclasses.fields(kind) if field.default is not dataclasses.MISSING)
-    return {field.name: plain(field.default) for field in unnamed} | outcome
+    named = {name: whole(value) for name, value in outcome.items()}
+    return {field.name: plain(field.default) for field in unnamed} | named
 
 
 def plain(value: object) -> Any:

@@ -73,6 +73,7 @@ def server() -> Iterator[Server]:
     )
     assert child.stdout is not None
     yield Server(f"http://127.0.0.1:{child.stdout.readline().strip()}")
+    HTTP.close()
     child.terminate()
     child.wait(timeout=10)
     child.stdout.close()
@@ -122,7 +123,8 @@ def paid(server: Server, card: tuple[str, str], reference: str = "rp-1") -> str:
 def test_a_payment_without_the_customer_is_found_by_its_id(server: Server, card: tuple[str, str]) -> None:
     name = paid(server, card)
     found = server.gateway.find("rp-1", name)
-    assert found == Succeeded(name, PRICE)
+    # How much was received it does not say.
+    assert isinstance(found, Succeeded) and found.gateway_id == name
     assert isinstance(server.gateway.find("rp-2", name), InDoubt)
 
 
@@ -152,12 +154,14 @@ def test_a_signed_callback_leads_to_the_payment(server: Server, card: tuple[str,
         told = Request("POST", f"{server.url}/_config/webhooks/1", headers, json.dumps(endpoint).encode())
         assert HTTP.send(told).status == 200
         name = paid(server, card, "rp-called")
-        (callback,) = receiver.wait_for(1)
-    server.gateway.verify(callback)
-    events = server.gateway.parse(callback)
-    assert [(it.reference, it.gateway_id) for it in events if isinstance(it, ChargeChanged)] == [
-        ("rp-called", name)
-    ]
+        told_of: list[tuple[str, str]] = []
+        # It is a second late, and may still have to tell of what other tests paid.
+        while ("rp-called", name) not in told_of:
+            callback = receiver.wait_for(len(told_of) + 1)[len(told_of)]
+            server.gateway.verify(callback)
+            (event,) = server.gateway.parse(callback)
+            assert isinstance(event, ChargeChanged)
+            told_of.append((event.reference, event.gateway_id))
 
 
 def test_what_it_refuses_of_what_production_sends(server: Server, card: tuple[str, str]) -> None:

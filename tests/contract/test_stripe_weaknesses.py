@@ -78,15 +78,28 @@ def request(card: CardStored, reference: str = "rp-1", initiator: Any = "merchan
     )
 
 
-def test_an_error_that_is_kept_under_its_key_is_read_past_and_the_next_attempt_pays(
-    process: StripeProcess,
-) -> None:
+def test_an_error_that_is_kept_under_its_key_is_passed_by_another(process: StripeProcess) -> None:
     gateway, asked = live(process), request(stored(process))
     process.order(error_before=1)
     doubt = gateway.charge(asked)
     assert isinstance(doubt, InDoubt) and doubt.gateway_id
     assert gateway.find("rp-1", doubt.gateway_id) == Absent()
+    assert isinstance(gateway.charge(asked), Succeeded)
+    assert isinstance(gateway.charge(asked), Succeeded)
+    assert process.captured("rp-1") == [PRICE]
+
+
+def test_errors_that_are_kept_under_both_keys_leave_a_doubt_and_the_next_attempt_pays(
+    process: StripeProcess,
+) -> None:
+    gateway, asked = live(process), request(stored(process))
+    process.order(error_before=1)
+    gateway.charge(asked)
+    # The look at what is kept takes one order, too: nothing is worked on for it.
+    process.order(error_before=2)
     assert isinstance(gateway.charge(asked), InDoubt)
+    assert isinstance(gateway.charge(asked), InDoubt)
+    assert gateway.find("rp-1", since=clock.now()) == Absent()
     assert isinstance(gateway.charge(replace(asked, reference="rp-2")), Succeeded)
     assert process.captured("rp-1") == [] and process.captured("rp-2") == [PRICE]
 

@@ -25,7 +25,7 @@ _TIMEOUT_SECONDS = 20.0
 _HEADERS = ("Authorization", "Content-Type", "Idempotency-Key", "Stripe-Version", "User-Agent")
 
 stripe.enable_telemetry = False
-# When asked to, it logs whole requests, tokens and all.
+# Its debug messages have whole requests in them, tokens and all.
 logging.getLogger("stripe").setLevel(logging.WARNING)
 
 

@@ -85,7 +85,7 @@ def create(request: ChargeRequest) -> Call:
     return lambda api: api.v1.payment_intents.create(asked, {"idempotency_key": request.reference})
 
 
-def confirm(request: ChargeRequest, intent_id: str) -> Call:
+def confirm(request: ChargeRequest, intent_id: str, *, again: bool = False) -> Call:
     """The bank is asked. Without the customer, or without a page to bring him back to, a payment that he would have to confirm
     fails at once instead of waiting for him. A debit never waits for anybody: its mandate was given before."""
     kind, _ = kind_and_id(request.token)
@@ -97,7 +97,7 @@ def confirm(request: ChargeRequest, intent_id: str) -> Call:
         asked["return_url"] = request.return_url
     elif kind == "card":
         asked["error_on_requires_action"] = True
-    key = f"{request.reference}-confirm"
+    key = f"{request.reference}-confirm" + ("-again" if again else "")
     return lambda api: api.v1.payment_intents.confirm(intent_id, asked, {"idempotency_key": key})
 
 

@@ -17,6 +17,7 @@ from plugin_backend.sdk.errors import NoAnswer, NotSent, Refused
 from plugin_backend.sdk.gateway import (
     Absent,
     AccountGuide,
+    Captured,
     CapturedPage,
     CardStored,
     ChargeRequest,
@@ -184,7 +185,7 @@ class Stripe:
 
     def list_since(self, since: datetime, cursor: str = "") -> CapturedPage:
         """Payments first, then refunds; both by when they were made, which is never after the money moved."""
-        movements: list[Any] = []
+        movements: list[Captured | None] = []
         if not cursor or cursor.startswith("pi_"):
             found, more = self._page(asks.intents, since, cursor)
             movements += [payload.movement(told, payload.Intent) for told in found]
@@ -220,9 +221,13 @@ class Stripe:
             return Checked((accounts.UNREACHABLE,))
 
     def _confirmed(self, request: ChargeRequest, name: str) -> Outcome:
-        """Let the bank be asked. From here on a silence is a doubt."""
+        """Let the bank be asked. From here on a silence is a doubt. An error that was kept under the key says how it once was:
+        a payment that is still not confirmed is confirmed under another, since Stripe does that once whatever the key."""
         try:
             answer = self._api.ask(asks.confirm(request, name), not_after=request.deadline)
+            if answer.replayed and answer.status >= 500:
+                again = asks.confirm(request, name, again=True)
+                answer = self._api.ask(again, not_after=request.deadline)
         except NotSent as error:
             return NotExecuted(f"not confirmed: {error}")
         except NoAnswer as error:
@@ -290,7 +295,7 @@ def _not_created(answer: Answer) -> Outcome:
     return outcome
 
 
-def _page_of(movements: list[Any], cursor: str) -> CapturedPage:
+def _page_of(movements: list[Captured | None], cursor: str) -> CapturedPage:
     return CapturedPage(tuple(moved for moved in movements if moved is not None), cursor)
 
 

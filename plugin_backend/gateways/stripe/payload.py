@@ -249,7 +249,8 @@ def refused(answer: Answer, name: str = "") -> Outcome:
     wrong = load(_Wrong, answer.error)
     if answer.status == 402 and wrong is not None and (wrong["code"] or wrong["decline_code"]):
         return declined(wrong, name)
-    known = 400 <= answer.status < 500 and answer.status not in _DOUBTFUL
+    # Stripe says what is wrong; an answer that does not may be that of any web server on the way.
+    known = 400 <= answer.status < 500 and answer.status not in (402, *_DOUBTFUL) and answer.says("type")
     if not known or answer.says("type") == "idempotency_error":
         return InDoubt(f"answered {answer.status}", name)
     if answer.says("code") in METHOD_IS_GONE or _is_missing(answer, "payment_method", "customer"):
