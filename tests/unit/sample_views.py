@@ -269,14 +269,7 @@ ENROLMENT = EnrolmentView(
     title="Sandbox",
     mode="test",
     state=State("enrolment", "open"),
-    form=replace(
-        FORM,
-        fields=(
-            *FORM.fields,
-            Field("mode", "Mode", "b", options=(("a", "a"), ("b", "b"))),
-            Field("sepa_debit", "SEPA", "True", required=False, tick=True),
-        ),
-    ),
+    form=replace(FORM, fields=(*FORM.fields, Field("sepa_debit", "SEPA", "True", required=False, tick=True))),
     callback_url="https://r.example/hooks/x",
 )
 CONNECTION = ConnectionView(

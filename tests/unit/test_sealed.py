@@ -15,6 +15,7 @@ OTHERS = {
     "gateway_accounts.door_settings",
     "deliveries.body",
     "deliveries.dropped",
+    "enrolments.kept",
     "handovers.kept",
     "handovers.brought",
     "hook_secrets.brought",
