@@ -202,7 +202,8 @@ class PayXpert:
         return listing.look(self._api, reference, since, self.capabilities.absent_after + _APART)
 
     def _counts(self, since: datetime | None) -> bool:
-        """Was it sent so long ago that its absence may be believed? Only then the list is worth its length."""
+        """Was it sent so long ago that its absence may be believed? Only then the list is worth its length. ``since`` is the
+        earliest moment that it may have: rather asked for nothing than believed without having asked."""
         return since is None or clock.real_now() - since >= self.capabilities.absent_after
 
     def _renewed(self, outcome: Outcome, payment: Payment, origin: Page | None) -> Outcome:
