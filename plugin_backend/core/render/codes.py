@@ -245,6 +245,7 @@ REASONS: Mapping[str, str] = {
     "removed in the shop": N_("The basket was removed in the shop"),
     "mailed_lately": N_("A mail was sent a short while ago"),
     "below_minimum": N_("The amount is below the minimum"),
+    "not_payable": N_("The amount has a last digit that no card can pay in this currency"),
     "another_offer_open": N_("Another offer to this customer is open"),
     "watch_only": N_("The shop only watches for now"),
     "own_checkout": N_("Payments are taken at the shop's own checkout only"),

@@ -205,7 +205,7 @@ class CreditOption:
 @dataclass(frozen=True, slots=True)
 class CreditView:
     """The form of a credit on a plan, and, once there is an amount, what it comes to. ``amount`` is as typed, ``problem`` "", ``unreadable``,
-    ``nothing`` or ``too_much``; ``options`` are empty while there is nothing to confirm, one where both ways come to the
+    ``nothing``, ``too_much`` or ``not_payable``; ``options`` are empty while there is nothing to confirm, one where both ways come to the
     same. ``refunds`` is what goes back of each captured payment, ``case`` the case that led here."""
 
     plan: str

@@ -3,12 +3,9 @@
 from plugin_backend.sdk.money import EXPONENTS, Money
 
 # Counted in whole units: as in ISO 4217, but for the ariary (MGA), whose fifths Stripe does not know, and the Icelandic
-# krona, which it goes on counting in hundredths that must be whole.
+# krona and the Ugandan shilling, which it goes on counting in hundredths that must be whole.
 _ZERO = frozenset("BIF CLP DJF GNF JPY KMF KRW MGA PYG RWF VND VUV XAF XOF XPF".split())
 _THREE = frozenset(("BHD", "JOD", "KWD", "OMR", "TND"))
-# Stripe's page has it among the currencies without decimals, and among those that are counted in hundredths all the same:
-# one of the two is wrong by a factor of a hundred.
-_UNCLEAR = frozenset(("UGX",))
 
 
 class NotTaken(ValueError):
@@ -17,9 +14,9 @@ class NotTaken(ValueError):
 
 def to_stripe(money: Money) -> int:
     """The amount in Stripe's own units. ``NotTaken`` where it has none for it: a fraction of a currency that it counts
-    whole, a last digit that the card networks cannot carry, a currency whose units it does not take or tell."""
+    whole, a last digit that the card networks cannot carry, a currency whose units it does not take."""
     exponent = _exponent(money.currency)
-    if money.currency in _THREE and money.minor % 10:
+    if money.currency in _THREE and not money.payable:
         raise NotTaken(f"Stripe takes {money.currency} to two decimals only")
     units, rest = divmod(money.minor * 10**exponent, 10**money.exponent)
     if rest:
@@ -51,6 +48,6 @@ def _exponent(currency: str) -> int:
         return 0
     if currency in _THREE:
         return 3
-    if currency in _UNCLEAR or EXPONENTS[currency] > 2:
+    if EXPONENTS[currency] > 2:
         raise NotTaken(f"Stripe does not take {currency}")
     return 2

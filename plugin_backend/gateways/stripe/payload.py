@@ -45,7 +45,7 @@ class _Object(Slim):
     metadata = fields.Dict(load_default=dict, allow_none=True)
 
 
-class _Wrong(Slim):
+class Wrong(Slim):
     """Why a payment was refused."""
 
     code = Text(limit=64)
@@ -81,7 +81,7 @@ class Intent(_Object):
     currency = fields.String(required=True, validate=validate.Length(equal=3))
     amount_received = fields.Integer(load_default=0, strict=True, validate=validate.Range(min=0))
     created = fields.Integer(load_default=0, strict=True, validate=validate.Range(0, 10**11))
-    last_payment_error = fields.Nested(_Wrong, load_default=None, allow_none=True)
+    last_payment_error = fields.Nested(Wrong, load_default=None, allow_none=True)
     next_action = Part(_Action)
     latest_charge = Part(_Charge)
 
@@ -246,7 +246,7 @@ def declined(wrong: Mapping[str, Any], name: str) -> Declined:
 def refused(answer: Answer, name: str = "") -> Outcome:
     """What an answer that is no good says about what was asked: certainly not done, or in doubt. ``name`` is the payment's id
     where it is known."""
-    wrong = load(_Wrong, answer.error)
+    wrong = load(Wrong, answer.error)
     if answer.status == 402 and wrong is not None and (wrong["code"] or wrong["decline_code"]):
         return declined(wrong, name)
     # Stripe says what is wrong; an answer that does not may be that of any web server on the way.
