@@ -3,15 +3,19 @@ signed callbacks."""
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from sqlalchemy import select
 
 from plugin_backend.domain import billing, merchants
 from plugin_backend.domain.billing import Dispute, Refund
+from plugin_backend.domain.carts import Cart
 from plugin_backend.domain.cases import Case
 from plugin_backend.domain.merchants import GatewayAccount, Shop
+from plugin_backend.domain.offers import Offer
 from plugin_backend.domain.plans import Plan
+from plugin_backend.sdk import clock
 from plugin_backend.worker import comparing
 from tests import story
 from tests.contract.stripe_fake.hooks import signature
@@ -55,7 +59,11 @@ def cases(house: TestHouse, shop: Shop) -> list[str]:
 def call_back(house: TestHouse, shop: Shop, stripe: StripeProcess, kind: str) -> int:
     """Stripe's newest event of a kind, brought to the account's address as its endpoint would bring it: the answer."""
     events = stripe.api("GET", "events?limit=100")["data"]
-    body = json.dumps(next(event for event in events if event["type"] == kind)).encode()
+    return bring(house, shop, stripe, next(event for event in events if event["type"] == kind))
+
+
+def bring(house: TestHouse, shop: Shop, stripe: StripeProcess, event: dict[str, Any]) -> int:
+    body = json.dumps(event).encode()
     with house.of(shop) as session:
         path = merchants.hook_path(session.scalars(select(GatewayAccount)).one().id, shop.id)
     headers = {
@@ -114,6 +122,38 @@ def test_a_customer_whom_his_bank_wants_to_see_confirms_and_is_charged_once(
 
     assert captured(house, lunas, stripe) == [3334]
     assert story.states(house, lunas)[0] == "paid"
+
+
+def test_a_stolen_card_at_the_shops_own_checkout_takes_back_what_was_offered_for_it(
+    house: TestHouse, lunas: Shop, stripe: StripeProcess
+) -> None:
+    order: dict[str, Any] = story.draft(19, status="failed")
+    order["date_modified_gmt"] = clock.real_now().replace(tzinfo=None).isoformat(timespec="seconds")
+    assert house.woo(lunas, "order.updated", order) == 200
+    house.rest(lunas)
+    payment = {
+        "id": "pi_3AtTheCheckout",
+        "object": "payment_intent",
+        "metadata": {"order_id": "19", "site_url": "https://shop.test"},
+        "last_payment_error": {"code": "card_declined", "decline_code": "stolen_card"},
+        "status": "requires_payment_method",
+    }
+    event = {
+        "id": "evt_1AtTheCheckout",
+        "type": "payment_intent.payment_failed",
+        "created": int(clock.real_now().timestamp()) - 5,
+        "livemode": False,
+        "data": {"object": payment},
+    }
+    with house.of(lunas) as session:
+        assert session.scalars(select(Offer.state)).all() == ["open"]
+
+    assert bring(house, lunas, stripe, event) == 200
+
+    with house.of(lunas) as session:
+        cart = session.scalars(select(Cart)).one()
+        assert (cart.decline, cart.barred) == ("fraud", True)
+        assert "open" not in session.scalars(select(Offer.state)).all()
 
 
 def test_a_dispute_finds_its_payment_though_it_does_not_carry_our_reference(

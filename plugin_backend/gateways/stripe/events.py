@@ -3,6 +3,7 @@
 import hmac
 import re
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from marshmallow import fields, validate
@@ -14,6 +15,7 @@ from plugin_backend.sdk.gateway import (
     Absent,
     CardUpdated,
     ChargeChanged,
+    CheckoutDeclined,
     DisputeChanged,
     GatewayEvent,
     InDoubt,
@@ -21,12 +23,13 @@ from plugin_backend.sdk.gateway import (
     SetupChanged,
 )
 from plugin_backend.sdk.http import Delivery
-from plugin_backend.sdk.payload import Slim, Text, clean, read_object, text_of
+from plugin_backend.sdk.payload import Part, Slim, Text, clean, read_object, text_of
 from plugin_backend.sdk.signing import TOLERANCE_SECONDS, hmac_sha256
 
 _SIGNATURE = re.compile(r"[0-9a-f]{64}")
 _STAMP = re.compile(r"[0-9]{1,12}")
 _ID = re.compile(r"evt_[A-Za-z0-9_]{1,100}")
+_ORDER = re.compile(r"[A-Za-z0-9_-]{1,60}")
 
 
 class _Data(Slim):
@@ -34,12 +37,25 @@ class _Data(Slim):
 
 
 class _Event(Slim):
-    """``account`` names a connected account, of which we have none."""
+    """``account`` names a connected account, of which we have none. ``created`` is when it happened, in seconds."""
 
     type = fields.String(required=True)
+    created = fields.Integer(required=True, strict=True, validate=validate.Range(0, 10**11))
     livemode = fields.Boolean(required=True)
     account = Text()
     data = fields.Nested(_Data, required=True)
+
+
+class _Left(Slim):
+    order_id = Text(limit=60)
+
+
+class _AtTheCheckout(Slim):
+    """A payment that the shop's own plugin asked for. ``order_id`` is what the official plugins of WooCommerce leave in its
+    metadata, and others after them."""
+
+    metadata = Part(_Left)
+    last_payment_error = Part(payload.Wrong)
 
 
 class _Dispute(Slim):
@@ -99,15 +115,15 @@ def parse(body: bytes, mode: str) -> list[GatewayEvent]:
     if mode and told["livemode"] is not (mode == "live"):
         theirs = "live" if told["livemode"] else "test"
         raise Unreadable(f"the callback is of {theirs} mode, and this account is connected in {mode} mode")
-    kind, reads = told["type"], told["data"]["object"]
+    kind = told["type"]
     found = next((read for begin, read in _READERS.items() if kind.startswith(begin)), None)
-    return found(reads, kind) if found else []
+    return found(told["data"]["object"], told) if found else []
 
 
-def _charge(told: Mapping[str, Any], kind: str) -> list[GatewayEvent]:
-    """A payment of the merchant's own, without our reference, is passed over."""
+def _charge(told: Mapping[str, Any], event: Mapping[str, Any]) -> list[GatewayEvent]:
+    """A payment of the merchant's own, without our reference, is passed over, but for why it failed."""
     if not _is_ours(told):
-        return []
+        return _at_the_checkout(told, event)
     read = payload.load(payload.Intent, told)
     if read is None:
         raise Unreadable("the payment in the callback cannot be read")
@@ -116,12 +132,25 @@ def _charge(told: Mapping[str, Any], kind: str) -> list[GatewayEvent]:
     return [ChargeChanged(payload.reference_of(read), read["id"], known)]
 
 
-def _setup(told: Mapping[str, Any], kind: str) -> list[GatewayEvent]:
+def _at_the_checkout(told: Mapping[str, Any], event: Mapping[str, Any]) -> list[GatewayEvent]:
+    """That a card was declined at the shop's own checkout, where the plugin there has left the order's number."""
+    if event["type"] != "payment_intent.payment_failed":
+        return []
+    read = payload.load(_AtTheCheckout, told)
+    if read is None or not _ORDER.fullmatch(read["metadata"]["order_id"]):
+        return []
+    wrong = read["last_payment_error"]
+    reason = wrong["decline_code"] or wrong["code"]
+    at = datetime.fromtimestamp(event["created"], UTC)
+    return [CheckoutDeclined(read["metadata"]["order_id"], reason, at)]
+
+
+def _setup(told: Mapping[str, Any], event: Mapping[str, Any]) -> list[GatewayEvent]:
     reference = payload.reference_of({"metadata": told.get("metadata") if _is_ours(told) else None})
     return [SetupChanged(reference)] if reference else []
 
 
-def _refund(told: Mapping[str, Any], kind: str) -> list[GatewayEvent]:
+def _refund(told: Mapping[str, Any], event: Mapping[str, Any]) -> list[GatewayEvent]:
     if not _is_ours(told):
         return []
     read = payload.load(payload.Refunded, told)
@@ -131,7 +160,7 @@ def _refund(told: Mapping[str, Any], kind: str) -> list[GatewayEvent]:
     return [RefundChanged(payload.reference_of(read), None if isinstance(outcome, InDoubt) else outcome)]
 
 
-def _dispute(told: Mapping[str, Any], kind: str) -> list[GatewayEvent]:
+def _dispute(told: Mapping[str, Any], event: Mapping[str, Any]) -> list[GatewayEvent]:
     """A dispute names the payment and not our reference. An inquiry (``warning_...``) moves no money, and is none yet."""
     read = payload.load(_Dispute, told)
     if read is None:
@@ -146,17 +175,17 @@ def _dispute(told: Mapping[str, Any], kind: str) -> list[GatewayEvent]:
     return [DisputeChanged(read["id"], "", read["payment_intent"], amount, state)]
 
 
-def _method(told: Mapping[str, Any], kind: str) -> list[GatewayEvent]:
+def _method(told: Mapping[str, Any], event: Mapping[str, Any]) -> list[GatewayEvent]:
     read = payload.load(payload.Method, told)
     if read is None or read["type"] not in ("card", payload.SEPA):
         return []
     card = read[read["type"]]
     token = payload.token_of(read["type"], read["id"])
-    closed = kind.endswith(".detached")
+    closed = event["type"].endswith(".detached")
     return [CardUpdated(token, card["last4"], card["exp_month"], card["exp_year"], closed)]
 
 
-def _mandate(told: Mapping[str, Any], kind: str) -> list[GatewayEvent]:
+def _mandate(told: Mapping[str, Any], event: Mapping[str, Any]) -> list[GatewayEvent]:
     """A debit's mandate that is no longer in force closes the bank account behind it."""
     read = payload.load(_Mandate, told)
     if read is None or read["status"] != "inactive":
@@ -184,7 +213,7 @@ _DISPUTES: Mapping[str, Literal["open", "won", "lost"]] = {
     "won": "won",
     "lost": "lost",
 }
-_READERS: Mapping[str, Callable[[Mapping[str, Any], str], list[GatewayEvent]]] = {
+_READERS: Mapping[str, Callable[[Mapping[str, Any], Mapping[str, Any]], list[GatewayEvent]]] = {
     "payment_intent.": _charge,
     "checkout.session.": _setup,
     "refund.": _refund,
