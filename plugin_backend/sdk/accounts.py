@@ -56,6 +56,7 @@ FlawReason = Literal[
     "currency",
     "method_off",
     "callbacks",
+    "misdirected",
     "other_account",
     "unreachable",
     "refused",
@@ -65,8 +66,8 @@ FlawReason = Literal[
 """What can be wrong with an account. The gateway does not know the key (``wrong_key``) or no longer honours it
 (``revoked``); the key may not do what we need (``rights``); it is a test key on a live shop or the reverse
 (``wrong_mode``); the shop's ``currency`` is not taken; a kind of payment method is offered that the account has not
-switched on (``method_off``); callbacks do not come, or are those of another merchant (``callbacks``); other keys were
-given for an account, and they open another one (``other_account``); nobody answers (``unreachable``), or something else is
+switched on (``method_off``); callbacks do not come (``callbacks``), or such as are another merchant's (``misdirected``,
+which the house finds itself); other keys were given for an account, and they open another one (``other_account``); nobody answers (``unreachable``), or something else is
 ``refused``. The last two are found before anybody is asked: ``settings`` cannot be what they are to be, or the account could
 keep no promise by which a charge happens once."""
 

@@ -270,6 +270,28 @@ def test_a_callback_is_acknowledged_however_often_it_comes_and_believed_never(
         }
 
 
+def test_a_callback_about_another_merchants_order_changes_nothing_and_is_said_on_the_accounts_page(
+    house: TestHouse, lunas: Shop, payxpert: PayXpertProcess
+) -> None:
+    begin(house, lunas, payxpert)
+    with house.of(lunas) as session:
+        account = session.scalars(select(GatewayAccount)).one()
+    with house.worker.app_context():
+        hook = merchants.hook_path(account.id, lunas.id)
+    told = {"merchantToken": "theirs", "status": "Authorized", "errorCode": "000", "order": {"id": "1234"}}
+    assert (
+        house.client().post(hook, data=json.dumps(told), content_type="application/json").status_code == 200
+    )
+    house.rest(lunas)
+
+    assert story.states(house, lunas) == ["paid", "scheduled", "scheduled"]
+    with house.of(lunas) as session:
+        (flaw,) = session.scalars(select(GatewayAccount)).one().flaws
+        assert flaw["reason"] == "misdirected"
+        reasons = {row.reason for row in session.scalars(select(DeliveryRow)) if row.source == account.id}
+        assert "not_ours" in reasons
+
+
 def test_no_merchant_token_stands_in_a_row_that_is_not_sealed(
     house: TestHouse, lunas: Shop, payxpert: PayXpertProcess
 ) -> None:

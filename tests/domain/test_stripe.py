@@ -12,6 +12,7 @@ from plugin_backend.domain import billing, merchants
 from plugin_backend.domain.billing import Dispute, Refund
 from plugin_backend.domain.carts import Cart
 from plugin_backend.domain.cases import Case
+from plugin_backend.domain.inbox import DeliveryRow
 from plugin_backend.domain.merchants import GatewayAccount, Shop
 from plugin_backend.domain.offers import Offer
 from plugin_backend.domain.plans import Plan
@@ -154,6 +155,23 @@ def test_a_stolen_card_at_the_shops_own_checkout_takes_back_what_was_offered_for
         cart = session.scalars(select(Cart)).one()
         assert (cart.decline, cart.barred) == ("fraud", True)
         assert "open" not in session.scalars(select(Offer.state)).all()
+
+
+def test_a_callback_of_the_other_mode_changes_nothing_and_is_said_on_the_accounts_page(
+    house: TestHouse, lunas: Shop, stripe: StripeProcess
+) -> None:
+    begin(house, lunas, stripe, "requires_action")
+    (attempt,) = story.attempts(house, lunas)
+    event = next(it for it in stripe.api("GET", "events?limit=100")["data"] if it["type"].startswith("pay"))
+    event["data"]["object"] |= {"status": "succeeded", "amount_received": 3334}
+    assert bring(house, lunas, stripe, event | {"id": "evt_1Live", "livemode": True}) == 200
+
+    assert story.attempts(house, lunas)[0].state == attempt.state == "requires_action"
+    with house.of(lunas) as session:
+        account = session.scalars(select(GatewayAccount)).one()
+        assert [flaw["reason"] for flaw in account.flaws] == ["misdirected"]
+        rows = [row for row in session.scalars(select(DeliveryRow)) if row.source == account.id]
+        assert [(row.state, row.dropped) for row in rows] == [("ignored", None)]
 
 
 def test_a_dispute_finds_its_payment_though_it_does_not_carry_our_reference(

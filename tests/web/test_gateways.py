@@ -10,6 +10,7 @@ from plugin_backend.core.db import transaction
 from plugin_backend.core.seal import SealError
 from plugin_backend.domain import enrolments, merchants, plans, probing, vault
 from plugin_backend.domain.enrolments import Enrolment
+from plugin_backend.domain.inbox import DeliveryRow
 from plugin_backend.domain.merchants import GatewayAccount, Shop
 from plugin_backend.domain.plans import Plan
 from plugin_backend.sdk.gateway import CardStored
@@ -187,6 +188,25 @@ def test_a_revoked_key_is_found_out_by_asking_again_and_another_key_of_the_accou
     (renewed,) = accounts(house, shop)
     assert (renewed.id, renewed.flaws, renewed.identity) == (row.id, [], row.identity)
     assert "honours this key no more" not in text_of(operator.get(home).text)
+
+
+def test_a_callback_that_somebody_else_signed_is_refused_and_said_until_somebody_looks(
+    house: TestHouse, shop: Shop, operator: Operator, account: SandboxProcess
+) -> None:
+    connect(house, shop, operator, typed(account))
+    (row,) = accounts(house, shop)
+    home, told = f"/shops/{shop.id}/accounts", {"id": "evt_1", "type": "charge.captured", "data": {}}
+
+    for _ in range(3):
+        assert house.callback(shop, row.id, "sk_test_sandbox_somebody_elses", told) == 401
+    said = text_of(operator.get(home).text)
+    assert said.count("A call came to the address of this account that is not its own") == 1
+    with house.of(shop) as session:
+        assert not [kept for kept in session.scalars(select(DeliveryRow)) if kept.source == row.id]
+
+    operator.post(f"{home}/{row.id}/check")
+    house.rest(shop)
+    assert "is not its own" not in text_of(operator.get(home).text)
 
 
 def test_a_secret_that_is_left_empty_stays_as_it_is(

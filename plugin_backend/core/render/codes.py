@@ -311,6 +311,7 @@ REASONS: Mapping[str, str] = {
     "the plan has ended": N_("The plan has ended"),
     "too late": N_("Its time was over"),
     "of no interest": N_("It says nothing that matters here"),
+    "not_ours": N_("It is about another merchant's account, or the other mode"),
     "try_again": N_("It may be tried again"),
     "own_deferral_14_days": N_("payments within 14 days and free of charge are allowed"),
     "own_deferral_50_days": N_("payments within 50 days and free of charge are allowed"),
@@ -369,7 +370,10 @@ REASONS: Mapping[str, str] = {
     "currency": N_("The account does not take the currency of the shop"),
     "method_off": N_("A way to pay is offered here that is not switched on in the account"),
     "callbacks": N_(
-        "The gateway does not call us at the address of this account, or those calls are another merchant's"
+        "The gateway does not call us at the address of this account: everything is found by asking meanwhile"
+    ),
+    "misdirected": N_(
+        "A call came to the address of this account that is not its own, and was refused: another merchant's, of the other mode, or signed with another secret"
     ),
     "other_account": N_("These keys open another account: running plans could not be charged with it"),
     "unreachable": N_("The gateway does not answer"),

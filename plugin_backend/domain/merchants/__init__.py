@@ -6,6 +6,7 @@ from plugin_backend.domain.merchants.accounts import (
     accounts_of,
     active_account,
     add_account,
+    misdirected,
     usable_account,
     use_for_new_plans,
 )
@@ -65,6 +66,7 @@ __all__ = [
     "hook_path",
     "knock",
     "load_shop",
+    "misdirected",
     "open_door",
     "set_retries",
     "settings_with",

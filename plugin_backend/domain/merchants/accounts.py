@@ -1,6 +1,7 @@
 """A shop's accounts at gateways, and which of them new plans use."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -14,6 +15,7 @@ from plugin_backend.domain.merchants.doors import hook_path, open_door
 from plugin_backend.domain.merchants.errors import Unknown
 from plugin_backend.domain.merchants.rows import GatewayAccount, Listing, Shop
 from plugin_backend.sdk import clock
+from plugin_backend.sdk.gateway import Flaw
 
 
 def add_account(
@@ -34,6 +36,15 @@ def add_account(
     _listing(session, shop, row)
     open_door(session, "hook", path.rpartition("/")[2], shop.id, row.id)
     return row
+
+
+def misdirected(session: Session, shop_id: str, account_id: str, why: str) -> None:
+    """A call came to the account's address that is none of its own. Its page says so, until somebody asks how the account
+    stands or gives it other keys. Whoever holds the row is not waited for: the next such call says it as well."""
+    found = select(GatewayAccount).where(GatewayAccount.shop_id == shop_id, GatewayAccount.id == account_id)
+    row = session.scalar(found.with_for_update(skip_locked=True))
+    if row is not None and all(flaw["reason"] != "misdirected" for flaw in row.flaws):
+        row.flaws = [*row.flaws, asdict(Flaw("misdirected", detail=why))]
 
 
 def use_for_new_plans(session: Session, shop: Shop, account: GatewayAccount) -> None:

@@ -105,7 +105,8 @@ class GatewayAccount(vault.Sealed, moves.Stateful, Due, Row, Base):
     that were begun, ``probed_at`` is when the last one was. Its timer is the probe's. ``lineage`` is the history of the
     database in which we know of all that was captured by it. New plans use the one that is ``active``, of which a shop has
     one at most; plans that run stay on theirs. ``typed`` are the settings that are no secret. ``identity`` and ``title`` are
-    how the gateway knows the account, and ``flaws`` what it said was wrong with it at ``checked_at``."""
+    how the gateway knows the account, and ``flaws`` what it said was wrong with it at ``checked_at``, or what was found here
+    since."""
 
     __tablename__ = "gateway_accounts"
     prefix = "gwa"

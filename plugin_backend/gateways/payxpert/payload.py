@@ -8,7 +8,7 @@ from typing import Any
 from marshmallow import Schema, ValidationError, fields, validate
 
 from plugin_backend.gateways.payxpert.handles import TRANSACTION
-from plugin_backend.sdk.errors import NoAnswer, Unreadable
+from plugin_backend.sdk.errors import NoAnswer, NotOurs, Unreadable
 from plugin_backend.sdk.gateway import ChargeChanged, GatewayEvent, SetupChanged
 from plugin_backend.sdk.money import EXPONENTS, Money
 from plugin_backend.sdk.payload import Country, Slim, Text, clean, read_object, text_of
@@ -151,8 +151,8 @@ def account(body: dict[str, Any]) -> Account:
 
 
 def events(body: bytes) -> list[GatewayEvent]:
-    """Whom a callback is about, and nothing else of it: it is not signed, so that all of it is read again. Of what is
-    none of ours there is nothing to say."""
+    """Whom a callback is about, and nothing else of it: it is not signed, so that all of it is read again. ``NotOurs`` where
+    it is about no payment of ours, though only ours name this address."""
     told = read_object(body)
     if not isinstance(told.get("merchantToken"), str) or not told["merchantToken"]:
         raise Unreadable("merchantToken: missing")
@@ -161,12 +161,10 @@ def events(body: bytes) -> list[GatewayEvent]:
     listed = told.get("transactions")
     if isinstance(listed, list):
         named += [text_of(one.get("orderID")) for one in listed[:_MOST_EVENTS] if isinstance(one, dict)]
-    about = dict.fromkeys(clean(name, 100) for name in named)
-    return [
-        SetupChanged(name) if name.startswith(SETUP) else ChargeChanged(name)
-        for name in about
-        if is_ours(name)
-    ]
+    about = [name for name in dict.fromkeys(clean(name, 100) for name in named) if is_ours(name)]
+    if not about:
+        raise NotOurs("the callback is about no payment that was asked for here")
+    return [SetupChanged(name) if name.startswith(SETUP) else ChargeChanged(name) for name in about]
 
 
 def topic(body: bytes) -> str:

@@ -10,7 +10,7 @@ from marshmallow import fields, validate
 
 from plugin_backend.gateways.stripe import payload
 from plugin_backend.gateways.stripe.amounts import from_stripe
-from plugin_backend.sdk.errors import BadSignature, Unreadable
+from plugin_backend.sdk.errors import BadSignature, NotOurs, Unreadable
 from plugin_backend.sdk.gateway import (
     Absent,
     CardUpdated,
@@ -106,15 +106,16 @@ def topic(body: bytes) -> str:
 
 
 def parse(body: bytes, mode: str) -> list[GatewayEvent]:
-    """What a callback says; a type we do not know is of no interest. ``mode`` is the account's, "" where it is not known."""
+    """What a callback says; a type we do not know is of no interest. ``mode`` is the account's, "" where it is not known.
+    ``NotOurs`` for what is another account's, or of the other mode."""
     told = payload.load(_Event, read_object(body))
     if told is None:
         raise Unreadable("the callback has no readable type, mode and data")
     if told["account"]:
-        raise Unreadable("the callback is of another Stripe account")
+        raise NotOurs("the callback is of another Stripe account")
     if mode and told["livemode"] is not (mode == "live"):
         theirs = "live" if told["livemode"] else "test"
-        raise Unreadable(f"the callback is of {theirs} mode, and this account is connected in {mode} mode")
+        raise NotOurs(f"the callback is of {theirs} mode, and this account is connected in {mode} mode")
     kind = told["type"]
     found = next((read for begin, read in _READERS.items() if kind.startswith(begin)), None)
     return found(told["data"]["object"], told) if found else []
