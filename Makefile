@@ -61,7 +61,7 @@ check: $(VENV)/.developed ## Lint, types, format, and which floor may import whi
 	@$(BIN)/lint-imports
 
 .PHONY: chaos
-chaos: $(VENV)/.developed ## Kill, stop and lie while 10,000 payments fall due; VARIANT=no_keys or lagging, SEED=N
+chaos: $(VENV)/.developed ## Kill, stop and lie while 10,000 payments fall due; GATEWAY=stripe or payxpert, VARIANT=lagging, SEED=N
 	@COLLECTIONS=10000 $(CHAOS)
 
 .PHONY: chaos-quick

@@ -74,24 +74,26 @@ class TestHouse:
         *,
         settings: dict[str, str] | None = None,
         sandbox: dict[str, str] | None = None,
+        gateway: str = "sandbox",
+        account: dict[str, str] | None = None,
         probed: bool = True,
         kind: Any = "instalments",
         **facts: Any,
     ) -> Shop:
-        """A test shop; its clock is its own. Its sandbox account counts as ``probed``, so that a test's own requests are
-        all that the gateway sees."""
+        """A test shop; its clock is its own. Its account at the ``gateway`` (``sandbox`` has the settings of one at the
+        sandbox) counts as ``probed``, so that a test's own requests are all that the gateway sees."""
         given = {"url": "http://127.0.0.1:9/shop", "secret": SECRET, **(settings or {})}
         shop_id = onboarding.new_shop_id()
         with self.worker.app_context(), transaction(shop_id) as session:
             shop = onboarding.add_shop(
                 session, shop_id, platform=platform, settings=given, mode="test", kind=kind, **facts
             )
-            if sandbox:
-                account = onboarding.add_account(session, shop, "sandbox", sandbox)
+            if account or sandbox:
+                row = onboarding.add_account(session, shop, gateway, account or sandbox or {})
                 if probed:
-                    moves.move(session, account, "probing")
-                    moves.move(session, account, "passed")
-                    account.rest(None)
+                    moves.move(session, row, "probing")
+                    moves.move(session, row, "passed")
+                    row.rest(None)
         self.shops.append(shop_id)
         return shop
 

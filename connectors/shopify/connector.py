@@ -139,9 +139,10 @@ class Shopify:
         return setup.ensure_webhooks(self._admin(), callback_url)
 
     def reserve(self, reservation: Reservation) -> Reserved:
+        admin = self._admin()
         if self.own_checkout_only:
             raise Refused("own_checkout")
-        return orders.reserve(self._admin(), reservation)
+        return orders.reserve(admin, reservation)
 
     def write_back(self, change: Change) -> WrittenBack:
         return orders.write_back(self._admin(), change)

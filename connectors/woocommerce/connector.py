@@ -24,6 +24,7 @@ from plugin_backend.sdk.connector import (
     OrderCancelled,
     OrderPlaced,
     Page,
+    PaidWith,
     Reservation,
     Reserved,
     ShopEvent,
@@ -153,6 +154,9 @@ class WooCommerce(Connector):
         self, kind: Literal["cart", "order"], key: str
     ) -> CartChanged | OrderPlaced | OrderCancelled | None:
         return orders.state(self._api(), key)
+
+    def paid_with(self, order_key: str) -> PaidWith | None:
+        return orders.paid_with(self._api(), order_key)
 
     def fetch(self, kind: Literal["carts", "orders"], since: datetime, cursor: str = "") -> Page:
         return polling.fetch(self._api(), kind, since, cursor)

@@ -20,6 +20,7 @@ from connectors.woocommerce.payload import (
     PAYMENT_METHOD,
     REFERENCE,
     Order,
+    payment_of,
     state_of,
 )
 from plugin_backend.sdk.connector import (
@@ -27,6 +28,7 @@ from plugin_backend.sdk.connector import (
     Change,
     OrderCancelled,
     OrderPlaced,
+    PaidWith,
     PaymentBooked,
     Person,
     PlanCredited,
@@ -61,6 +63,13 @@ def state(api: Api, key: str) -> CartChanged | OrderPlaced | OrderCancelled | No
     order = read_order(value)
     stands = readable(state_of, order)
     return replace(stands, sold_out=sold_out(api, order)) if isinstance(stands, CartChanged) else stands
+
+
+def paid_with(api: Api, order_key: str) -> PaidWith | None:
+    """How a paid order was paid: payment modules leave what they know of it in the order's meta."""
+    number = number_of(order_key)
+    value = api.get_or_none(f"orders/{number}") if number else None
+    return None if value is None else readable(payment_of, read_order(value))
 
 
 def reserve(api: Api, wanted: Reservation) -> Reserved:

@@ -16,6 +16,7 @@ from plugin_backend.sdk.connector import (
     OrderFulfilled,
     OrderPlaced,
     OrderRefunded,
+    PaidWith,
     PaymentFailed,
     Person,
     ShopEvent,
@@ -58,6 +59,8 @@ BASKETS = ("checkout-draft", "pending", "failed")
 GONE = ("cancelled", "trash", "auto-draft")
 # How gateways' plugins name the meta in which they keep why a card was refused.
 _SAYS_WHY = re.compile(r"declin|refus|fail|error|response_?code|result_?code|reason", re.IGNORECASE)
+# What a payment module may know a payment, a customer or a card by: neither prose, nor a list, nor one of ours.
+_REFERENCE = re.compile(r"[A-Za-z0-9_-]{3,200}")
 _TAG = re.compile(r"<[^<>]{0,300}>")
 
 
@@ -235,6 +238,15 @@ def placed(order: Order) -> OrderPlaced:
         our_reference=order.our_reference,
         paid=order.was_paid,
     )
+
+
+def payment_of(order: Order) -> PaidWith | None:
+    """How an order was paid that is no longer a basket, is not cancelled and is not ours."""
+    if order.status in (*BASKETS, *GONE) or not order.was_paid or order.our_reference:
+        return None
+    metas = {meta["key"]: text_of(meta["value"]) for meta in order.read["meta_data"]}
+    left = {key: value for key, value in metas.items() if _REFERENCE.fullmatch(value)}
+    return PaidWith(order.read["payment_method"], order.read["transaction_id"], left)
 
 
 def _decline(order: Order) -> CheckoutDecline:

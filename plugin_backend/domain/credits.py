@@ -75,11 +75,12 @@ class Credit:
 
 
 class Impossible(RepriseError):
-    """There is no such credit. ``reason`` is ``nothing`` or ``too_much``; ``most`` is what could be credited."""
+    """There is no such credit. ``reason`` is ``nothing``, ``too_much`` or ``not_payable`` (for a last digit that no card can
+    pay); ``most`` is what could be credited."""
 
     permanent = True
 
-    def __init__(self, reason: Literal["nothing", "too_much"], most: Money) -> None:
+    def __init__(self, reason: Literal["nothing", "too_much", "not_payable"], most: Money) -> None:
         super().__init__(f"no such credit: {reason}, at most {most.decimal()} {most.currency}")
         self.reason, self.most = reason, most
 
@@ -94,11 +95,17 @@ def credit(wish: Wish, lines: tuple[Line, ...], captures: tuple[Capture, ...]) -
         raise Impossible("nothing", owed + left)
     if owed + left < wish.amount:
         raise Impossible("too_much", owed + left)
+    if not wish.amount.payable:
+        raise Impossible("not_payable", owed + left)
     if wish.first == "schedule":
         off = min(wish.amount.minor, owed.minor)
     else:
         off = wish.amount.minor - min(wish.amount.minor, left.minor)
-    share = LOWER[wish.rest]([line.amount.minor if line.untouched else 0 for line in lines], off)
+    step = wish.amount.step
+    steps = LOWER[wish.rest](
+        [line.amount.minor // step if line.untouched else 0 for line in lines], off // step
+    )
+    share = [lost * step for lost in steps]
     taken_off = Money(off, currency)
     given_back = wish.amount - taken_off
     return Credit(

@@ -167,6 +167,16 @@ CHECKS: dict[str, str] = {
               AND e.method_id IN ('', m.id))""",
     "a hand-over that is not the owner's turn waits for nothing": """
         SELECT id FROM handovers WHERE state IN ('recognising', 'waiting', 'brought') AND due_at IS NULL""",
+    "the settings of an account are being tried by nobody": """
+        SELECT id FROM enrolments WHERE (state = 'brought') <> (due_at IS NOT NULL)
+           OR kept IS NOT NULL AND state <> 'brought'""",
+    "a plan is charged with another account than its own": """
+        SELECT p.id FROM plans p JOIN payment_methods m ON m.shop_id = p.shop_id AND m.id = p.method_id
+        WHERE m.account_id <> p.account_id
+        UNION ALL SELECT p.id FROM plans p JOIN attempts a ON a.shop_id = p.shop_id AND a.plan_id = p.id
+        WHERE a.account_id <> p.account_id""",
+    "a look for the card of an earlier order waits for nothing": """
+        SELECT id FROM recalls WHERE (state = 'asked') <> (due_at IS NOT NULL)""",
     "keys that were tried are still there as they came": """
         SELECT id FROM handovers WHERE brought IS NOT NULL AND state <> 'brought'
            OR kept IS NOT NULL AND state NOT IN ('waiting', 'brought')
@@ -197,6 +207,8 @@ _TABLES = {
     "key": "vault_keys",
     "erasure": "erasures",
     "handover": "handovers",
+    "enrolment": "enrolments",
+    "recall": "recalls",
     "secret": "hook_secrets",
     "inquiry": "inquiries",
     "opt_in": "opt_ins",

@@ -367,9 +367,10 @@ def _card(session: Session, plan: Plan) -> Json | None:
     if method is None:
         return None
     return {
+        "kind": method.kind,
         "brand": method.brand,
         "last4": method.last4,
-        "expires": f"{method.expiry_month:02d}/{method.expiry_year}",
+        "expires": f"{method.expiry_month:02d}/{method.expiry_year}" if method.expiry_month else None,
     }
 
 

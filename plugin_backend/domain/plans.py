@@ -36,6 +36,7 @@ SETTLED = ("paid", "refunded", "void", "lost")
 
 class Plan(moves.Stateful, Due, Row, Base):
     """An instalment plan or a subscription. ``amount`` is all of an instalment plan, or one period of a subscription.
+    Its card is one of its own account's, to the end: the shop may have moved to another gateway meanwhile.
     ``anchor`` is when it was accepted, from which every date is counted. ``order_key`` is the shop's order, held before
     the first payment; ``supplied_at`` is when the shop first sent all of it, in the shop's own time. ``paying`` is the collection that its customer, who is there, wants to pay now ("" none). Its timer
     runs while it is pending, and when he pays: then he is there, or it ends."""
@@ -71,7 +72,10 @@ class Plan(moves.Stateful, Due, Row, Base):
         Index("ix_plans_method", "shop_id", "method_id"),
         ForeignKeyConstraint(["shop_id", "offer_id"], ["offers.shop_id", "offers.id"]),
         ForeignKeyConstraint(["shop_id", "customer_id"], ["customers.shop_id", "customers.id"]),
-        ForeignKeyConstraint(["shop_id", "method_id"], ["payment_methods.shop_id", "payment_methods.id"]),
+        ForeignKeyConstraint(
+            ["shop_id", "method_id", "account_id"],
+            ["payment_methods.shop_id", "payment_methods.id", "payment_methods.account_id"],
+        ),
     )
 
     @property
@@ -276,6 +280,12 @@ def collection(session: Session, shop_id: str, plan_id: str, number: int) -> Col
 def collections_of(session: Session, shop_id: str, plan_id: str) -> list[Collection]:
     found = select(Collection).where(Collection.shop_id == shop_id, Collection.plan_id == plan_id)
     return list(session.scalars(found.order_by(Collection.number)))
+
+
+def running_by_account(session: Session, shop_id: str) -> dict[str, int]:
+    """How many plans run with each gateway account."""
+    found = select(Plan.account_id, func.count()).where(Plan.shop_id == shop_id, Plan.state.not_in(ENDED))
+    return dict(session.execute(found.group_by(Plan.account_id)).all())
 
 
 def to_pay(session: Session, plan: Plan) -> Money:

@@ -19,8 +19,9 @@ _ASK_AGAIN = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=15),
 
 class Setup(moves.Stateful, Due, Row, Base):
     """One try at taking a card. ``url`` is the gateway's page. ``plan_id`` is set where an existing plan gets another
-    card; ``shown_amount`` is the total that was accepted, in minor units of ``shown_currency``. Its id is the reference
-    under which the gateway knows it."""
+    card; ``kind`` is what is to be taken, and ``earlier`` names the order of which the payment method is taken over instead
+    ("" for none). ``shown_amount`` is the total that was accepted, in minor units of ``shown_currency``; ``method_id`` the
+    card that came of it. Its id is the reference under which the gateway knows it."""
 
     __tablename__ = "setups"
     prefix = "set"
@@ -30,12 +31,15 @@ class Setup(moves.Stateful, Due, Row, Base):
     offer_id: Mapped[str] = mapped_column(index=True)
     plan_id: Mapped[str | None]
     account_id: Mapped[str]
+    kind: Mapped[str] = mapped_column(default="card")
+    earlier: Mapped[str] = mapped_column(default="")
     gateway_id: Mapped[str] = mapped_column(default="")
     url: Mapped[str] = mapped_column(default="")
     locale: Mapped[str]
     ip: Mapped[str] = mapped_column(default="")
     shown_amount: Mapped[int | None] = mapped_column(BigInteger)
     shown_currency: Mapped[str] = mapped_column(default="")
+    method_id: Mapped[str | None]
     asked: Mapped[int] = mapped_column(default=0)
     expires_at: Mapped[datetime]
 
@@ -50,6 +54,7 @@ class Setup(moves.Stateful, Due, Row, Base):
             unique=True,
             postgresql_where="state IN ('begun', 'waiting')",
         ),
+        Index("ix_setups_method", "shop_id", "method_id", postgresql_where="method_id IS NOT NULL"),
     )
 
 
@@ -62,6 +67,8 @@ def begin(
     locale: str,
     ip: str,
     plan_id: str | None = None,
+    kind: str = "card",
+    earlier: str = "",
     shown_amount: int | None = None,
     shown_currency: str = "",
 ) -> Setup:
@@ -71,6 +78,8 @@ def begin(
         offer_id=offer_id,
         plan_id=plan_id,
         account_id=account_id,
+        kind=kind,
+        earlier=earlier,
         locale=locale,
         ip=ip,
         shown_amount=shown_amount,
@@ -104,6 +113,14 @@ def latest(session: Session, shop_id: str, offer_id: str, *, lock: bool = False)
     return session.scalar(found.with_for_update() if lock else found)
 
 
+def that_stored(session: Session, shop_id: str, method_id: str) -> Setup | None:
+    """The newest set-up of which this card came; None where none is known, as of a card of an earlier order."""
+    found = select(Setup).where(
+        Setup.shop_id == shop_id, Setup.method_id == method_id, Setup.state == "completed"
+    )
+    return session.scalars(found.order_by(Setup.created_at.desc(), Setup.id.desc()).limit(1)).first()
+
+
 def opened(session: Session, setup: Setup, url: str, gateway_id: str) -> None:
     """The gateway has a page; we wait for the customer."""
     setup.url, setup.gateway_id = url, gateway_id
@@ -122,9 +139,12 @@ def wait(session: Session, setup: Setup) -> bool:
     return True
 
 
-def finish(session: Session, setup: Setup, state: str, reason: str = "") -> None:
-    """``completed``, ``failed`` or ``expired``. The address of the page is forgotten."""
+def finish(
+    session: Session, setup: Setup, state: str, reason: str = "", *, method_id: str | None = None
+) -> None:
+    """``completed`` with the card that came of it, ``failed`` or ``expired``. The address of the page is forgotten."""
     moves.move(session, setup, state, reason)
+    setup.method_id = method_id
     setup.url = ""
     setup.rest(None)
 

@@ -92,4 +92,5 @@ def card(session: Session, shop_id: str, method_id: str) -> Card | None:
     method = session.get(vault.PaymentMethod, (shop_id, method_id))
     if method is None:
         return None
-    return Card(method.brand, method.last4, f"{method.expiry_month:02d}/{method.expiry_year}")
+    expires = f"{method.expiry_month:02d}/{method.expiry_year}" if method.expiry_month else ""
+    return Card(method.brand, method.last4, expires, method.kind)

@@ -28,6 +28,19 @@ HANDOVER = {
     ("brought", "connected"): "the keys work",
 }
 
+ENROLMENT = {
+    (START, "open"): "an account is to be connected, or to get other keys",
+    ("open", "brought"): "its settings were typed",
+    ("brought", "open"): "something is wrong with them",
+    ("brought", "connected"): "the gateway finds nothing wrong",
+}
+
+RECALL = {
+    (START, "asked"): "the customer paid an order before",
+    ("asked", "found"): "the account knows the payment method",
+    ("asked", "none"): "it does not, or it cannot pay a plan",
+}
+
 SECRET = {
     (START, "asked"): "another one is wanted",
     ("asked", "announced"): "both are accepted here",
@@ -99,6 +112,7 @@ SETUP = {
     (START, "begun"): "the customer accepted",
     ("begun", "waiting"): "the gateway has a page for the card",
     ("begun", "failed"): "no page could be had",
+    ("begun", "completed"): "the card of an earlier order is taken over",
     ("waiting", "completed"): "a card is stored",
     ("waiting", "failed"): "the gateway says no",
     ("begun", "expired"): "left too long",
@@ -287,6 +301,8 @@ MACHINES = {
     "key": KEY,
     "erasure": ERASURE,
     "handover": HANDOVER,
+    "enrolment": ENROLMENT,
+    "recall": RECALL,
     "secret": SECRET,
     "inquiry": INQUIRY,
     "opt_in": OPT_IN,

@@ -39,6 +39,7 @@ from plugin_backend.sdk.shop_events import (
     OrderFulfilled,
     OrderPlaced,
     OrderRefunded,
+    PaidWith,
     PaymentFailed,
     Person,
     ShopDisconnected,
@@ -65,6 +66,7 @@ __all__ = [
     "OrderPlaced",
     "OrderRefunded",
     "Page",
+    "PaidWith",
     "PaymentBooked",
     "PaymentFailed",
     "Person",
@@ -273,6 +275,11 @@ class Connector(ABC):
     ) -> CartChanged | OrderPlaced | OrderCancelled | None:
         """The basket or order as it stands in the shop now, with what of it is sold out where the shop says so; None where the
         shop has none of that key, or cannot tell (``capabilities.reserve`` False)."""
+
+    def paid_with(self, order_key: str) -> PaidWith | None:
+        """How a paid order was paid, as it stands in the shop now; None where it is not paid, or the platform keeps
+        nothing by which a gateway could know the payment again. Asks; an order of our own is none."""
+        return None
 
     def fetch(self, kind: Literal["carts", "orders"], since: datetime, cursor: str = "") -> Page:
         """What changed since then, a page at a time. What is changed while pages are turned may be told twice, or by the

@@ -20,6 +20,10 @@ class Unreadable(RepriseError):
     permanent = True
 
 
+class NotOurs(Unreadable):
+    """The callback can be read and is about another account than the one at whose address it came, or the other mode."""
+
+
 class NotSent(RepriseError):
     """Not one byte of the request left this machine: the other side did not act."""
 

@@ -4,16 +4,26 @@ A gateway is one folder under ``plugin_backend/gateways/`` whose ``__init__`` na
 per call from its opened settings and a ``Client`` and keeps no state. A card number never passes through it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar, Literal, Protocol
 
 from marshmallow import Schema
 
+from plugin_backend.sdk.accounts import CARD as CARD
+from plugin_backend.sdk.accounts import SEPA_DEBIT as SEPA_DEBIT
+from plugin_backend.sdk.accounts import AccountGuide as AccountGuide
+from plugin_backend.sdk.accounts import Checked as Checked
+from plugin_backend.sdk.accounts import Flaw as Flaw
+from plugin_backend.sdk.accounts import Method as Method
+from plugin_backend.sdk.accounts import Mode as Mode
+from plugin_backend.sdk.accounts import offered as offered
+from plugin_backend.sdk.capabilities import GatewayCapabilities as GatewayCapabilities
 from plugin_backend.sdk.http import Client, Delivery
 from plugin_backend.sdk.money import Money
+from plugin_backend.sdk.shop_events import PaidWith as PaidWith
 
 
 class Decline(StrEnum):
@@ -77,9 +87,11 @@ class NotExecuted:
 
 @dataclass(frozen=True, slots=True)
 class InDoubt:
-    """It may or may not have happened. Never charged again, never called a decline: asked about."""
+    """It may or may not have happened. Never charged again, never called a decline: asked about, by ``gateway_id`` where
+    the gateway gave one before the doubt began."""
 
     reason: str
+    gateway_id: str = ""
 
 
 Outcome = Succeeded | Declined | RequiresAction | Pending | NotExecuted | InDoubt
@@ -97,8 +109,8 @@ class Closed:
 
 @dataclass(frozen=True, slots=True)
 class SetupRequest:
-    """Take a card on the gateway's own page. ``reference`` is ours and fixed: asking twice resumes one set-up.
-    ``amount`` is the first payment, for the page and for strong customer authentication."""
+    """Take a payment method of this ``kind`` on the gateway's own page. ``reference`` is ours and fixed: asking twice
+    resumes one set-up. ``amount`` is the first payment, for the page and for strong customer authentication."""
 
     reference: str
     return_url: str = field(repr=False)
@@ -108,6 +120,7 @@ class SetupRequest:
     locale: str
     description: str
     series: Literal["instalment", "subscription"]
+    kind: str = "card"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +134,8 @@ class SetupPage:
 @dataclass(frozen=True, slots=True)
 class CardStored:
     """A stored payment method. ``token`` can start payments with our key: it is sealed as soon as it is here. ``advice``
-    is the network's, where it gives any while a card is stored, such as Mastercard's ``40`` (prepaid)."""
+    is the network's, where it gives any while a card is stored, such as Mastercard's ``40`` (prepaid). ``kind`` is what
+    was stored, which may be another than was asked for; of one that never expires month and year are 0."""
 
     token: str = field(repr=False)
     brand: str
@@ -154,7 +168,10 @@ class SetupFailed:
 class ChargeRequest:
     """One try at one collection. ``reference`` is the idempotency key, derived from collection and attempt number, at
     most 40 characters of ``[a-z0-9-]``, and the way to find the charge again. ``deadline`` (monotonic seconds) is
-    checked immediately before the bytes leave: past it nothing may be sent (``NotExecuted``)."""
+    checked immediately before the bytes leave: past it nothing may be sent (``NotExecuted``). ``authenticate`` asks for
+    strong customer authentication of a customer who is there: the token was stored for something else, and later
+    payments of this series will refer to this one. ``opening`` True for the plan's first payment, whose amount the
+    set-up showed its customer: a gateway that stores a card by authorising that very payment captures it now."""
 
     reference: str
     amount: Money
@@ -167,6 +184,22 @@ class ChargeRequest:
     gateway_customer: str = field(default="", repr=False)
     network_transaction_id: str = field(default="", repr=False)
     deadline: float | None = None
+    authenticate: bool = False
+    opening: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """What is known of something that was sent, beside its reference, for a gateway that does not file everything under
+    one (``traces``). ``setup`` is the gateway's id of the set-up that stored the card, ``opening`` as in the request; of a
+    refund ``charge`` is the gateway's id of what was to be given back, ``amount`` how much of it, and ``others`` are the
+    ids of the charge's other refunds."""
+
+    setup: str = field(default="", repr=False)
+    opening: bool = False
+    charge: str = ""
+    amount: Money | None = None
+    others: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,47 +279,26 @@ GatewayEvent = ChargeChanged | SetupChanged | RefundChanged | DisputeChanged | C
 
 @dataclass(frozen=True, slots=True)
 class Captured:
-    """One movement the gateway remembers, for reconciliation. ``kind`` is ``charge`` or ``refund``."""
+    """One movement the gateway remembers, for reconciliation. ``kind`` is ``charge`` or ``refund``. ``reference`` is ours;
+    of a set-up's own payment it is the set-up's, and of a refund that the gateway keeps no reference of, the charge's:
+    ``of`` is then the charge's id."""
 
     reference: str
     gateway_id: str
     amount: Money
     at: datetime
     kind: Literal["charge", "refund"] = "charge"
+    of: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class CapturedPage:
-    """Some movements, and where to go on; ``cursor`` "" when all was seen."""
+    """Some movements, and where to go on; ``cursor`` "" when all was seen. ``disputes`` are those that are told nowhere
+    else: what is read with our own key is believed as a signed callback is."""
 
     movements: tuple[Captured, ...]
     cursor: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class GatewayCapabilities:
-    """What the gateway promises; the engine obeys this and rests on nothing else.
-
-    ``idempotency_window`` None: the gateway keeps no keys, the same request twice may be two charges.
-    ``look_up`` ``none``: neither a charge nor a refund can be found again. ``absent_after``: how long after the last
-    send an answer "unknown" can be believed at all. ``list_lag``: how long ``list_since`` may still lack what was
-    captured; None: it cannot list, and nothing can be compared.
-    """
-
-    idempotency_window: timedelta | None
-    look_up: Literal["reference", "id", "list", "none"]
-    absent_after: timedelta
-    key_length: int
-    async_refunds: bool
-    signed_events: bool
-    unattended: bool
-    detach: bool
-    close: bool
-    list_lag: timedelta | None = None
-
-    def finds(self, gateway_id: str) -> bool:
-        """Can a charge or refund be looked up, whose id at the gateway is this ("" where it never told us)?"""
-        return self.look_up in ("reference", "list") or (self.look_up == "id" and bool(gateway_id))
+    disputes: tuple[DisputeChanged, ...] = ()
 
 
 class Gateway(Protocol):
@@ -297,8 +309,10 @@ class Gateway(Protocol):
     settings: ClassVar[type[Schema]]
     test_only: ClassVar[bool]
     """True for a gateway that only plays with money: it is refused on live shops."""
+    guide: ClassVar[AccountGuide]
     capabilities: GatewayCapabilities
-    """Of this account: what a gateway promises can hang on the account's settings."""
+    """Of this account: what a gateway promises can hang on the account's settings. ``methods`` and ``recognises`` are the
+    same where only the door's settings are there."""
 
     def __init__(self, settings: Mapping[str, str], http: Client) -> None: ...
 
@@ -306,6 +320,12 @@ class Gateway(Protocol):
     def door(settings: Mapping[str, str]) -> Mapping[str, str]:
         """The least that ``verify``, ``identify``, ``topic`` and ``parse`` need, if need be derived; never the account's
         key."""
+        ...
+
+    @staticmethod
+    def mode_of(settings: Mapping[str, str]) -> Mode | Literal[""]:
+        """Whether these settings are those of a test account or of a live one, "" where they do not show it (then
+        ``checks`` tells)."""
         ...
 
     def begin_setup(self, request: SetupRequest) -> SetupPage:
@@ -320,8 +340,15 @@ class Gateway(Protocol):
         """Try once. Never raises for anything the network or the gateway does."""
         ...
 
-    def find(self, reference: str, gateway_id: str = "") -> Outcome | Absent:
-        """How a charge stands, asked by our reference. ``InDoubt`` where no answer could be had."""
+    def find(
+        self,
+        reference: str,
+        gateway_id: str = "",
+        since: datetime | None = None,
+        trace: Trace | None = None,
+    ) -> Outcome | Absent:
+        """How a charge stands, asked by our reference. ``InDoubt`` where no answer could be had. ``since`` is when it was
+        sent first, in the shop's time: a list need not be read further back. ``trace`` is given where it ``traces``."""
         ...
 
     def close(self, reference: str, gateway_id: str = "") -> Closed | Outcome:
@@ -332,8 +359,14 @@ class Gateway(Protocol):
         """Give back once. The six outcomes of a charge, none an exception."""
         ...
 
-    def find_refund(self, reference: str, gateway_id: str = "") -> Outcome | Absent:
-        """How a refund stands."""
+    def find_refund(
+        self,
+        reference: str,
+        gateway_id: str = "",
+        since: datetime | None = None,
+        trace: Trace | None = None,
+    ) -> Outcome | Absent:
+        """How a refund stands; ``since`` and ``trace`` as with charges."""
         ...
 
     def verify(self, delivery: Delivery) -> None:
@@ -359,13 +392,20 @@ class Gateway(Protocol):
         ...
 
     def detach(self, token: str) -> None:
-        """Make the stored payment method useless at the gateway too."""
+        """Make the stored payment method useless at the gateway too; where it cannot (``detach``), let go of what is held
+        with it."""
+        ...
+
+    def recognise(self, paid: PaidWith) -> CardStored | None:
+        """The stored payment method by which an earlier order of the shop was paid: where this very account holds it and
+        it can be charged again, else None (another merchant's, a module we do not know, detached, expired, good for that
+        one payment only). Raises ``NotSent``, ``NoAnswer``, ``Refused``."""
         ...
 
     def test_token(self) -> str:
         """A token that can be charged in test mode without a person, for the probe; "" where the gateway has none."""
         ...
 
-    def checks(self) -> Sequence[str]:
-        """What is wrong with the account's settings, a sentence each; empty when all is well."""
+    def checks(self) -> Checked:
+        """How the account stands: asks the gateway, moves no money, and never raises for what network or gateway do."""
         ...

@@ -39,12 +39,12 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What we ask of the outside. ``headers`` and ``body`` may hold secrets and are not shown by ``repr``. Past
+    """What we ask of the outside. ``url``, ``headers`` and ``body`` may hold secrets and are not shown by ``repr``. Past
     ``not_after`` (monotonic seconds) nothing is sent: it is looked at when a connection is there and the first byte is
     about to leave."""
 
     method: str
-    url: str
+    url: str = field(repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: bytes = field(default=b"", repr=False)
     not_after: float | None = None

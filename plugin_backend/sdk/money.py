@@ -19,6 +19,9 @@ _FOUR = "CLF UYW".split()
 EXPONENTS: dict[str, int] = {
     code: exponent for exponent, codes in ((0, _ZERO), (2, _TWO), (3, _THREE), (4, _FOUR)) for code in codes
 }
+# The networks of cards carry two decimals of a currency that has three (docs.stripe.com/currencies,
+# checkout.com/docs/resources/calculating-the-amount), and nobody has a coin for a fraction of an ariary.
+_STEPS = {**dict.fromkeys(_THREE, 10), "MGA": 100}
 # Python's own 28 digits would round a longer amount without a word.
 _EXACT = Context(prec=100)
 
@@ -60,16 +63,28 @@ class Money:
     def exponent(self) -> int:
         return EXPONENTS[self.currency]
 
+    @property
+    def step(self) -> int:
+        """By how many minor units the amounts that a card can pay lie apart: 1 but for a few currencies."""
+        return _STEPS.get(self.currency, 1)
+
+    @property
+    def payable(self) -> bool:
+        """Can a card pay exactly this?"""
+        return self.minor % self.step == 0
+
     def decimal(self) -> str:
         """The amount as a plain decimal with exactly the currency's digits: ``"33.34"``, ``"1000"``, ``"1.000"``."""
         return f"{Decimal(self.minor).scaleb(-self.exponent, _EXACT):.{self.exponent}f}"
 
     def split(self, parts: int) -> list["Money"]:
-        """``parts`` amounts that differ by a remainder only, which the first carries; they sum to this exactly."""
+        """``parts`` amounts that differ by a remainder only, which the first carries; they sum to this exactly. Of what a
+        card can pay, a card can pay every part."""
         if parts < 1:
             raise ValueError("at least one part")
-        share, remainder = divmod(self.minor, parts)
-        return [Money(share + remainder, self.currency)] + [Money(share, self.currency)] * (parts - 1)
+        share = self.minor // (parts * self.step) * self.step
+        first = self.minor - share * (parts - 1)
+        return [Money(first, self.currency)] + [Money(share, self.currency)] * (parts - 1)
 
     def __add__(self, other: "Money") -> "Money":
         return Money(self.minor + self._same(other).minor, self.currency)

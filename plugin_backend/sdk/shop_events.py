@@ -1,5 +1,6 @@
 """What shops say, in our words: baskets, sales, and what became of them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
@@ -43,6 +44,18 @@ class Person:
     locale: str = ""
     country: str = ""
     platform_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PaidWith:
+    """How a paid order was paid, as the shop's own record of it says: a hint that the gateway is asked about, and nothing
+    is ever charged by it alone. ``module`` is the shop's name of the payment method (``stripe``, ``payxpert_cc``),
+    ``transaction_id`` the payment's id as the shop has it, and ``references`` whatever else its payment module left with
+    the order, by the shop's names. Those can start payments: they are read when they are needed, and not kept."""
+
+    module: str
+    transaction_id: str = field(default="", repr=False)
+    references: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,15 +7,25 @@ from sqlalchemy.orm import Session
 from werkzeug.exceptions import TooManyRequests
 
 from plugin_backend.core import i18n
-from plugin_backend.core.views import Difference
-from plugin_backend.domain import billing, customers, merchants, messages, offers, plans, setups, showing
+from plugin_backend.core.views import Difference, Way
+from plugin_backend.domain import (
+    billing,
+    customers,
+    merchants,
+    messages,
+    offers,
+    plans,
+    recalls,
+    setups,
+    showing,
+)
 from plugin_backend.domain.carts import Cart
 from plugin_backend.domain.merchants import Shop
 from plugin_backend.domain.offers import Offer
 from plugin_backend.domain.plans import Plan
 from plugin_backend.sdk import clock
 from plugin_backend.sdk.money import Money
-from plugin_backend.web import links, reader
+from plugin_backend.web import links, reader, ways
 
 pages = Blueprint("offer", __name__, url_prefix="/o")
 
@@ -50,6 +60,9 @@ def _accept(session: Session, shop: Shop, offer: Offer, secret: str) -> Response
     email = customers.address(request.form.get("email", ""))
     if offer.customer_id is None and not email:
         return _open(session, shop, offer, secret, code=422, problems=("email",), country=country)
+    way = _chosen(session, shop, offer, country)
+    if way is None:
+        return _open(session, shop, offer, secret, code=422, problems=("way",), country=country)
     if setups.too_many(session, shop.id, offer.id, links.network()):
         raise TooManyRequests(retry_after=3600)
     language = reader.locale(offer.locale)
@@ -65,7 +78,20 @@ def _accept(session: Session, shop: Shop, offer: Offer, secret: str) -> Response
         if str(over) == "bought":
             offers.withdraw(session, offer, "bought")
         return _over(session, shop, offer, str(over))
+    _take_payment_method(session, shop, offer, way, language)
+    return None
+
+
+def _chosen(session: Session, shop: Shop, offer: Offer, country: str) -> Way | None:
+    """How the customer wants to pay: the first way where he was not asked, None for one that there is not (any more)."""
+    found = ways.ways_of(session, shop, offer, country, reader.locale(offer.locale))
+    wanted = request.form.get("way", "")
+    return next((way for way in found if wanted in ("", way.value)), None)
+
+
+def _take_payment_method(session: Session, shop: Shop, offer: Offer, way: Way, language: str) -> None:
     account = merchants.active_account(session, shop.id)
+    known = recalls.found(session, shop.id, offer.id, account.id) if way.value == ways.EARLIER else None
     setups.begin(
         session,
         shop.id,
@@ -73,10 +99,11 @@ def _accept(session: Session, shop: Shop, offer: Offer, secret: str) -> Response
         account.id,
         locale=language,
         ip=links.network(),
+        kind=known.kind if known else way.value,
+        earlier=known.order_key if known else "",
         shown_amount=offer.amount,
         shown_currency=offer.currency,
     )
-    return None
 
 
 @pages.post("/<secret>/stop")
@@ -91,9 +118,10 @@ def stop(secret: str) -> Any:
     return links.visit("offer", secret, work, post=True)
 
 
-@pages.get("/<secret>/back")
+@pages.route("/<secret>/back", methods=["GET", "POST"])
 def back(secret: str) -> Any:
-    """The browser comes back from the gateway: a reason to look, and no proof of anything."""
+    """The browser comes back from the gateway: a reason to look, and no proof of anything: what a gateway's
+    page posts along is not read."""
 
     def work(session: Session, shop: Shop, offer_id: str) -> Any:
         setup = setups.latest(session, shop.id, offer_id, lock=True)
@@ -185,8 +213,8 @@ def _show_open(session: Session, shop: Shop, offer: Offer, secret: str) -> Any:
             session, shop, offer, secret, template="offer/changed.html", changes=_changes(session, offer)
         )
     # A card that cannot pay a plan was given: the customer is asked for another, and not told what a bank said of it.
-    refused = ("card",) if offer.reason in ("card_stopped", "card_once") else ()
-    return _open(session, shop, offer, secret, problems=refused)
+    refused = {"card_stopped": ("card",), "card_once": ("card",), "card_gone": ("gone",)}
+    return _open(session, shop, offer, secret, problems=refused.get(offer.reason, ()))
 
 
 def _changes(session: Session, offer: Offer) -> tuple[Difference, ...]:
@@ -226,6 +254,8 @@ def _open(
         country=chosen,
         nobody=offer.customer_id is None,
         email=request.form.get("email", ""),
+        ways=ways.ways_of(session, shop, offer, chosen, language),
+        way=request.form.get("way", ""),
         accept_url=url_for("offer.accept", secret=secret, **_lang()),
         stop_url=url_for("offer.stop", secret=secret, **_lang()),
         **context,
@@ -266,6 +296,8 @@ def _show_pending(session: Session, shop: Shop, offer: Offer, plan: Plan, secret
     attempts = billing.attempts_of(session, shop.id, first.id)
     if first.state == "requires_action" and "checking" not in request.args:
         return _page("offer/action.html", shop, offer, amount=first.money, action_url=attempts[-1].action_url)
+    if attempts and attempts[-1].state == "pending":
+        return _page("offer/under_way.html", shop, offer, amount=first.money)
     if first.state == "retry_wait":
         decline = attempts[-1].decline or "authentication"
         retry = url_for("offer.another_card", secret=secret, **_lang())

@@ -170,9 +170,10 @@ def card_page(secret: str) -> Any:
     return _with_plan(secret, draw)
 
 
-@pages.get("/<secret>/back")
+@pages.route("/<secret>/back", methods=["GET", "POST"])
 def back(secret: str) -> Any:
-    """The browser comes back from the gateway or the bank: a reason to look, and no proof of anything."""
+    """The browser comes back from the gateway or the bank: a reason to look, and no proof of anything: what a gateway's
+    page posts along is not read."""
 
     def look(session: Session, shop: Shop, plan: Plan) -> Response:
         setup = setups.latest(session, shop.id, plan.offer_id, lock=True)

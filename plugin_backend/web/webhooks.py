@@ -65,6 +65,7 @@ class HookDoor:
         self._behind = behind
         self._house: House = app.extensions["reprise"]
         self._entrances: dict[str, Entrance] = {}
+        self._said: dict[str, float] = {}
         self._keeper = Keeper(self._house)
 
     def __call__(self, environ: dict[str, Any], start: Start) -> Iterable[bytes]:
@@ -94,17 +95,25 @@ class HookDoor:
         """One path for an unknown shop and for a bad signature: the same work, the same answer."""
         try:
             (entrance.adapter if entrance else _Nobody).verify(delivery)
-        except BadSignature:
-            return (
-                ("200 OK", "")
-                if _is_ping(delivery)
-                else ("401 Unauthorized", "no such path, or not signed by its shop")
-            )
+        except BadSignature as error:
+            if _is_ping(delivery):
+                return "200 OK", ""
+            if entrance is not None and entrance.slot is not None:
+                self._misdirected(entrance, error)
+            return "401 Unauthorized", "no such path, or not signed by its shop"
         if entrance is None:
             return "401 Unauthorized", "no such path, or not signed by its shop"
         self._keeper.keep(entrance, delivery)
         self._house.bells.ring_soon("read", entrance.shop_id)
         return "200 OK", ""
+
+    def _misdirected(self, entrance: Entrance, error: BadSignature) -> None:
+        """Have the account's page say that somebody else calls here. Not more often than paths are looked up, so that whoever
+        knows one cannot keep the database busy by it."""
+        if self._said.get(entrance.row_id, 0.0) < time.monotonic():
+            self._said[entrance.row_id] = time.monotonic() + _REMEMBER
+            with self._app.app_context(), transaction(entrance.shop_id) as session:
+                merchants.misdirected(session, entrance.shop_id, entrance.row_id, str(error))
 
     def _entrance(self, path: str) -> Entrance | None:
         match = _PATH.fullmatch(path)

@@ -3,6 +3,7 @@ at the same time."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 
 import structlog
@@ -11,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from plugin_backend.core import due
 from plugin_backend.core.db import assert_no_transaction, transaction
-from plugin_backend.domain import billing, cases, merchants, vault
+from plugin_backend.domain import billing, cases, enrolments, merchants, vault
 from plugin_backend.domain.billing import Attempt
 from plugin_backend.domain.merchants import GatewayAccount, Shop
 from plugin_backend.domain.plans import Collection, Plan
@@ -69,6 +70,7 @@ def _record(shop: Shop, outcomes: Mapping[str, sdk.Outcome | sdk.Closed], *, of_
     try:
         with transaction(shop.id) as session:
             billing.record_all(session, shop, outcomes, of_sends=of_sends)
+        _find_out_why(shop, outcomes)
     except OperationalError:
         # A deadlock or a lost connection: nothing was entered, and all of them are asked about again.
         raise
@@ -83,13 +85,28 @@ def _record(shop: Shop, outcomes: Mapping[str, sdk.Outcome | sdk.Closed], *, of_
             cases.open_case(session, shop.id, "work_failed", attempt_id, error=type(error).__name__)
 
 
+def _find_out_why(shop: Shop, outcomes: Mapping[str, sdk.Outcome | sdk.Closed]) -> None:
+    """Where a gateway refuses requests as such it is asked what is wrong with the account, so that a person reads a sentence
+    and not a status."""
+    refused = [
+        attempt_id
+        for attempt_id, outcome in outcomes.items()
+        if isinstance(outcome, sdk.NotExecuted) and outcome.permanent
+    ]
+    if refused:
+        with transaction(shop.id) as session:
+            enrolments.find_out(session, shop, billing.accounts_of(session, shop.id, refused))
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
     """What to ask about an attempt, and whom. Nothing is asked where the gateway could not tell (``findable``)."""
 
     reference: str
     gateway_id: str
+    since: datetime
     gateway: sdk.Gateway
+    trace: sdk.Trace | None
     close: bool
     findable: bool
     fence: int
@@ -134,7 +151,9 @@ def _question(session: Session, attempt: Attempt, gateway: sdk.Gateway) -> Quest
     return Question(
         attempt.reference,
         attempt.gateway_id,
+        attempt.first_sent_at,
         gateway,
+        trace=billing.trace_of(session, attempt) if gateway.capabilities.traces else None,
         close=gateway.capabilities.close and billing.must_close(session, plan, attempt),
         findable=gateway.capabilities.finds(attempt.gateway_id),
         fence=attempt.asked,
@@ -145,8 +164,10 @@ def _ask(question: Question) -> Answer:
     assert_no_transaction()
     if question.close:
         return question.gateway.close(question.reference, question.gateway_id)
+    if question.findable and question.trace is not None:
+        return question.gateway.find(question.reference, question.gateway_id, question.since, question.trace)
     if question.findable:
-        return question.gateway.find(question.reference, question.gateway_id)
+        return question.gateway.find(question.reference, question.gateway_id, question.since)
     return sdk.InDoubt("it cannot be looked up")
 
 

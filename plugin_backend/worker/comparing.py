@@ -13,7 +13,15 @@ from plugin_backend.domain import quarantine, reconciliation
 from plugin_backend.domain.merchants import Listing, Shop
 from plugin_backend.domain.reconciliation import Comparison, Finding, Origin, Reconciliation, Run, Settled
 from plugin_backend.sdk.errors import NoAnswer, RepriseError
-from plugin_backend.sdk.gateway import Absent, Captured, Declined, InDoubt, NotExecuted, Outcome
+from plugin_backend.sdk.gateway import (
+    Absent,
+    Captured,
+    Declined,
+    DisputeChanged,
+    InDoubt,
+    NotExecuted,
+    Outcome,
+)
 from plugin_backend.worker import asking
 
 log = structlog.get_logger(__name__)
@@ -39,14 +47,17 @@ def compare_account(shop: Shop, account_id: str, days: int = reconciliation.DAYS
     if isinstance(run, Reconciliation):
         return run
     try:
-        listed = _listed(run)
+        listed, disputes = _listed(run)
     except RepriseError as error:
         log.warning("not_listed", account=account_id, error=str(error))
         with transaction(shop.id) as session:
             return reconciliation.fail(session, shop, run, str(error)[:300])
     with transaction(shop.id) as session:
-        comparison = reconciliation.compare(session, run, listed)
+        comparison = reconciliation.compare(session, run, reconciliation.named(session, run, listed))
     counts, found = _settle(shop, run, comparison)
+    if disputes:
+        with transaction(shop.id) as session:
+            reconciliation.take_in_disputes(session, shop, run, disputes)
     if run.clears and not lost_are_known(shop, run):
         with transaction(shop.id) as session:
             return reconciliation.fail(session, shop, run, "it cannot be asked about what may be lost")
@@ -86,20 +97,22 @@ def _write_down(session: Session, shop: Shop, run: Run, told: Mapping[Origin, Ou
 
 def _find(run: Run, reference: str) -> Outcome | Absent:
     assert_no_transaction()
-    return run.gateway.find(reference)
+    return run.gateway.find(reference, since=run.list_from)
 
 
-def _listed(run: Run) -> list[Captured]:
-    """All that the gateway lists, each movement once. ``NoAnswer`` where it turns in a circle."""
+def _listed(run: Run) -> tuple[list[Captured], list[DisputeChanged]]:
+    """All that the gateway lists, each movement once, and the disputes. ``NoAnswer`` where it turns in a circle."""
     found: dict[tuple[str, str], Captured] = {}
+    disputes: list[DisputeChanged] = []
     cursor, seen = "", {""}
     while True:
         assert_no_transaction()
         page = run.gateway.list_since(run.list_from, cursor)
         found.update({(moved.kind, moved.gateway_id): moved for moved in page.movements})
+        disputes += page.disputes
         cursor = page.cursor
         if not cursor:
-            return list(found.values())
+            return list(found.values()), disputes
         if cursor in seen:
             raise NoAnswer("the gateway's list has no end")
         seen.add(cursor)

@@ -1,6 +1,6 @@
 """Shops are connected, checked, and kept connected: addresses recognised, keys tried, tokens renewed, secrets changed."""
 
-from plugin_backend.domain import checkups, handovers, hook_secrets, renewals
+from plugin_backend.domain import checkups, enrolments, handovers, hook_secrets, renewals
 from plugin_backend.worker.asking import OneByOne
 
 connect = OneByOne[handovers.Ask, handovers.Answer](
@@ -16,3 +16,6 @@ renew = OneByOne(renewals.take, renewals.prepare, renewals.ask, renewals.record)
 
 resign = OneByOne(hook_secrets.take, hook_secrets.prepare, hook_secrets.ask, hook_secrets.record)
 """Go on with a new webhook secret."""
+
+enrol = OneByOne(enrolments.take, enrolments.prepare, enrolments.ask, enrolments.record)
+"""Try the settings of a gateway account that were typed."""

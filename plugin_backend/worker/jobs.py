@@ -24,6 +24,7 @@ from plugin_backend.domain import (
     merchants,
     offers,
     optins,
+    recalls,
     storefronts,
     vault,
 )
@@ -137,6 +138,7 @@ def _make_offer(session: Session, shop: Shop, cart: Cart) -> None:
     offer = offers.make(session, shop, cart)
     if offer is None or offer.state != "open":
         return
+    recalls.begin(session, shop, offer)
     if offer.cause == offers.DECLINED and storefronts.is_in_place(shop):
         # Its shopper is being shown the same offer where he stands.
         letters.if_page_is_left(session, shop, cart, offer)
@@ -156,6 +158,9 @@ def _answer(session: Session, shop: Shop, row: Inquiry) -> None:
         if told.state == "received":
             reading.read_one(session, shop, told)
     inquiries.answer(session, shop, row)
+    offer = inquiries.offer_of(session, row)
+    if offer is not None:
+        recalls.begin(session, shop, offer)
 
 
 def expire_optins(shop: Shop) -> int:
@@ -226,6 +231,8 @@ DRAINS: dict[str, Callable[[Shop], int]] = {
     "erase": erase,
     "tidy": tidy,
     "connect": connecting.connect,
+    "enrol": connecting.enrol,
+    "recall": presenting.recall,
     "check": connecting.check,
     "renew": connecting.renew,
     "resign": connecting.resign,

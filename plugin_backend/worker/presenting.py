@@ -21,6 +21,7 @@ from plugin_backend.domain import (
     offers,
     paying,
     plans,
+    recalls,
     setups,
     vault,
 )
@@ -34,7 +35,7 @@ from plugin_backend.sdk import connector as shop_sdk
 from plugin_backend.sdk import gateway as sdk
 from plugin_backend.sdk.errors import RepriseError
 from plugin_backend.sdk.http import overheard
-from plugin_backend.worker import charging
+from plugin_backend.worker import asking, charging
 
 log = structlog.get_logger(__name__)
 
@@ -51,6 +52,10 @@ def present(shop: Shop) -> int:
     return len(setup_ids) + len(plan_ids)
 
 
+recall = asking.OneByOne(recalls.take, recalls.prepare, recalls.ask, recalls.record)
+"""Look for the cards by which customers paid earlier orders."""
+
+
 # A card being taken.
 
 
@@ -65,6 +70,7 @@ class CardAsk:
     gateway: sdk.Gateway
     connector: shop_sdk.Connector | None
     cart_key: str
+    earlier: str
 
 
 def _serve_setup(shop: Shop, setup_id: str) -> None:
@@ -103,6 +109,7 @@ def _card_ask(session: Session, shop: Shop, setup: Setup) -> CardAsk | None:
         locale=setup.locale,
         description=shop.name,
         series="instalment" if offer.kind == offers.INSTALMENTS else "subscription",
+        kind=setup.kind,
     )
     may_read = connector.can_write and setup.plan_id is None
     return CardAsk(
@@ -113,27 +120,42 @@ def _card_ask(session: Session, shop: Shop, setup: Setup) -> CardAsk | None:
         merchants.gateway_of(session, shop, account, vault.Use("gateway_call", setup.id)),
         connector if may_read else None,
         cart.key,
+        setup.earlier,
     )
 
 
 def _open_page(shop: Shop, ask: CardAsk) -> None:
-    """Look once more at the basket in the shop, then have the gateway open its page."""
+    """Look once more at the basket in the shop, then have the gateway open its page, or take over the card of the earlier
+    order that the customer chose."""
     stands: object = None
     try:
         if ask.connector is not None:
             stands = ask.connector.read("cart", ask.cart_key)
         differs = _differs(shop, ask, stands)
-        page = None if differs else ask.gateway.begin_setup(ask.request)
+        came = None if differs else _page_or_card(ask)
     except RepriseError as error:
         _no_page(shop, ask, "try_again", str(error))
         return
-    if page is None:
+    if came is None:
         _no_page(shop, ask, differs, "")
         return
     with transaction(shop.id) as session:
         setup = session.get_one(Setup, (shop.id, ask.setup_id), with_for_update=True)
-        if setup.state == "begun":
-            setups.opened(session, setup, page.url, page.gateway_id)
+        if setup.state != "begun":
+            return
+        match came:
+            case sdk.SetupPage():
+                setups.opened(session, setup, came.url, came.gateway_id)
+            case sdk.CardStored() if not _is_frozen(session, shop, setup):
+                _card_stored(session, shop, setup, came)
+            case _:
+                _no_card(session, shop, setup, "failed", "gone")
+
+
+def _page_or_card(ask: CardAsk) -> sdk.SetupPage | sdk.CardStored | sdk.SetupFailed:
+    if not ask.earlier or ask.connector is None:
+        return ask.gateway.begin_setup(ask.request)
+    return recalls.recall(ask.connector, ask.gateway, ask.earlier) or sdk.SetupFailed("unknown")
 
 
 def _differs(shop: Shop, ask: CardAsk, stands: object) -> str:
@@ -186,7 +208,8 @@ def _look_for_card(shop: Shop, ask: CardAsk) -> None:
                 setups.finish(session, setup, "failed", "being_forgotten")
                 unwanted = True
             case sdk.CardStored():
-                _card_stored(session, shop, setup, found)
+                kept = _card_stored(session, shop, setup, found)
+                unwanted = not (kept or vault.by_token(session, shop.id, setup.account_id, found.token))
             case sdk.SetupFailed(reason=reason):
                 _no_card(session, shop, setup, "failed", reason)
             case sdk.SetupPending():
@@ -210,24 +233,26 @@ def _detach(ask: CardAsk, token: str) -> None:
         log.warning("not_detached", setup=ask.setup_id, error=str(error))
 
 
-def _card_stored(session: Session, shop: Shop, setup: Setup, card: sdk.CardStored) -> None:
-    """Seal the token, and make the plan: once, on the first evidence, in one transaction."""
+def _card_stored(session: Session, shop: Shop, setup: Setup, card: sdk.CardStored) -> bool:
+    """Seal the token, and make the plan: once, on the first evidence, in one transaction. False where the card is not
+    kept."""
     offer = session.get_one(Offer, (shop.id, setup.offer_id), with_for_update=True)
     if setup.plan_id is None and offer.state != "accepting":
         # Bought meanwhile: a card that nobody needs is not kept.
         setups.finish(session, setup, "failed", f"the offer is {offer.state}")
-        return
+        return False
     refused = _no_card_for_plans(session, shop, setup, card)
     if refused:
         _no_card(session, shop, setup, "failed", refused)
-        return
+        return False
     customer = offers.of_customer(session, shop.id, offer)
-    method = vault.keep(session, shop.id, customer.id, setup.account_id, card)
-    setups.finish(session, setup, "completed")
+    method = vault.keep(session, shop.id, customer.id, setup.account_id, card, shared=bool(setup.earlier))
+    setups.finish(session, setup, "completed", method_id=method.id)
     if setup.plan_id is not None:
         billing.change_card(session, plans.locked(session, shop.id, setup.plan_id), method)
     else:
         plans.make(session, shop, offer, setup, method)
+    return True
 
 
 def _no_card_for_plans(session: Session, shop: Shop, setup: Setup, card: sdk.CardStored) -> str:
@@ -238,7 +263,9 @@ def _no_card_for_plans(session: Session, shop: Shop, setup: Setup, card: sdk.Car
 
 
 def _no_card(session: Session, shop: Shop, setup: Setup, state: str, reason: str) -> None:
-    setups.finish(session, setup, state, f"card_{reason}" if reason in ("stopped", "once") else reason)
+    setups.finish(
+        session, setup, state, f"card_{reason}" if reason in ("stopped", "once", "gone") else reason
+    )
     if setup.plan_id is None:
         offer = session.get_one(Offer, (shop.id, setup.offer_id), with_for_update=True)
         offers.reopen(session, offer, f"card_{reason}")

@@ -22,7 +22,7 @@ from plugin_backend.domain.merchants import Connection, GatewayAccount, Shop
 from plugin_backend.domain.setups import Setup
 from plugin_backend.sdk import connector as shop_sdk
 from plugin_backend.sdk import gateway as gateway_sdk
-from plugin_backend.sdk.errors import Unreadable
+from plugin_backend.sdk.errors import NotOurs, Unreadable
 
 
 def read_one(session: Session, shop: Shop, row: DeliveryRow) -> None:
@@ -36,6 +36,12 @@ def read_one(session: Session, shop: Shop, row: DeliveryRow) -> None:
     topic = adapter.topic(delivery).replace("\0", "")[:200]
     try:
         events: list[Any] = list(adapter.parse(delivery))
+    except NotOurs as error:
+        row.topic = topic
+        if isinstance(source, GatewayAccount):
+            merchants.misdirected(session, shop.id, source.id, str(error))
+        _finish(session, row, "ignored", "not_ours")
+        return
     except Unreadable as error:
         row.topic = topic
         _finish(session, row, "unreadable", str(error)[:500])

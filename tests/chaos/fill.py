@@ -5,11 +5,11 @@ are its copies: every row of it, and every line of the gateway's file, with eigh
 follows from ids is made anew: references, and tokens sealed for the row that holds them.
 """
 
-import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -20,15 +20,14 @@ from plugin_backend.app import create_app
 from plugin_backend.core import config, ids
 from plugin_backend.core.db import Base
 from plugin_backend.core.seal import Key, records
-from plugin_backend.demo.gateway.judge import account_of
 from plugin_backend.domain import vault
 from plugin_backend.domain.billing import reference_of
 from plugin_backend.domain.merchants import Shop
-from plugin_backend.domain.plans import Collection, Plan
+from plugin_backend.domain.plans import Collection
 from plugin_backend.domain.vault import PaymentMethod, VaultKey, keys, methods
+from tests.chaos.played import Derived, Played
 from tests.chaos.stage import Stage
 from tests.conftest import close
-from tests.contract.gateway_process import SandboxProcess
 from tests.house import TestHouse
 from tests.story import begin_plan, opened
 
@@ -42,7 +41,7 @@ _NOUNS = ["cart", "offer", "setup", "plan", "collection", "attempt", "key"]
 _ORDER = "77000019"
 _EMAIL_MARK = "zzzzzzzz"
 _EMAIL = f"ana.{_EMAIL_MARK}@example.test"
-_MARK, _REFERENCE, _SEALED, _WRAPPED = "\x00", "\x01", "\x02", "\x03"
+_MARK, _REFERENCE, _SEALED, _WRAPPED, _DERIVED = "\x00", "\x01", "\x02", "\x03", "\x04"
 _ID = re.compile(r"\b[a-z]{2,4}_[0-9a-z]{26}\b")
 _DUE = 2
 _SECRET = bytes(range(32))
@@ -62,7 +61,7 @@ class Filled:
     shop_id: str
     plans: int
     moment: datetime
-    api_key: str
+    account: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +69,9 @@ class _Template:
     """What a copy is made of. ``marks`` are the ids and other strings that differ in each copy."""
 
     shop_id: str
-    api_key: str
+    account: Mapping[str, str]
     marks: list[str]
+    derived: list[tuple[str, Derived]]
     collection_id: str
     reference: str
     method: PaymentMethod
@@ -81,17 +81,21 @@ class _Template:
     moment: datetime
 
 
-def fill(stage: Stage, collections: int, shops: int, settings: dict[str, str]) -> list[Filled]:
-    """So many due collections in so many shops. ``settings`` are added to those of each gateway account. The gateway
-    runs when we begin and when we are done."""
+def fill(
+    stage: Stage, gateway: Played, collections: int, shops: int, settings: dict[str, str]
+) -> list[Filled]:
+    """So many due collections in so many shops. ``settings`` are added to those of each account at the gateway, which runs
+    when we begin and when we are done."""
     given = config.load(stage.environment)
     web, worker = create_app(given, part="web"), create_app(given, part="worker")
     house = TestHouse(web, worker, given)
-    templates = [_template(stage, house, number, settings) for number in range(shops)]
+    templates = [_template(stage, house, gateway, number, settings) for number in range(shops)]
     stage.end("gateway")
     counts = [len(range(number, collections, shops)) for number in range(shops)]
     with worker.app_context(), stage.admin() as admin:
         filled = [_copies(stage, admin, it, count - 1) for it, count in zip(templates, counts, strict=True)]
+        for it, count in zip(templates, counts, strict=True):
+            gateway.copy(stage.ledger, it.account, partial(_each, it, count - 1))
     house.close()
     close(web)
     close(worker)
@@ -108,21 +112,31 @@ def let_fall_due(admin: "psycopg.Connection[Any]", filled: list[Filled]) -> None
         )
 
 
-def _template(stage: Stage, house: TestHouse, number: int, settings: dict[str, str]) -> _Template:
-    gateway = SandboxProcess(stage.ledger)
-    gateway.url = stage.gateway_url
-    account = {name: value for name, value in gateway.settings().items() if value}
-    shop = house.add_shop(sandbox={**account, **settings}, name=f"Shop {number}", contact="shop@shop.test")
+def _template(
+    stage: Stage, house: TestHouse, gateway: Played, number: int, settings: dict[str, str]
+) -> _Template:
+    driver = gateway.driver(stage.ledger, stage.gateway_url)
+    account = {name: value for name, value in driver.settings().items() if value} | settings
+    shop = house.add_shop(
+        gateway=gateway.name, account=account, name=f"Shop {number}", contact="shop@shop.test"
+    )
     total = f"{100 + number}.00"
-    plan = begin_plan(house, shop, gateway, number=int(_ORDER), email=_EMAIL, total=total)
+    begin_plan(house, shop, driver, "paid", number=int(_ORDER), email=_EMAIL, total=total)
     with house.of(shop) as session:
         due = session.scalars(select(Collection).where(Collection.number == _DUE)).one().scheduled_at
     house.travel(shop, seconds=(due - _JUST_BEFORE - house.now(shop)).total_seconds())
-    return _described(stage, house, shop, plan, gateway.api_key, due)
+    theirs, derived = gateway.names(stage.ledger, account), gateway.derived(stage.ledger, account)
+    return _described(stage, house, shop, account, theirs, sorted(derived.items()), due)
 
 
 def _described(
-    stage: Stage, house: TestHouse, shop: Shop, plan: Plan, api_key: str, due: datetime
+    stage: Stage,
+    house: TestHouse,
+    shop: Shop,
+    account: Mapping[str, str],
+    theirs: set[str],
+    derived: list[tuple[str, Derived]],
+    due: datetime,
 ) -> _Template:
     with house.of(shop) as session:
         first = session.scalars(select(Collection).where(Collection.number == 1)).one()
@@ -136,13 +150,13 @@ def _described(
     with stage.admin() as admin:
         kept = _ids_of(admin, [table for table in _every_table() if table.name not in _COPIED])
         kept |= {key.parent, method.marked_by}
-    theirs = {entry["id"] for entry in _entries(stage, api_key) if "id" in entry}
-    marks = sorted((ids - kept) | theirs | {card.token, method.fingerprint} - {""})
+    marks = sorted((ids - kept) | theirs | {method.fingerprint})
     assert len({_renamed(mark, _MARK) for mark in marks}) == len(marks), "copies would have the same id twice"
     return _Template(
         shop.id,
-        api_key,
+        account,
         marks,
+        derived,
         first.id,
         reference_of(first.id, 1),
         method,
@@ -167,20 +181,13 @@ def _copies(stage: Stage, admin: "psycopg.Connection[Any]", it: _Template, count
         admin.execute(SQL("ANALYZE {}").format(Identifier(table.name)))
     admin.execute("SET session_replication_role = origin")
     admin.execute(_LOGGED, (it.shop_id,))
-    _remember(stage, it, count)
-    return Filled(it.shop_id, count + 1, it.moment, it.api_key)
+    return Filled(it.shop_id, count + 1, it.moment, it.account)
 
 
-def _remember(stage: Stage, it: _Template, count: int) -> None:
-    """The gateway knows the copies' cards and first payments, too."""
-    patterns = [
-        _pattern(it, json.dumps(entry))
-        for entry in _entries(stage, it.api_key)
-        if entry["kind"] != "account.opened"
-    ]
-    with stage.ledger.open("a") as ledger:
-        for number in range(1, count + 1):
-            ledger.writelines(_filled_in(it, pattern, number) + "\n" for pattern in patterns)
+def _each(it: _Template, count: int, text: str) -> Iterator[str]:
+    """The text as it is of each copy: the gateway knows the copies' cards and first payments, too."""
+    pattern = _pattern(it, text)
+    return (_filled_in(it, pattern, number) for number in range(1, count + 1))
 
 
 def _pattern(it: _Template, line: str) -> str:
@@ -188,6 +195,8 @@ def _pattern(it: _Template, line: str) -> str:
     sealed = f"\\\\x{(it.method.sealed or b'').hex()}"
     wrapped = f"\\\\x{(it.key.wrapped or b'').hex()}"
     line = line.replace(it.reference, _REFERENCE).replace(sealed, _SEALED).replace(wrapped, _WRAPPED)
+    for place, (made, _) in enumerate(it.derived):
+        line = line.replace(made, f"{_DERIVED}{place}{_DERIVED}")
     for mark in it.marks:
         line = line.replace(mark, _renamed(mark, _MARK))
     return line.replace(_ORDER, _MARK).replace(_EMAIL, _EMAIL.replace(_EMAIL_MARK, _MARK))
@@ -201,6 +210,9 @@ def _renamed(name: str, digits: str) -> str:
 def _filled_in(it: _Template, pattern: str, number: int) -> str:
     suffix = f"{number:08d}"
     line = pattern.replace(_MARK, suffix)
+    if _DERIVED in line:
+        for place, (_, make) in enumerate(it.derived):
+            line = line.replace(f"{_DERIVED}{place}{_DERIVED}", make(partial(_renamed, digits=suffix)))
     if _REFERENCE in line:
         line = line.replace(_REFERENCE, reference_of(_renamed(it.collection_id, suffix), 1))
     if _WRAPPED in line:
@@ -227,19 +239,24 @@ def _sealed(it: _Template, suffix: str) -> bytes:
         customer_id=_renamed(method.customer_id, suffix),
         account_id=method.account_id,
     )
-    card = replace(it.card, token=_renamed(it.card.token, suffix))
+    card = replace(
+        it.card,
+        token=_of_copy(it, it.card.token, suffix),
+        gateway_customer=_of_copy(it, it.card.gateway_customer, suffix),
+        network_transaction_id=_of_copy(it, it.card.network_transaction_id, suffix),
+    )
     key = Key(ids.raw(_key_row(it, suffix).id), it.key.version, _SECRET)
     return records.seal(key, methods.place_of(row), methods.plain(card))
+
+
+def _of_copy(it: _Template, text: str, suffix: str) -> str:
+    """What the gateway gave us, under the copy's names."""
+    return _pattern(it, text).replace(_MARK, suffix)
 
 
 def _bytes(value: bytes) -> str:
     """As COPY writes them."""
     return f"\\\\x{value.hex()}"
-
-
-def _entries(stage: Stage, api_key: str) -> list[dict[str, Any]]:
-    lines = map(json.loads, stage.ledger.read_text().splitlines())
-    return [entry for entry in lines if entry["account"] == account_of(api_key)]
 
 
 def _rows(stage: Stage, table: Table, shop_id: str) -> list[str]:

@@ -2,27 +2,24 @@
 
 import json
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import psycopg
 
 from plugin_backend.core.db import transaction
-from plugin_backend.demo.gateway.ledger import read_entries
 from plugin_backend.domain import invariants, vault
 from plugin_backend.sdk.money import Money
+from tests.chaos.played import Capture, Played
 
 _SHOWN = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Capture:
-    """Money that came in at the gateway."""
-
-    collection: str
-    reference: str
-    amount: Money
+_FIRST = """
+    SELECT s.id, c.id, a.reference FROM setups s
+    JOIN plans p ON p.shop_id = s.shop_id AND p.offer_id = s.offer_id
+    JOIN collections c ON c.shop_id = p.shop_id AND c.plan_id = p.id AND c.number = 1
+    JOIN attempts a ON a.shop_id = c.shop_id AND a.collection_id = c.id AND a.state = 'succeeded'
+    WHERE s.state = 'completed'"""
 
 
 @dataclass
@@ -53,31 +50,35 @@ class Verdict:
         return f"charged twice: {len(self.twice)}, lost: {len(self.lost)}, mismatched: {len(self.mismatched)}"
 
 
-def captures(ledger: Path) -> list[Capture]:
-    """Every capture in the gateway's file, in order."""
-    charges, found = {}, []
-    for entry in read_entries(ledger):
-        if entry["kind"] == "charge.made":
-            charges[entry["id"]] = entry["collection"]
-        if "moved" in entry and entry["kind"].startswith("charge."):
-            amount = Money(entry["moved"]["amount"], entry["moved"]["currency"])
-            found.append(Capture(charges[entry["id"]], entry["reference"], amount))
-    return found
-
-
-def judge(admin: "psycopg.Connection[Any]", ledger: Path, due: set[str]) -> Verdict:
-    """Compare. ``due`` are the collections that fell due."""
-    theirs: dict[str, list[Capture]] = defaultdict(list)
-    for capture in captures(ledger):
-        theirs[capture.collection].append(capture)
+def judge(admin: "psycopg.Connection[Any]", captures: list[Capture], due: set[str]) -> Verdict:
+    """Compare. ``captures`` are the gateway's, ``due`` the collections that fell due. A capture of which the gateway does not
+    know the collection is that of the attempt whose reference it has, and nobody's where there is none; one under the
+    reference of a set-up is that of the payment which the set-up was made for."""
     states = dict(admin.execute("SELECT id, state FROM collections").fetchall())
     ours: dict[str, dict[str, Money]] = defaultdict(dict)
-    tried = set()
+    tried: dict[str, str] = {}
     rows = "SELECT collection_id, reference, state, amount, currency FROM attempts"
     for collection, reference, state, amount, currency in admin.execute(rows.encode()):
-        tried.add(collection)
+        tried[reference] = collection
         if state == "succeeded":
             ours[collection][reference] = Money(amount, currency)
+    theirs: dict[str, list[Capture]] = defaultdict(list)
+    first = {id: (collection, reference) for id, collection, reference in admin.execute(_FIRST.encode())}
+    for capture in captures:
+        collection, reference = first.get(capture.reference, (capture.collection, capture.reference))
+        named = collection or tried.get(reference, reference)
+        theirs[named].append(replace(capture, reference=reference))
+    return _verdict(theirs, ours, states, due, tried=set(tried.values()))
+
+
+def _verdict(
+    theirs: dict[str, list[Capture]],
+    ours: dict[str, dict[str, Money]],
+    states: dict[str, str],
+    due: set[str],
+    *,
+    tried: set[str],
+) -> Verdict:
     verdict = Verdict(captures=sum(map(len, theirs.values())))
     for collection in sorted(theirs.keys() | ours.keys() | due):
         _compare(verdict, collection, theirs[collection], ours[collection])
@@ -111,16 +112,16 @@ def broken_invariants(shops: list[str]) -> list[str]:
     return found
 
 
-def shown(admin: "psycopg.Connection[Any]", ledger: Path, verdict: Verdict) -> list[str]:
+def shown(admin: "psycopg.Connection[Any]", gateway: Played, ledger: Path, verdict: Verdict) -> list[str]:
     """The whole history of a few collections of each fault, for whoever must find the cause."""
     lines = list(verdict.broken)
     for fault in ("twice", "lost", "mismatched", "never_tried", "unpaid"):
         for collection in getattr(verdict, fault)[:_SHOWN]:
-            lines += [f"{fault}: {collection}", *_history(admin, ledger, collection)]
+            lines += [f"{fault}: {collection}", *_history(admin, gateway, ledger, collection)]
     return lines
 
 
-def _history(admin: "psycopg.Connection[Any]", ledger: Path, collection: str) -> list[str]:
+def _history(admin: "psycopg.Connection[Any]", gateway: Played, ledger: Path, collection: str) -> list[str]:
     moves = """
         SELECT m.created_at, m.noun, m.row_id, m.before, m.after, m.reason FROM moves m
         WHERE m.row_id = %s OR m.row_id IN (SELECT id FROM attempts WHERE collection_id = %s) ORDER BY m.seq"""
@@ -129,5 +130,7 @@ def _history(admin: "psycopg.Connection[Any]", ledger: Path, collection: str) ->
     ours += [json.dumps(row[0]) for row in admin.execute(rows.encode(), (collection,))]
     rows = "SELECT row_to_json(a) FROM attempts a WHERE collection_id = %s ORDER BY number"
     ours += [json.dumps(row[0]) for row in admin.execute(rows.encode(), (collection,))]
-    theirs = [json.dumps(entry) for entry in read_entries(ledger) if entry.get("collection") == collection]
+    rows = "SELECT reference FROM attempts WHERE collection_id = %s"
+    references = [row[0] for row in admin.execute(rows.encode(), (collection,))]
+    theirs = gateway.history(ledger, collection, references)
     return [f"  ours   {line}" for line in ours] + [f"  theirs {line}" for line in theirs]

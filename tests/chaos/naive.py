@@ -26,10 +26,11 @@ from plugin_backend.core.delays import Delays
 from plugin_backend.demo.gateway.ledger import read_entries
 from plugin_backend.migrations import upgrade
 from plugin_backend.sdk.http import HttpClient, Request
-from tests.chaos import fill, judge, sandbox
+from tests.chaos import fill
 from tests.chaos.faults import CLOCKS_KILLED, Faults
 from tests.chaos.process import READY
 from tests.chaos.run import WORKERS, Asked, asked, mail_server
+from tests.chaos.sandbox import PLAYED as SANDBOX
 from tests.chaos.stage import Stage, stage
 
 NIGHTS = 3
@@ -107,13 +108,13 @@ def _prepare(on: Stage, ask: Asked) -> list[fill.Filled]:
     upgrade(engine)
     engine.dispose()
     on.start_gateway()
-    filled = fill.fill(on, ask.collections, ask.shops, sandbox.settings(ask.variant, ask.factor))
+    filled = fill.fill(on, SANDBOX, ask.collections, ask.shops, SANDBOX.settings(ask.variant, ask.factor))
     tokens = {
         entry["collection"]: entry["token"]
         for entry in read_entries(on.ledger)
         if entry["kind"] == "charge.made"
     }
-    keys = {shop.shop_id: shop.api_key for shop in filled}
+    keys = {shop.shop_id: shop.account["api_key"] for shop in filled}
     with on.admin() as admin, admin.cursor() as cursor:
         admin.execute(_TABLE)
         rows = admin.execute(
@@ -132,7 +133,7 @@ def _prepare(on: Stage, ask: Asked) -> list[fill.Filled]:
 
 def _live(on: Stage, ask: Asked, began: float) -> tuple[Faults, Counter[str]]:
     """Until all is marked as paid, or three nights are over."""
-    gateway = sandbox.Faults(on.gateway_url, ask.seed, ask.factor)
+    gateway = SANDBOX.faults(on.gateway_url, ask.seed, ask.factor)
     faults = Faults(on, ask.collections, ask.seed, ask.lease, without=(CLOCKS_KILLED,))
     nights, said = 0, 0.0
     while (now := time.monotonic()) - began < ask.limit:
@@ -179,7 +180,7 @@ def _unpaid(on: Stage) -> list[str]:
 
 def _measured(on: Stage, due: int) -> str:
     captured: dict[str, int] = defaultdict(int)
-    for capture in judge.captures(on.ledger):
+    for capture in SANDBOX.captures(on.ledger):
         captured[capture.collection] += 1
     with on.admin() as admin:
         paid = dict(admin.execute("SELECT id, paid FROM naive_payments").fetchall())

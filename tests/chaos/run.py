@@ -1,7 +1,7 @@
 """Thousands of collections fall due while everything that can break is broken: ``python -m tests.chaos.run``.
 
-Read from the environment: ``COLLECTIONS`` (10000), ``SEED`` (any; it is printed), ``GATEWAY`` (sandbox), ``VARIANT`` (a mode
-of its account), ``FACTOR`` (what every delay of the engine is multiplied by) and ``LIMIT`` (seconds). The last line says
+Read from the environment: ``COLLECTIONS`` (10000), ``SEED`` (any; it is printed), ``GATEWAY`` (sandbox, or another module of
+this folder that has one), ``VARIANT`` (of its account), ``FACTOR`` (what every delay of the engine is multiplied by) and ``LIMIT`` (seconds). The last line says
 what was found. The exit code is 0 where that is nothing, and every fault that is demanded was injected in time.
 """
 
@@ -24,21 +24,15 @@ from plugin_backend.core.db import engine_url
 from plugin_backend.core.delays import Delays
 from plugin_backend.launcher.ports import LOOPBACK
 from plugin_backend.migrations import upgrade
-from tests.chaos import fill, judge, sandbox
+from tests.chaos import fill, judge
 from tests.chaos.faults import GATEWAY_FAULTS, Faults, demanded
+from tests.chaos.played import GATEWAY, Played, chosen
 from tests.chaos.progress import Seen, look
 from tests.chaos.stage import Stage, stage
 from tests.conftest import close
 
 WORKERS = 3
 FACTOR = 1 / 20
-# Beside the sandbox, the gateways whose fake ones are driven like it: each is a module with its account's settings and
-# its faults.
-GATEWAYS = {"sandbox": sandbox}
-# Seconds for a thousand collections, and for ten thousand. Without keys nothing is sent again before silence has proven
-# itself, and an account whose look-up lags must be silent for longer.
-LIMITS = {"default": (120.0, 600.0), "no_keys": (240.0, 900.0), "lagging": (180.0, 720.0)}
-_OTHER_LIMIT = (240.0, 900.0)
 # Leases for which nothing may stir at the end: longer than a late capture, or a worker that sleeps, can still come.
 _QUIET = 1.3
 # From this share of the payments on the gateway is well: each further look-up that it breaks makes the next one come later,
@@ -57,7 +51,7 @@ class Asked:
 
     collections: int
     seed: int
-    gateway: str
+    gateway: Played
     variant: str
     factor: float
     limit: float
@@ -72,20 +66,23 @@ class Asked:
 
     def told(self) -> str:
         return (
-            f"{self.collections} collections in {self.shops} shops, seed {self.seed}, gateway {self.gateway} "
+            f"{self.collections} collections in {self.shops} shops, seed {self.seed}, gateway {self.gateway.name} "
             f"({self.variant}), every delay times {self.factor:g} (a lease is {self.lease:g} s), {WORKERS} workers, "
             f"limit {self.limit:g} s"
         )
 
 
 def asked() -> Asked:
-    given = os.environ.get
+    """``ValueError`` for a gateway, or a variant of its account, that cannot be played."""
+    given, gateway = os.environ.get, chosen()
     collections, variant = int(given("COLLECTIONS") or 10_000), given("VARIANT") or "default"
-    quick, full = LIMITS.get(variant, _OTHER_LIMIT)
+    if variant not in gateway.limits:
+        raise ValueError(f"no variant {variant} of {gateway.name}: {', '.join(gateway.limits)}")
+    quick, full = gateway.limits[variant]
     return Asked(
         collections,
         int(given("SEED") or random.SystemRandom().randrange(1_000_000)),
-        given("GATEWAY") or "sandbox",
+        gateway,
         variant,
         float(given("FACTOR") or FACTOR),
         float(given("LIMIT") or (quick if collections <= 1_000 else full)),
@@ -93,14 +90,15 @@ def asked() -> Asked:
 
 
 def main() -> int:
-    ask, began = asked(), time.monotonic()
-    if ask.gateway not in GATEWAYS:
-        print(f"no gateway {ask.gateway}: {', '.join(GATEWAYS)}")
+    try:
+        ask, began = asked(), time.monotonic()
+    except ValueError as error:
+        print(error)
         return 1
     print(ask.told(), flush=True)
     # Ctrl-C and this unwind everything, and what was started is stopped.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    with stage(ask.factor) as on, mail_server(on.ports["mail"]):
+    with stage(ask.factor, **{GATEWAY: ask.gateway.name}) as on, mail_server(on.ports["mail"]):
         proof = Proof(on, ask, began)
         proof.prepare()
         proof.live()
@@ -133,8 +131,8 @@ class Proof:
         upgrade(engine)
         engine.dispose()
         self._on.start_gateway()
-        settings = GATEWAYS[self._ask.gateway].settings(self._ask.variant, self._ask.factor)
-        self._shops = fill.fill(self._on, self._ask.collections, self._ask.shops, settings)
+        settings = self._ask.gateway.settings(self._ask.variant, self._ask.factor)
+        self._shops = fill.fill(self._on, self._ask.gateway, self._ask.collections, self._ask.shops, settings)
         with self._on.admin() as admin:
             self._due = {row[0] for row in admin.execute("SELECT id FROM collections WHERE number = 2")}
         assert len(self._due) == self._ask.collections
@@ -147,7 +145,7 @@ class Proof:
         """Everything falls due and everything breaks, until all is paid, every fault was injected, and nothing has
         stirred for longer than anything could still be late."""
         self._say("all fall due")
-        gateway = GATEWAYS[self._ask.gateway].Faults(self._on.gateway_url, self._ask.seed, self._ask.factor)
+        gateway = self._ask.gateway.faults(self._on.gateway_url, self._ask.seed, self._ask.factor)
         faults = Faults(self._on, self._ask.collections, self._ask.seed, self._ask.lease)
         with self._on.admin() as admin:
             fill.let_fall_due(admin, self._shops)
@@ -181,9 +179,10 @@ class Proof:
             self._on.end(name)
         app = create_app(config.load(self._on.environment), part="worker")
         with self._on.admin() as admin, app.app_context():
-            verdict = judge.judge(admin, self._on.ledger, self._due)
+            captures = self._ask.gateway.captures(self._on.ledger)
+            verdict = judge.judge(admin, captures, self._due)
             verdict.broken = judge.broken_invariants([shop.shop_id for shop in self._shops])
-            for line in judge.shown(admin, self._on.ledger, verdict):
+            for line in judge.shown(admin, self._ask.gateway, self._on.ledger, verdict):
                 print(line)
         close(app)
         restarts = ", ".join(f"{name} {count} times" for name, count in sorted(self._on.restarts.items()))

@@ -14,6 +14,7 @@ from plugin_backend.sdk.money import Money
 from tests import plan_story
 from tests.chaos.faults import DEMANDED, demanded
 from tests.chaos.judge import Verdict, judge
+from tests.chaos.sandbox import PLAYED
 from tests.house import TestHouse
 
 PART = Money(3000, "EUR")
@@ -65,7 +66,7 @@ def remember(ledger: Path, *captures: tuple[str, str, int]) -> None:
 
 def judged(admin: "psycopg.Connection[Any]", ledger: Path, *due: str) -> Verdict:
     """Of these collections only: others of this database belong to other tests."""
-    verdict = judge(admin, ledger, set(due))
+    verdict = judge(admin, PLAYED.captures(ledger), set(due))
     for found in (verdict.twice, verdict.lost, verdict.mismatched, verdict.never_tried, verdict.unpaid):
         found[:] = [collection for collection in found if collection in due]
     return verdict

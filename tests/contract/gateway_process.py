@@ -16,11 +16,13 @@ from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import urlencode
 
 from plugin_backend.demo.gateway import judge
 from plugin_backend.demo.gateway.cards import BY_NAME
+from plugin_backend.gateways.sandbox.gateway import EARLIER
+from plugin_backend.sdk.gateway import PaidWith
 from plugin_backend.sdk.http import Delivery, HttpClient, Request, Response
 from plugin_backend.sdk.money import Money
 
@@ -32,6 +34,14 @@ CARDS = {
     "declined_soft": "limit",
     "declined_hard": "lost",
     "declined_unknown_code": "unknown",
+    "sepa_debit": "debit",
+}
+
+_EARLIER: Mapping[str, Any] = {
+    "reference": "shop-order-7",
+    "amount": {"amount": 1000, "currency": "EUR"},
+    "return_url": "https://shop.example/",
+    "series": "instalment",
 }
 
 
@@ -39,12 +49,16 @@ class SandboxProcess:
     """One gateway process over one ledger file. Each instance uses an account of its own."""
 
     gateway = "sandbox"
+    any_token = "tok"
+    # What ``another_account`` needs for an account that offers every kind of payment method.
+    every_method: ClassVar[dict[str, Any]] = {"sepa_debit": True}
 
     def __init__(self, ledger: Path) -> None:
         self.ledger = ledger
         self.api_key = f"sk_test_sandbox_{secrets.token_hex(8)}"
         self.url = ""
         self.mode = "default"
+        self.sepa_debit = False
         self._child: subprocess.Popen[str] | None = None
         self._http = HttpClient(allow_private=True, timeout=10.0)
 
@@ -84,19 +98,38 @@ class SandboxProcess:
         child.stdout.close()
         return code
 
-    def another_account(self, mode: str = "default") -> None:
+    def another_account(self, mode: str = "default", *, sepa_debit: bool = False) -> None:
         """Go on with an account that nobody used, in a mode of the sandbox's."""
         self.api_key = f"sk_test_sandbox_{secrets.token_hex(8)}"
-        self.mode = mode
+        self.mode, self.sepa_debit = mode, sepa_debit
 
     def settings(self, callback_url: str = "") -> dict[str, str]:
         """The adapter's settings for the account in use."""
-        return {"url": self.url, "api_key": self.api_key, "callback_url": callback_url, "mode": self.mode}
+        own = {"url": self.url, "api_key": self.api_key, "callback_url": callback_url, "mode": self.mode}
+        return own | ({"sepa_debit": "True"} if self.sepa_debit else {})
+
+    def flawed(self, reason: str) -> dict[str, str] | None:
+        """The settings of an account of which ``reason`` is wrong; None where this fake has none."""
+        keys = {"wrong_key": "sk_test_of_nobody", "revoked": f"{self.api_key}.revoked"}
+        return self.settings() | {"api_key": keys[reason]} if reason in keys else None
+
+    def takes_only(self, currency: str) -> bool:
+        """Let the account in use take one currency only; False where this fake cannot."""
+        self.switch(currencies=currency)
+        return True
+
+    def earlier_order(self) -> PaidWith:
+        """How the shop's own order says that it was paid, with a card that the account in use has."""
+        status, begun = self.api("POST", "/v1/setups", _EARLIER)
+        assert status in (200, 201), begun
+        self.type_card(begun["url"], "paid")
+        card = self.api("GET", f"/v1/setups/{_EARLIER['reference']}")[1]["card"]
+        return PaidWith("sandbox", "ch_of_the_shop", {EARLIER: card["token"]})
 
     def type_card(self, page_url: str, card: str) -> Response:
         """Fill in and send the hosted card page as a browser does; ``card`` is one of ``CARDS`` or a test card."""
         number = BY_NAME[CARDS.get(card, card)].number
-        return self.submit(page_url, {"number": number, "expiry": "12/34", "code": "123"})
+        return self.submit(page_url, {"number": number, "iban": number, "expiry": "12/34", "code": "123"})
 
     def decide(self, page_url: str, decision: str) -> Response:
         """Press ``approve`` or ``refuse`` on a 3-D Secure page."""

@@ -13,7 +13,7 @@ from standardwebhooks import Webhook
 
 from plugin_backend.core.registry import connectors
 from plugin_backend.sdk import clock
-from plugin_backend.sdk.connector import CartChanged, OrderPlaced, Ship
+from plugin_backend.sdk.connector import CartChanged, OrderPlaced, PaidWith, Ship
 from plugin_backend.sdk.errors import NoAnswer, NotSent, Refused, RepriseError
 from plugin_backend.sdk.http import Request, Response
 from plugin_backend.sdk.money import Money
@@ -179,6 +179,31 @@ def test_what_was_sold_out_meanwhile_is_named(platform: str) -> None:
     assert not name or (isinstance(seen, CartChanged) and seen.sold_out == (name,))
 
 
+@EACH_PLATFORM
+def test_neither_a_basket_nor_an_order_of_ours_is_a_payment_of_the_shops(platform: str) -> None:
+    shop = SHOPS[platform]()
+    one = connector(platform, shop)
+    order = one.reserve(reservation(shop.leave_basket())).order_key
+    one.write_back(payment(order))
+    assert one.paid_with(order) is None
+    assert one.paid_with(shop.leave_basket()) is None
+    assert one.paid_with("order:404404") is None
+
+
+def test_what_a_payment_module_left_with_a_paid_order_is_told_and_hidden() -> None:
+    shop = WooShop()
+    cart = shop.leave_basket()
+    shop.orders[cart.partition(":")[2]]["meta_data"] = [
+        {"key": "_cardgate_customer", "value": "cust_1"},
+        {"key": "_note", "value": "a sentence, not a reference"},
+        {"key": "_lines", "value": ["a"]},
+    ]
+    shop.buy(cart)
+    paid = connector("woocommerce", shop).paid_with(cart)
+    assert paid == PaidWith("cardgate", "", {"_cardgate_customer": "cust_1"})
+    assert "cust_1" not in repr(paid)
+
+
 @given(
     totals=st.lists(st.none() | st.integers(0, 10**7), max_size=4),
     quantity=st.sampled_from(["1", "2", "3", "1.5", "0", "-1", "many"]),
@@ -257,6 +282,7 @@ def test_an_answer_of_nonsense_raises_nothing_but_our_errors(platform: str, body
         lambda: one.read("cart", cart),
         lambda: one.read("order", order),
         lambda: one.read("cart", "cart:c0ffee"),
+        lambda: one.paid_with(order),
         lambda: one.fetch("carts", AT),
         lambda: one.fetch("orders", AT),
         lambda: one.ensure_webhooks("https://us.example/hook"),

@@ -34,6 +34,8 @@ from plugin_backend.sdk.http import Request
 from plugin_backend.sdk.money import Money
 from tests.contract import exchanges
 
+# The verbs that tell of no answer and of a refusal by raising.
+MAY_RAISE = {"begin_setup", "complete_setup", "recognise", "list_since", "detach"}
 SOFT = {Decline.FUNDS, Decline.SYSTEM}
 HARD = {Decline.NEVER, Decline.NEW_DATA, Decline.FRAUD}
 
@@ -71,6 +73,16 @@ _callbacks = exchanges.files("callback_*.json")
 _by_callback = pytest.mark.parametrize(
     ("name", "path"), [pytest.param(*found, id=f"{found[0]}-{found[1].stem}") for found in _callbacks]
 )
+_signed = [
+    found
+    for found in _callbacks
+    if gateways()[found[0]](
+        exchanges.read(found[1])["settings"], exchanges.Replay("no_answer")
+    ).capabilities.signed_events
+]
+_by_signed_callback = pytest.mark.parametrize(
+    ("name", "path"), [pytest.param(*found, id=f"{found[0]}-{found[1].stem}") for found in _signed]
+)
 _every_gateway = pytest.mark.parametrize("name", list(gateways()))
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -91,32 +103,34 @@ def test_every_case_has_a_golden_exchange_that_comes_to_its_outcome(name: str, c
 def test_a_golden_exchange_is_asked_and_read_as_it_was_recorded(name: str, path: Path) -> None:
     told = exchanges.read(path)
     outcome, client = _replayed(name, told)
-    (asked,) = client.asked
-    expected = told["exchange"]["request"]
-    assert (asked.method, asked.url) == (expected["method"], expected["url"])
-    assert {k: v for k, v in asked.headers.items() if k in expected["headers"]} == expected["headers"]
-    assert _body(asked) == expected["body"]
-    assert exchanges.plain(outcome) == told["outcome"]
+    for asked, step in zip(client.asked, exchanges.steps(told), strict=True):
+        expected = step["request"]
+        assert (asked.method, asked.url) == (expected["method"], expected["url"])
+        assert {k: v for k, v in asked.headers.items() if k in expected["headers"]} == expected["headers"]
+        assert _body(asked) == expected["body"]
+    assert exchanges.plain(outcome) == exchanges.whole(told["outcome"])
 
 
 @_by_exchange
 def test_the_same_request_twice_is_the_same_bytes(name: str, path: Path) -> None:
     told = exchanges.read(path)
-    first, again = (_replayed(name, told)[1].asked[0] for _ in range(2))
-    assert (first.method, first.url, first.body) == (again.method, again.url, again.body)
+    first, again = (_replayed(name, told)[1].asked for _ in range(2))
+    assert [(it.method, it.url, it.body) for it in first] == [(it.method, it.url, it.body) for it in again]
 
 
 @_by_exchange
 def test_no_answer_makes_a_verb_break_or_tell_a_secret(name: str, path: Path) -> None:
     told = exchanges.read(path)
-    for answer in _odd_answers(told["exchange"]["answer"]):
-        gateway = gateways()[name](told["settings"], exchanges.Replay(answer))
-        try:
-            said = repr(exchanges.ask(gateway, told["verb"], told["request"]))
-        except (NotSent, NoAnswer, Refused) as error:
-            assert told["verb"] in ("begin_setup", "complete_setup")
-            said = repr(error)
-        assert not any(secret in said + repr(gateway) for secret in _secrets(name, told))
+    good = exchanges.answers(told)
+    for place, last in enumerate(good):
+        for answer in _odd_answers(last):
+            gateway = gateways()[name](told["settings"], exchanges.Replay(*good[:place], answer))
+            try:
+                said = repr(exchanges.ask(gateway, told["verb"], told["request"]))
+            except (NotSent, NoAnswer, Refused) as error:
+                assert told["verb"] in MAY_RAISE
+                said = repr(error)
+            assert not any(secret in said + repr(gateway) for secret in _secrets(name, told))
 
 
 @_every_gateway
@@ -125,7 +139,7 @@ def test_an_answer_that_may_stand_after_the_charge_is_in_doubt(name: str, status
     told = exchanges.read(exchanges.golden(name) / "paid.json")
     for body in ("<html>", {}, {"error": {"code": "card_declined"}}):
         answer = {"status": status, "body": body}
-        gateway = gateways()[name](told["settings"], exchanges.Replay(answer))
+        gateway = gateways()[name](told["settings"], exchanges.Replay(*exchanges.answers(told)[:-1], answer))
         assert isinstance(exchanges.ask(gateway, "charge", told["request"]), InDoubt)
 
 
@@ -141,7 +155,7 @@ def test_what_a_gateway_says_never_shows_a_key_or_a_token(name: str, path: Path)
 @_every_gateway
 def test_past_its_deadline_a_charge_does_not_leave(name: str) -> None:
     told = exchanges.read(exchanges.golden(name) / "paid.json")
-    client = exchanges.Replay(told["exchange"]["answer"])
+    client = exchanges.Replay(*exchanges.answers(told))
     gateway = gateways()[name](told["settings"], client)
     late = told["request"] | {"deadline": time.monotonic() - 0.001}
     assert isinstance(exchanges.ask(gateway, "charge", late), NotExecuted)
@@ -152,7 +166,43 @@ def test_past_its_deadline_a_charge_does_not_leave(name: str) -> None:
 def test_the_door_holds_less_than_the_account(name: str) -> None:
     told = exchanges.read(exchanges.golden(name) / "paid.json")
     door = gateways()[name].door(told["settings"])
-    assert not _settings_secrets(name, told) & set(door.values())
+    declared = gateways()[name].settings().fields
+    verifying = {told["settings"][key] for key in told["settings"] if declared[key].metadata.get("verifies")}
+    opening = _settings_secrets(name, told) - verifying
+    assert opening and not opening & set(door.values())
+
+
+@_every_gateway
+def test_the_door_knows_what_customers_may_pay_with(name: str) -> None:
+    told = exchanges.read(exchanges.golden(name) / "paid.json")
+    door, whole = (
+        gateways()[name](settings, exchanges.Replay("no_answer")).capabilities
+        for settings in (gateways()[name].door(told["settings"]), told["settings"])
+    )
+    assert door.methods == whole.methods and door.methods
+    assert door.recognises == whole.recognises
+
+
+@_every_gateway
+def test_every_setting_that_an_owner_types_has_a_name_of_its_own(name: str) -> None:
+    gateway = gateways()[name]
+    assert set(gateway.guide.labels) == set(gateway.settings().fields)
+    assert gateway.guide.steps
+
+
+@_every_gateway
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [("not_sent", "unreachable"), ("no_answer", "unreachable"), ({"status": 500, "body": "<html>"}, "")],
+)
+def test_checking_an_account_never_raises_and_tells_what_is_wrong(
+    name: str, answer: Any, reason: str
+) -> None:
+    told = exchanges.read(exchanges.golden(name) / "paid.json")
+    checked = gateways()[name](told["settings"], exchanges.Replay(answer)).checks()
+    assert checked.flaws
+    assert not reason or [flaw.reason for flaw in checked.flaws] == [reason]
+    assert not any(secret in repr(checked) for secret in _settings_secrets(name, told))
 
 
 @_by_callback
@@ -167,7 +217,7 @@ def test_a_golden_callback_is_verified_and_read(name: str, path: Path) -> None:
     assert [exchanges.plain(event) for event in _gateway(name, told).parse(callback)] == told["events"]
 
 
-@_by_callback
+@_by_signed_callback
 @settings(max_examples=30, deadline=None)
 @given(data=st.data())
 def test_one_changed_byte_of_a_callback_is_a_bad_signature(
@@ -181,13 +231,22 @@ def test_one_changed_byte_of_a_callback_is_a_bad_signature(
         _gateway(name, told).verify(exchanges.delivery(told, bytes(body)))
 
 
-@_by_callback
+@_by_signed_callback
 def test_a_callback_without_its_headers_or_long_after_is_a_bad_signature(name: str, path: Path) -> None:
     told = exchanges.read(path)
     late = clock.real_now() + timedelta(days=4000)
     for wrong in ({**told, "headers": {}}, {**told, "received_at": late.isoformat()}):
         with pytest.raises(BadSignature):
             _gateway(name, told).verify(exchanges.delivery(wrong))
+
+
+@_every_gateway
+def test_what_an_unsigned_callback_says_of_an_outcome_is_not_read(name: str) -> None:
+    for found, path in _callbacks:
+        if found == name and (found, path) not in _signed:
+            told = exchanges.read(path)
+            said = _gateway(name, told).parse(exchanges.delivery(told))
+            assert [event for event in said if getattr(event, "outcome", None) is not None] == []
 
 
 @_by_callback
@@ -220,7 +279,7 @@ def test_a_callback_that_is_no_object_is_unreadable(name: str, body: bytes) -> N
 
 
 def _replayed(name: str, told: dict[str, Any]) -> tuple[object, exchanges.Replay]:
-    client = exchanges.Replay(told["exchange"]["answer"])
+    client = exchanges.Replay(*exchanges.answers(told))
     return exchanges.ask(gateways()[name](told["settings"], client), told["verb"], told["request"]), client
 
 
@@ -256,11 +315,12 @@ def _settings_secrets(name: str, told: dict[str, Any]) -> set[str]:
 
 
 def _secrets(name: str, told: dict[str, Any]) -> set[str]:
-    answer = told["exchange"]["answer"]
-    card = (
-        answer["body"].get("card") if isinstance(answer, dict) and isinstance(answer["body"], dict) else None
-    )
-    tokens = {told["request"].get("token"), told["outcome"].get("token"), (card or {}).get("token")}
+    outcome = told["outcome"] if isinstance(told["outcome"], dict) else {}
+    tokens = {told["request"].get("token"), outcome.get("token")}
+    for answer in exchanges.answers(told):
+        body = answer["body"] if isinstance(answer, dict) else None
+        card = body.get("card") if isinstance(body, dict) else None
+        tokens.add(card.get("token") if isinstance(card, dict) else None)
     return _settings_secrets(name, told) | {token for token in tokens if token}
 
 

@@ -168,6 +168,20 @@ def test_what_nobody_signed_books_nothing(house: TestHouse, paying: Shop, plan_i
     assert open_cases(house, paying) == ["dispute_differs"]
 
 
+def test_a_dispute_may_name_the_payment_by_the_gateways_id_only(
+    house: TestHouse, paying: Shop, plan_id: str
+) -> None:
+    with house.of(paying) as session:
+        account = session.scalars(select(GatewayAccount)).one()
+        of_another = sdk.DisputeChanged("dp_8", "", "gw_2", eur(3334), "open")
+        billing.dispute_changed(session, paying, account, of_another, signed=True)
+        event = sdk.DisputeChanged("dp_9", "", "gw_1", eur(3334), "open")
+        billing.dispute_changed(session, paying, account, event, signed=True)
+
+    assert standing(house, paying) == ("open", "disputed", "paused", 0)
+    assert open_cases(house, paying) == ["dispute_open", "dispute_unknown"]
+
+
 def test_another_shops_or_accounts_payment_is_not_known_here(
     house: TestHouse, paying: Shop, plan_id: str
 ) -> None:

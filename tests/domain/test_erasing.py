@@ -309,9 +309,6 @@ def test_a_token_that_the_gateway_never_knew_counts_as_forgotten(
 @pytest.mark.parametrize(("status", "counts"), [(404, True), (410, True), (401, False), (500, False)])
 def test_what_a_gateway_answers_where_it_knows_no_such_token_is_no_error(status: int, counts: bool) -> None:
     class Gateway:
-        class capabilities:
-            detach = True
-
         def detach(self, token: str) -> None:
             raise Refused("no", status=status)
 
@@ -321,20 +318,6 @@ def test_what_a_gateway_answers_where_it_knows_no_such_token_is_no_error(status:
     else:
         with pytest.raises(Refused):
             erasing.detach(gateway, "tok")
-
-
-def test_a_gateway_that_cannot_forget_is_not_asked(
-    house: TestHouse, mails: Letterbox, gateway: SandboxProcess
-) -> None:
-    class Gateway:
-        class capabilities:
-            detach = False
-
-        def detach(self, token: str) -> None:
-            raise AssertionError("it was asked")
-
-    gateway_: Any = Gateway()
-    erasing.detach(gateway_, "tok")
 
 
 def test_of_a_frozen_customer_nothing_new_begins(

@@ -4,20 +4,24 @@ from collections.abc import Iterator
 
 import pytest
 from psycopg.conninfo import conninfo_to_dict
-from sqlalchemy import URL, Engine, create_engine, text
+from sqlalchemy import URL, Engine, create_engine, select, text
 from sqlalchemy.orm import Session
 
 from plugin_backend.domain import (
     billing,
     carts,
     cases,
+    enrolments,
     handovers,
     hook_secrets,
     inquiries,
     invariants,
+    moves,
     optins,
 )
 from plugin_backend.domain.merchants import Shop
+from plugin_backend.domain.offers import Offer
+from plugin_backend.domain.recalls import Recall
 from plugin_backend.sdk import clock
 from plugin_backend.sdk import connector as shop_sdk
 from plugin_backend.sdk import gateway as sdk
@@ -171,6 +175,15 @@ BREAKS: dict[str, list[str]] = {
     "a hand-over that is not the owner's turn waits for nothing": [
         "UPDATE handovers SET state = 'waiting', due_at = NULL WHERE shop_id = :shop"
     ],
+    "the settings of an account are being tried by nobody": [
+        "UPDATE enrolments SET state = 'brought', due_at = NULL WHERE shop_id = :shop"
+    ],
+    "a plan is charged with another account than its own": [
+        "UPDATE plans SET account_id = 'gwa_elsewhere' WHERE shop_id = :shop"
+    ],
+    "a look for the card of an earlier order waits for nothing": [
+        "UPDATE recalls SET state = 'asked', due_at = NULL WHERE shop_id = :shop"
+    ],
     "keys that were tried are still there as they came": [
         "UPDATE handovers SET brought = 'x' WHERE shop_id = :shop"
     ],
@@ -232,6 +245,8 @@ def _live(house: TestHouse, shop: Shop) -> dict[str, str]:
         optins.ask(session, shop, ("order:2",), "ida@example.test", locale="fr", visitor="v")
         plan_story.compared(session, shop)
         handovers.again(session, session.get_one(Shop, shop.id))
+        enrolments.begin(session, session.get_one(Shop, shop.id), "sandbox")
+        recalled(session, shop)
         hook_secrets.begin(session, shop, "another-secret")
         rows = {"paid": paid, "refused": refused, "open": pending, "ended": ended.id, "kept": kept.id}
         return {**rows, "forgotten": forgotten}
@@ -253,6 +268,14 @@ def reported(engine: Engine, facts: dict[str, str], statements: list[str]) -> li
 
 def test_every_invariant_has_its_break() -> None:
     assert set(BREAKS) == set(invariants.CHECKS)
+
+
+def recalled(session: Session, shop: Shop) -> None:
+    """The card of an earlier order was looked for."""
+    offer_id = session.scalars(select(Offer.id).where(Offer.shop_id == shop.id)).first()
+    row = Recall(shop_id=shop.id, offer_id=offer_id, account_id="gwa_1", order_key="order:7")
+    row.rest(clock.now())
+    moves.begin(session, row, "asked")
 
 
 def test_a_healthy_shop_has_nothing_to_report(engine: Engine, facts: dict[str, str]) -> None:

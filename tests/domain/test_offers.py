@@ -145,6 +145,23 @@ def test_a_template_that_is_longer_than_the_law_allows_is_offered_to_nobody(
     assert verdicts(house, shop) == [("not_sent", "not_lawful: longer_than_14_days")]
 
 
+@pytest.mark.parametrize(
+    ("total", "verdict"),
+    [
+        (Money(100_000, "KWD"), ("open", "")),
+        (Money(100_001, "KWD"), ("not_sent", "not_payable")),
+        (Money(29, "KWD"), ("not_sent", "below_minimum")),
+    ],
+)
+def test_an_amount_with_a_last_digit_that_no_card_can_pay_is_not_offered(
+    house: TestHouse, mails: Letterbox, total: Money, verdict: tuple[str, str]
+) -> None:
+    shop = house.add_shop(sandbox=plan_story.ACCOUNT)
+    leave(house, shop, total=total)
+    house.travel(shop, **AN_HOUR)
+    assert verdicts(house, shop) == [verdict]
+
+
 def test_nobody_is_offered_anything_twice_within_the_shops_pause(
     house: TestHouse, shop: Shop, mails: Letterbox
 ) -> None:

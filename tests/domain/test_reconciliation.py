@@ -304,7 +304,9 @@ def test_a_gateway_that_cannot_list_is_said_to_be_one(
     house: TestHouse, paying_shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     known = modes.capabilities
-    monkeypatch.setattr(modes, "capabilities", lambda *given: replace(known(*given), list_lag=None))
+    monkeypatch.setattr(
+        modes, "capabilities", lambda *given, **more: replace(known(*given, **more), list_lag=None)
+    )
     run = compared(house, paying_shop)
     assert (run.state, run.reason) == ("failed", "cannot_list")
 

@@ -30,10 +30,14 @@ from plugin_backend.core.views import (
     DetailView,
     Difference,
     Ending,
+    EnrolmentView,
     ErasureView,
     Fact,
     FailedMail,
     Field,
+    FlawLine,
+    GatewayLine,
+    GatewaysView,
     HandoverView,
     HomeView,
     KeysForm,
@@ -64,6 +68,7 @@ from plugin_backend.core.views import (
     TourStep,
     TourView,
     WatchView,
+    Way,
 )
 from plugin_backend.sdk.money import Money
 
@@ -168,6 +173,8 @@ OFFER_PAGE = {
     "country": "FR",
     "nobody": False,
     "email": "",
+    "ways": (Way("card", "Carte"),),
+    "way": "",
     "accept_url": "/o/x",
     "stop_url": "/o/x/stop",
     "csrf": "c5rf",
@@ -222,6 +229,49 @@ HANDOVER = HandoverView(
     paste=FORM,
     exchange="> GET https://shop.example/wp-json/\n\n< 200\n\n<html></pre><script>",
 )
+ACCOUNT = GatewayLine(
+    title="Sandbox",
+    name="acct_<1>",
+    url="/s/1/accounts/gwa_1",
+    mode="test",
+    active=True,
+    paused=False,
+    state=State("account", "passed"),
+    reason=Reason(""),
+    plans=3,
+    callback_url="https://r.example/hooks/x",
+    checked_at=AT,
+)
+FLAWS = (
+    FlawLine(Reason("wrong_key"), "Menu > Menu", "answered 401"),
+    FlawLine(Reason("currency"), detail="NOK"),
+)
+GATEWAYS = GatewaysView(
+    "/s/1/accounts",
+    (
+        ACCOUNT,
+        replace(
+            ACCOUNT,
+            mode="live",
+            active=False,
+            paused=True,
+            reason=Reason("live_account"),
+            flaws=FLAWS,
+            checking=True,
+        ),
+        replace(ACCOUNT, active=False, state=State("account", "failed"), reason=Reason("charged_twice")),
+    ),
+    (("sandbox", "Sandbox"),),
+    "/s/1/accounts/connect",
+)
+ENROLMENT = EnrolmentView(
+    url="/s/1/accounts/connect",
+    title="Sandbox",
+    mode="test",
+    state=State("enrolment", "open"),
+    form=replace(FORM, fields=(*FORM.fields, Field("sepa_debit", "SEPA", "True", required=False, tick=True))),
+    callback_url="https://r.example/hooks/x",
+)
 CONNECTION = ConnectionView(
     url="/s/1/connection",
     platform="WooCommerce",
@@ -253,6 +303,12 @@ CONNECTION = ConnectionView(
     part=True,
 )
 
+WAYS = (
+    Way("earlier", "", Card("<visa>", "4242")),
+    Way("card", "Carte"),
+    Way("sepa_debit", "Compte <bancaire>"),
+)
+
 PAGES: list[tuple[str, str, dict[str, Any]]] = [
     ("open", "offer/open.html", OFFER_PAGE),
     ("open subscription", "offer/open.html", {**OFFER_PAGE, "offer": SUBSCRIPTION, "csrf": ""}),
@@ -266,6 +322,12 @@ PAGES: list[tuple[str, str, dict[str, Any]]] = [
         "offer/open.html",
         {**OFFER_PAGE, "nobody": True, "email": "x<@", "problems": ("email",)},
     ),
+    (
+        "open ways",
+        "offer/open.html",
+        {**OFFER_PAGE, "ways": WAYS, "way": "sepa_debit", "problems": ("way", "gone")},
+    ),
+    ("under way", "offer/under_way.html", {"shop": SHOP, "amount": TOTAL}),
     ("changed", "offer/changed.html", {**OFFER_PAGE, "changes": CHANGES}),
     (
         "sold out",
@@ -530,6 +592,23 @@ PAGES: list[tuple[str, str, dict[str, Any]]] = [
             (
                 "handover unknown",
                 replace(HANDOVER, platform="", approve=None, paste=None, leads_to="https://www.shop.example"),
+            ),
+        )
+    ),
+    ("gateways", "dashboard/gateways.html", {"dashboard": DASHBOARD, "view": GATEWAYS, "csrf": "c"}),
+    (
+        "no gateway",
+        "dashboard/gateways.html",
+        {"dashboard": DASHBOARD, "view": replace(GATEWAYS, accounts=(), open_url=""), "csrf": "c"},
+    ),
+    *(
+        (name, "dashboard/enrolment.html", {"dashboard": DASHBOARD, "view": view, "csrf": "c"})
+        for name, view in (
+            ("enrolment", ENROLMENT),
+            ("enrolment busy", replace(ENROLMENT, state=State("enrolment", "brought"))),
+            (
+                "enrolment wrong",
+                replace(ENROLMENT, mode="live", changing=True, problem="settings_missing", flaws=FLAWS),
             ),
         )
     ),

@@ -76,6 +76,14 @@ def test_nothing_and_too_much_cannot_be_credited(amount: int, reason: str) -> No
     assert (refused.value.reason, refused.value.most) == (reason, eur(10000))
 
 
+def test_what_no_card_can_be_given_back_is_not_credited() -> None:
+    lines = (Line("col_1", 1, Money(33_340, "KWD"), untouched=True),)
+    with pytest.raises(Impossible) as refused:
+        credit(Wish(Money(5, "KWD")), lines, ())
+
+    assert refused.value.reason == "not_payable"
+
+
 def test_two_currencies_never_mix() -> None:
     with pytest.raises(ValueError, match="never mix"):
         credit(Wish(Money(100, "JPY")), plan(3334), ())
@@ -100,15 +108,17 @@ def test_what_was_shown_is_known_by_its_fingerprint() -> None:
 @st.composite
 def credits(draw: st.DrawFn) -> tuple[Credit, tuple[Line, ...], tuple[Capture, ...]]:
     currency = draw(st.sampled_from(sorted(EXPONENTS)))
+    step = Money(0, currency).step
     lines = tuple(
-        Line(f"col_{number}", number, Money(draw(AMOUNTS), currency), draw(st.booleans()))
+        Line(f"col_{number}", number, Money(draw(AMOUNTS) * step, currency), draw(st.booleans()))
         for number in range(1, draw(st.integers(1, 13)))
     )
     captures = tuple(
-        Capture(f"att_{number}", Money(draw(AMOUNTS), currency)) for number in range(draw(st.integers(0, 4)))
+        Capture(f"att_{number}", Money(draw(AMOUNTS) * step, currency))
+        for number in range(draw(st.integers(0, 4)))
     )
     most = sum(line.amount.minor for line in lines if line.untouched) + sum(c.left.minor for c in captures)
-    amount = Money(draw(st.integers(1, max(most, 1))), currency)
+    amount = Money(draw(st.integers(1, max(most // step, 1))) * step, currency)
     wish = Wish(amount, draw(st.sampled_from(["schedule", "card"])), draw(st.sampled_from(["end", "spread"])))
     if most == 0:
         lines = (*lines, Line("col_last", 99, amount, untouched=True))
@@ -128,6 +138,8 @@ def test_every_minor_unit_of_a_credit_is_accounted_for(
     assert all(0 < refund.left.minor <= left[refund.attempt].minor for refund in made.refunds)
     assert all(0 <= step.after.minor <= step.before.minor for step in made.steps)
     assert [step.before for step in made.steps] == [line.amount for line in lines]
+    assert all(step.after.payable for step in made.steps)
+    assert all(refund.left.payable for refund in made.refunds)
     assert all(
         step.after == step.before for step, line in zip(made.steps, lines, strict=True) if not line.untouched
     )
@@ -159,6 +171,6 @@ def test_the_schedule_is_lowered_from_the_end_or_evenly(
         assert all(step.after.minor == 0 for step in changed[1:])
     else:
         lost = [step.before.minor - step.after.minor for step in steps if step.after.minor]
-        assert not lost or max(lost) - min(lost) <= 1
+        assert not lost or max(lost) - min(lost) <= made.wish.amount.step
         gone = [step.before.minor for step in steps if not step.after.minor]
-        assert not (lost and gone) or max(gone) <= min(lost) + 1
+        assert not (lost and gone) or max(gone) <= min(lost) + made.wish.amount.step

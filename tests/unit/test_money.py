@@ -24,7 +24,24 @@ def test_the_parts_of_a_split_sum_exactly_and_the_first_carries_the_remainder(
     assert total(split) == Money(minor, currency)
     assert len(set(others)) <= 1
     if others:
-        assert first.minor - others[0].minor == minor % parts
+        assert first.minor - others[0].minor == minor % (parts * first.step)
+        assert others[0].payable
+        assert first.payable is Money(minor, currency).payable
+
+
+@pytest.mark.parametrize(
+    ("minor", "currency", "parts"),
+    [
+        (100_000, "KWD", [33_340, 33_330, 33_330]),
+        (10_000, "MGA", [3400, 3300, 3300]),
+        (10_000, "EUR", [3334, 3333, 3333]),
+        (100, "UGX", [34, 33, 33]),
+    ],
+)
+def test_a_part_has_no_last_digit_that_no_card_can_pay(minor: int, currency: str, parts: list[int]) -> None:
+    assert [part.minor for part in Money(minor, currency).split(3)] == parts
+    assert not Money(100_001, "KWD").payable
+    assert Money(100_001, "EUR").payable
 
 
 @given(st.integers(min_value=0, max_value=10**12), st.integers(min_value=1, max_value=12))

@@ -100,7 +100,7 @@ def test_the_mandate_names_merchant_amounts_dates_and_how_to_stop() -> None:
     text = mandate_words(sample.OFFER, sample.SHOP, "fr").replace("\u00a0", " ")
 
     assert text == (
-        "J’autorise Atelier & Fils <Luna> à débiter la carte que j’indique des montants suivants : "
+        "J’autorise Atelier & Fils <Luna> à débiter la carte ou le compte que j’indique des montants suivants : "
         "33,34 € aujourd’hui, 33,33 € le 17 décembre 2026 et 33,33 € le 11 janvier 2027, soit 100,00 € au total. "
         "Je peux arrêter ces paiements à tout moment avec le lien qui figure dans chaque reçu, "
         "ou en écrivant à bonjour@luna.example."

@@ -30,6 +30,8 @@ FINAL = {
     "key": {"destroyed"},
     "erasure": {"shredded"},
     "handover": {"connected"},
+    "enrolment": {"connected"},
+    "recall": {"found", "none"},
     "secret": {"alone"},
     "inquiry": {"offered", "refused"},
     "opt_in": {"confirmed", "expired"},

@@ -15,7 +15,16 @@ from werkzeug.test import TestResponse
 from plugin_backend.core import log
 from plugin_backend.core.db import transaction
 from plugin_backend.core.ids import new_id
-from plugin_backend.domain import handovers, inquiries, messages, objects, optins, staff, storefronts
+from plugin_backend.domain import (
+    enrolments,
+    handovers,
+    inquiries,
+    messages,
+    objects,
+    optins,
+    staff,
+    storefronts,
+)
 from plugin_backend.domain.customers import Customer
 from plugin_backend.domain.lookbacks import Lookback
 from plugin_backend.domain.merchants import GatewayAccount, Shop
@@ -118,6 +127,7 @@ def ways(house: TestHouse, busy: Shop) -> Ways:
         session.add(looked_back(busy))
     with house.of(busy) as session:
         handovers.again(session, session.get_one(Shop, busy.id))
+        enrolments.begin(session, session.get_one(Shop, busy.id), "sandbox")
     with house.worker.app_context():
         links["handover"] = handovers.door_path(busy.id).rpartition("/")[2]
         links["shops"] = "a" * 32

@@ -121,6 +121,16 @@ STATES: Mapping[str, Mapping[str, str]] = {
         "brought": C_("handover", "Keys are being tried"),
         "connected": C_("handover", "Connected"),
     },
+    "enrolment": {
+        "open": C_("enrolment", "Waiting for you"),
+        "brought": C_("enrolment", "Being tried"),
+        "connected": C_("enrolment", "Connected"),
+    },
+    "recall": {
+        "asked": C_("recall", "Being looked for"),
+        "found": C_("recall", "Found"),
+        "none": C_("recall", "None"),
+    },
     "secret": {
         "asked": C_("secret", "Wanted"),
         "announced": C_("secret", "Accepted here, not told to the shop yet"),
@@ -235,6 +245,7 @@ REASONS: Mapping[str, str] = {
     "removed in the shop": N_("The basket was removed in the shop"),
     "mailed_lately": N_("A mail was sent a short while ago"),
     "below_minimum": N_("The amount is below the minimum"),
+    "not_payable": N_("The amount has a last digit that no card can pay in this currency"),
     "another_offer_open": N_("Another offer to this customer is open"),
     "watch_only": N_("The shop only watches for now"),
     "own_checkout": N_("Payments are taken at the shop's own checkout only"),
@@ -272,6 +283,7 @@ REASONS: Mapping[str, str] = {
     "another card was given": N_("Another card was given"),
     "paid by the customer": N_("The customer pays it himself"),
     "card_stopped": N_("This card was refused for good before"),
+    "card_gone": N_("The card of the earlier order can no longer be used"),
     "card_once": N_("This card cannot pay more than once"),
     "the card was renewed": N_("The card was renewed"),
     "closed": N_("The account behind the card is closed"),
@@ -299,6 +311,7 @@ REASONS: Mapping[str, str] = {
     "the plan has ended": N_("The plan has ended"),
     "too late": N_("Its time was over"),
     "of no interest": N_("It says nothing that matters here"),
+    "not_ours": N_("It is about another merchant's account, or the other mode"),
     "try_again": N_("It may be tried again"),
     "own_deferral_14_days": N_("payments within 14 days and free of charge are allowed"),
     "own_deferral_50_days": N_("payments within 50 days and free of charge are allowed"),
@@ -348,6 +361,25 @@ REASONS: Mapping[str, str] = {
     "fraud": N_("Refused: fraud is suspected"),
     "other": N_("Refused by the bank"),
     "unknown": N_("Refused without a reason"),
+    "wrong_key": N_("The gateway does not know this key: it was mistyped, or belongs to somebody else"),
+    "revoked": N_("The gateway honours this key no more: it was revoked, or the account was closed"),
+    "rights": N_("The key may not do everything that is needed"),
+    "wrong_mode": N_(
+        "A test key on a live shop, or a live key on a test shop: take the key of the same mode"
+    ),
+    "currency": N_("The account does not take the currency of the shop"),
+    "method_off": N_("A way to pay is offered here that is not switched on in the account"),
+    "callbacks": N_(
+        "The gateway does not call us at the address of this account: everything is found by asking meanwhile"
+    ),
+    "misdirected": N_(
+        "A call came to the address of this account that is not its own, and was refused: another merchant's, of the other mode, or signed with another secret"
+    ),
+    "other_account": N_("These keys open another account: running plans could not be charged with it"),
+    "unreachable": N_("The gateway does not answer"),
+    "refused": N_("The gateway refuses to say how the account stands"),
+    "settings": N_("One of the fields cannot be what it is to be"),
+    "promises_nothing": N_("With these settings no promise is left by which a payment is taken exactly once"),
     "live_account": N_("A live account is not probed: that would move money"),
     "no_test_card": N_("This gateway has no test card that a program can charge"),
     "asked for again": N_("Asked for again"),

@@ -34,6 +34,8 @@ def draw(shop: ShopView, offer: OfferView, kind: str, locale: str, country: str)
         country=country,
         accept_url="#",
         stop_url="#",
+        ways=(),
+        way="",
         nobody=False,
         email="",
     )

@@ -11,7 +11,7 @@ from plugin_backend.core import i18n
 from plugin_backend.core.views import Ending, OfferView, Part, PlanView, ShopView
 from plugin_backend.sdk.money import Money
 
-MANDATE_VERSION = "1"
+MANDATE_VERSION = "2"
 """Changes with every change of the sentences of ``mandate_words`` in any language; stored beside each mandate."""
 
 
@@ -110,12 +110,12 @@ def mandate_words(offer: OfferView, shop: ShopView, locale: str) -> str:
     }
     if offer.rhythm is None:
         sentence = said.gettext(
-            "I allow %(shop)s to take these payments from the card that I give: %(parts)s. That is %(total)s in all."
+            "I allow %(shop)s to take these payments from the card or account that I give: %(parts)s. That is %(total)s in all."
         )
     else:
         values["often"] = i18n.frequency_words(offer.rhythm.unit, offer.rhythm.every, language)
         sentence = said.gettext(
-            "I allow %(shop)s to take from the card that I give %(parts)s, then %(total)s %(often)s until I stop."
+            "I allow %(shop)s to take from the card or account that I give %(parts)s, then %(total)s %(often)s until I stop."
         )
     return f"{sentence % values} {_how_to_stop(shop, said)}"
 

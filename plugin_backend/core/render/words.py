@@ -45,6 +45,11 @@ LISTS: Mapping[str, ListWords] = {
         ),
         N_("Nothing falls due within the next 24 hours."),
     ),
+    "accounts": ListWords(
+        N_("Gateways"),
+        N_("The accounts at payment providers by which the shop is paid."),
+        N_("No account is connected yet: nothing can be offered before there is one."),
+    ),
     "watch": ListWords(
         N_("What was lost"),
         N_("What the shop lost before it was connected, and what of that could have been offered."),

@@ -95,11 +95,23 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """The card that pays, as far as a customer needs it to know it again. ``expires`` is ``MM/YYYY``."""
+    """The card that pays, or the bank account where ``kind`` is no ``card``, as far as a customer needs it to know it again.
+    ``expires`` is ``MM/YYYY``, "" where it never does."""
 
     brand: str
     last4: str
     expires: str = ""
+    kind: str = "card"
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A way to pay: ``value`` is what the form calls it, ``title`` what it is called in the reader's language. ``card`` is
+    one that the customer paid an earlier order with, and need not type again."""
+
+    value: str
+    title: str
+    card: Card | None = None
 
 
 @dataclass(frozen=True, slots=True)

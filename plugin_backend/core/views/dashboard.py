@@ -111,6 +111,67 @@ class AccountLine:
 
 
 @dataclass(frozen=True, slots=True)
+class FlawLine:
+    """What is wrong with a gateway account. ``remedy`` is the menu to open at the gateway, in the reader's language;
+    ``detail`` what the gateway said, or what it is about. Both may be ""."""
+
+    reason: Reason
+    remedy: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayLine:
+    """A gateway account on the page of all. ``plans`` is how many run with it. Where its verbs are posted to begins with
+    ``url``."""
+
+    title: str
+    name: str
+    url: str
+    mode: str
+    active: bool
+    paused: bool
+    state: State
+    reason: Reason
+    plans: int
+    callback_url: str
+    flaws: tuple[FlawLine, ...] = ()
+    checked_at: datetime | None = None
+    checking: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class GatewaysView:
+    """The accounts of a shop, the newest first, and the gateways at which it may have another: name and title of each.
+    ``open_url`` leads to one that is being connected, "" where none is."""
+
+    url: str
+    accounts: tuple[GatewayLine, ...]
+    gateways: tuple[tuple[str, str], ...]
+    open_url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EnrolmentView:
+    """An account that is being connected, or that gets other settings (``changing``)."""
+
+    url: str
+    title: str
+    mode: str
+    state: State
+    form: "KeysForm"
+    callback_url: str
+    changing: bool = False
+    problem: str = ""
+    flaws: tuple[FlawLine, ...] = ()
+
+    @property
+    def busy(self) -> bool:
+        """True while a worker is at it."""
+        return self.state.state == "brought"
+
+
+@dataclass(frozen=True, slots=True)
 class CreditLine:
     """A line of the basket that can be credited as a whole; ``key`` is what the form calls it."""
 
@@ -144,7 +205,7 @@ class CreditOption:
 @dataclass(frozen=True, slots=True)
 class CreditView:
     """The form of a credit on a plan, and, once there is an amount, what it comes to. ``amount`` is as typed, ``problem`` "", ``unreadable``,
-    ``nothing`` or ``too_much``; ``options`` are empty while there is nothing to confirm, one where both ways come to the
+    ``nothing``, ``too_much`` or ``not_payable``; ``options`` are empty while there is nothing to confirm, one where both ways come to the
     same. ``refunds`` is what goes back of each captured payment, ``case`` the case that led here."""
 
     plan: str
@@ -266,8 +327,8 @@ class AddressView:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A setting to be typed, or one of ``options``, each a value and what it means. ``label`` is in the reader's language;
-    ``value`` is never that of a secret that is kept."""
+    """A setting to be typed, to be ticked, or one of ``options``, each a value and what it means. ``label`` is in the
+    reader's language; ``value`` is never that of a secret that is kept."""
 
     name: str
     label: str
@@ -275,6 +336,7 @@ class Field:
     secret: bool = False
     required: bool = True
     options: tuple[tuple[str, str], ...] = ()
+    tick: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,7 +402,8 @@ class ConnectionView:
     offers came to that were kept back because the shop only watches, ``would_count`` how many there were. ``why_not`` is why
     it cannot be switched on, "" where it can. ``secret`` is the state of a new secret on its way, None where there is none;
     ``secret_field`` is for typing one, where it is not ours to make. ``spare`` counts keys in the shop that nobody uses.
-    ``part`` True: our part of the shop can be had as a file; ``storefront_url`` is where the shop's pages call."""
+    ``part`` True: our part of the shop can be had as a file; ``storefront_url`` is where the shop's pages call,
+    ``accounts_url`` the page of its gateway accounts."""
 
     url: str
     platform: str
@@ -363,6 +426,7 @@ class ConnectionView:
     exchange: str = ""
     problem: str = ""
     storefront_url: str = ""
+    accounts_url: str = ""
     part: bool = False
 
 

@@ -23,6 +23,7 @@ from plugin_backend.sdk.money import Money
 api = Blueprint("api", __name__, url_prefix="/v1")
 
 KEY_PREFIX = "sk_test_sandbox"
+REVOKED = ".revoked"
 _PAGE = 100
 _LOOK_UPS = {"api.get_charge", "api.get_refund", "api.get_movements"}
 
@@ -38,6 +39,8 @@ def admit() -> ResponseReturnValue | None:
     scheme, _, key = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not key.startswith(KEY_PREFIX):
         raise Rejected(401, "unknown_key", "No account has this API key.")
+    if key.endswith(REVOKED):
+        raise Rejected(403, "key_revoked", "This API key was revoked.")
     account = g.account = parts().book.open_account(key)
     down = parts().switches.get(account.id, "down")
     if down:
@@ -89,7 +92,9 @@ def _sent_at(header: str) -> datetime:
 
 @api.get("/account")
 def get_account() -> ResponseReturnValue:
-    return jsonify(id=g.account.id, test=True, now=g.account.now().isoformat())
+    return jsonify(
+        id=g.account.id, test=True, now=g.account.now().isoformat(), currencies=_currencies(g.account)
+    )
 
 
 @api.post("/setups")
@@ -117,6 +122,21 @@ def get_setup(reference: str) -> ResponseReturnValue:
     return jsonify(views.setup(setup))
 
 
+def _currencies(account: Account) -> list[str]:
+    """Those that the account takes; none named where it takes all."""
+    return str(parts().switches.get(account.id, "currencies")).split()
+
+
+@api.post("/tokens/show")
+def show_token() -> ResponseReturnValue:
+    """The card or bank account behind a token of this account."""
+    token = bodies.read(bodies.TokenBody, request.get_json(silent=True))["token"]
+    card = g.account.cards.get(token)
+    if card is None or card.detached:
+        raise Rejected(404, "token_not_found", "This account has no such stored card.")
+    return jsonify(views.card(card))
+
+
 @api.post("/tokens/detach")
 def detach_token() -> ResponseReturnValue:
     """Make a stored card useless; again is no error."""
@@ -136,6 +156,9 @@ def post_charge() -> ResponseReturnValue:
 
 
 def _charge(asked: dict[str, Any]) -> Charge:
+    taken = _currencies(g.account)
+    if taken and asked["amount"]["currency"] not in taken:
+        raise Rejected(422, "currency_not_taken", "This account does not take this currency.")
     decline, advice = parts().switches.take_decline(g.account.id)
     charge = charging.make_charge(parts().book, g.account, asked, decline, advice)
     tell(g.account, charge, f"charge.{charge.state}", charge.callback_url)

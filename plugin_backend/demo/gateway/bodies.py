@@ -39,6 +39,7 @@ class SetupBody(_Body):
     locale = fields.String(load_default="en", validate=validate.Length(max=35))
     description = fields.String(load_default="", validate=_TEXT)
     series = fields.String(required=True, validate=_SERIES)
+    method = fields.String(load_default="card", validate=validate.OneOf(["card", "sepa_debit"]))
 
 
 class ChargeBody(_Body):
@@ -49,6 +50,7 @@ class ChargeBody(_Body):
     series = fields.String(required=True, validate=_SERIES)
     description = fields.String(load_default="", validate=_TEXT)
     collection = fields.String(load_default="", validate=_TEXT)
+    authenticate = fields.Boolean(load_default=False)
     return_url = fields.String(load_default="", validate=[validate.Length(max=2000), _address])
     callback_url = fields.String(load_default="", validate=[validate.Length(max=2000), _address])
 

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
-from plugin_backend.demo.gateway.judge import account_of
+from plugin_backend.demo.gateway.judge import account_of, first_part
 from plugin_backend.demo.gateway.ledger import Entry, Ledger
 from plugin_backend.demo.gateway.records import Account, Card, Charge, Dispute, KeyUse, Refund, Setup
 from plugin_backend.sdk import clock
@@ -50,7 +50,7 @@ class Book:
         with self.lock:
             account_id = account_of(api_key)
             if account_id not in self.accounts:
-                callback_key = hmac_sha256(api_key.encode(), CALLBACK_KEY_OF)
+                callback_key = hmac_sha256(first_part(api_key), CALLBACK_KEY_OF)
                 self._write(
                     account_id, clock.real_now(), "account.opened", {"callback_key": callback_key.hex()}
                 )
@@ -112,6 +112,7 @@ def _setup_begun(book: Book, account: Account, entry: Entry) -> None:
         amount=_money(entry["amount"]),
         at=_time(entry["at"]),
         begun=_time(entry["wrote_at"]),
+        method=entry["method"],
     )
     account.setups[setup.reference] = book.setups[setup.id] = setup
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class SandboxCard:
-    """One card and its behaviour.
+    """One card, or one bank account (``method`` is ``sepa_debit``, ``number`` its IBAN), and its behaviour.
 
     ``at_setup`` is ``stored``, ``requires_action`` or a decline code. ``present`` and ``absent`` say what a charge does
     with and without the customer: ``captured``, ``requires_action``, ``pending`` or a decline code. ``once`` names one
@@ -25,6 +25,7 @@ class SandboxCard:
     once: tuple[int, str] | None = None
     brand: str = "visa"
     advice: str = ""
+    method: str = "card"
 
     @property
     def spaced(self) -> str:
@@ -82,6 +83,22 @@ CARDS = (
     _advising("28", "0282"),
     _advising("29", "0290"),
     _advising("30", "0308"),
+    SandboxCard(
+        "debit",
+        "FR1420041010050500013M02606",
+        present="pending",
+        absent="pending",
+        brand="",
+        method="sepa_debit",
+    ),
+    SandboxCard(
+        "debit_closed",
+        "AT861904300235473202",
+        present="account_closed",
+        absent="account_closed",
+        brand="",
+        method="sepa_debit",
+    ),
 )
 
 BY_NUMBER = {card.number: card for card in CARDS}

@@ -56,6 +56,8 @@ def make_charge(
             raise Rejected(422, "unknown_token", "This account has no such stored card.")
         behaviour = BY_NAME[card.behaviour]
         answer = decline or behaviour.answer_to(asked["initiator"], card.charges + 1)
+        if asked["authenticate"] and answer == "captured" and card.method == "card":
+            answer = "requires_action"
         state, code = (answer, "") if answer in _STATES else ("declined", answer)
         entry = book.write(
             account,

@@ -24,8 +24,14 @@ class Movement:
 
 
 def account_of(api_key: str) -> str:
-    """The account's id in the ledger. It is made of the key, and the key cannot be read back from it."""
-    return "acct_" + hashlib.sha256(api_key.encode()).hexdigest()[:16]
+    """The account's id in the ledger. It is made of the key, and the key cannot be read back from it. Keys that differ after
+    a dot are those of one account."""
+    return "acct_" + hashlib.sha256(first_part(api_key)).hexdigest()[:16]
+
+
+def first_part(api_key: str) -> bytes:
+    """What the keys of an account have in common."""
+    return api_key.partition(".")[0].encode()
 
 
 def movements(path: Path, api_key: str = "") -> list[Movement]:

@@ -30,11 +30,11 @@ def card_page(setup_id: str) -> AnyResponse:
 @pages.post("/pay/<setup_id>")
 def submit_card(setup_id: str) -> AnyResponse:
     setup = _setup(setup_id)
-    typed = setups.read_form(request.form) if setup.state == "open" else None
+    typed = setups.read_form(setup.method, request.form) if setup.state == "open" else None
     if isinstance(typed, dict):
         return _card_form(setup, typed, 422)
     if typed is not None and setups.submit(setup, typed) == "open":
-        return _card_form(setup, {"number": "error_refused"}, 422)
+        return _card_form(setup, _refused(setup), 422)
     return redirect(url_for("pages.card_page", setup_id=setup.id), 303)
 
 
@@ -64,7 +64,7 @@ def answer_setup_challenge(setup_id: str) -> AnyResponse:
     elif setup.state == "challenge":
         setups.refuse(setup)
         if setup.state == "open":
-            return _card_form(setup, {"number": "error_refused"}, 422)
+            return _card_form(setup, _refused(setup), 422)
     return redirect(url_for("pages.card_page", setup_id=setup.id), 303)
 
 
@@ -115,17 +115,23 @@ def _setup(setup_id: str) -> Setup:
     return setup
 
 
+def _refused(setup: Setup) -> dict[str, str]:
+    return {"number" if setup.method == "card" else "iban": "error_refused"}
+
+
 def _card_form(setup: Setup, errors: dict[str, str], status: int) -> Response:
     """The form. A card number that was typed is never sent back; ``?card=`` fills in a test card by its name."""
     chosen = BY_NAME.get(request.args.get("card", ""))
-    filled = {"number": chosen.spaced, "expiry": "12/34", "code": "123"} if chosen else {}
+    filled = (
+        {"number": chosen.spaced, "iban": chosen.spaced, "expiry": "12/34", "code": "123"} if chosen else {}
+    )
     response = _page(
         "card.html",
         setup.locale,
         setup.return_url,
         setup=setup,
         amount=setup.amount,
-        cards=CARDS,
+        cards=[card for card in CARDS if card.method == setup.method],
         errors=errors,
         filled=filled,
     )

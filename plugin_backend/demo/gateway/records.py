@@ -24,7 +24,7 @@ class KeyUse:
 
 @dataclass(slots=True)
 class Card:
-    """A stored card. ``behaviour`` names the test card; ``charges`` counts the charges made with the token.
+    """A stored card or bank account. ``behaviour`` names the test card; ``charges`` counts the charges made with the token.
     ``callback_url`` is where its set-up was told of, and news of the card go."""
 
     token: str
@@ -38,11 +38,12 @@ class Card:
     charges: int = 0
     detached: bool = False
     callback_url: str = ""
+    method: str = "card"
 
 
 @dataclass(slots=True)
 class Setup:
-    """A card being taken. ``state``: ``open``, ``challenge``, ``completed``, ``failed``."""
+    """A card or a bank account being taken. ``state``: ``open``, ``challenge``, ``completed``, ``failed``."""
 
     id: str
     account: str
@@ -60,6 +61,7 @@ class Setup:
     reason: str = ""
     refusals: int = 0
     card: Card | None = None
+    method: str = "card"
 
 
 @dataclass(slots=True)

@@ -16,18 +16,30 @@ _REFUSALS = 3
 
 @dataclass(frozen=True, slots=True)
 class Typed:
-    """A test card with a future expiry."""
+    """A test card with a future expiry, or a test bank account."""
 
     behaviour: SandboxCard
     month: int
     year: int
 
 
-def read_form(form: Mapping[str, str]) -> Typed | dict[str, str]:
-    """The card in a form, or what is wrong: field name to the name of a text."""
+def read_form(method: str, form: Mapping[str, str]) -> Typed | dict[str, str]:
+    """The card or bank account in a form, or what is wrong: field name to the name of a text."""
+    return _read_card(form) if method == "card" else _read_account(form)
+
+
+def _read_account(form: Mapping[str, str]) -> Typed | dict[str, str]:
+    """A bank account has no expiry."""
+    account = BY_NUMBER.get("".join(form.get("iban", "").upper().split()))
+    if account is None or account.method == "card":
+        return {"iban": "error_iban"}
+    return Typed(account, 0, 0)
+
+
+def _read_card(form: Mapping[str, str]) -> Typed | dict[str, str]:
     errors = {}
     card = BY_NUMBER.get("".join(form.get("number", "").replace("-", " ").split()))
-    if card is None:
+    if card is None or card.method != "card":
         errors["number"] = "error_number"
     expiry = _expiry(form.get("expiry", ""))
     if expiry is None:
@@ -123,4 +135,5 @@ def _card(account: Account, typed: Typed, callback_url: str) -> Card:
         fingerprint=hmac_sha256(account.callback_key, number.encode()).hex()[:32],
         network_transaction_id=new_id("ntx"),
         callback_url=callback_url,
+        method=typed.behaviour.method,
     )

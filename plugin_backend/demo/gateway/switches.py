@@ -16,6 +16,7 @@ class SwitchesSchema(Schema):
 
     Counts are used up one by one by the requests they hit. ``latency`` is in milliseconds. ``next_decline`` is a code
     for the next ``next_decline_count`` new charges, ``next_advice`` the network's advice beside it. ``setup_seconds`` is how long (real time) a card page can be used.
+    ``currencies`` names those that the account takes, separated by spaces; "" for all.
     """
 
     class Meta:
@@ -32,6 +33,7 @@ class SwitchesSchema(Schema):
     too_many = fields.Integer(load_default=0, validate=_COUNT)
     garbage = fields.Integer(load_default=0, validate=_COUNT)
     reset = fields.Integer(load_default=0, validate=_COUNT)
+    currencies = fields.String(load_default="", validate=validate.Regexp(r"([A-Z]{3}( [A-Z]{3})*)?\Z"))
     refund_fails = fields.Integer(load_default=0, validate=_COUNT)
     next_decline = fields.String(load_default="", validate=validate.Regexp(r"[a-z0-9_]{0,40}\Z"))
     next_advice = fields.String(load_default="", validate=validate.Regexp(r"[A-Za-z0-9_]{0,40}\Z"))

@@ -47,7 +47,8 @@ def card(it: Card) -> dict[str, Any]:
         "fingerprint": it.fingerprint,
         "network_transaction_id": it.network_transaction_id,
         "country": "FR",
-        "funding": "credit",
+        "funding": "credit" if it.method == "card" else "",
+        "method": it.method,
         "advice": BY_NAME[it.behaviour].advice,
     }
 

@@ -6,10 +6,12 @@ from plugin_backend.domain.billing.attempts import (
     Attempt,
     Initiator,
     Prepared,
+    accounts_of,
     ask,
     attempts_of,
     by_reference,
     reference_of,
+    trace_of,
 )
 from plugin_backend.domain.billing.crediting import (
     CreditNote,
@@ -70,6 +72,7 @@ __all__ = [
     "Standing",
     "Stray",
     "absent",
+    "accounts_of",
     "ask",
     "ask_refund",
     "attempts_of",
@@ -101,4 +104,5 @@ __all__ = [
     "refunded_in_shop",
     "standing",
     "stop",
+    "trace_of",
 ]

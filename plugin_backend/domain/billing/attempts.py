@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from itertools import accumulate
@@ -17,10 +18,11 @@ from plugin_backend.core import delays
 from plugin_backend.core.db import Base, assert_no_transaction
 from plugin_backend.core.due import Due, Row, due_index
 from plugin_backend.core.house import house
-from plugin_backend.domain import moves, vault
+from plugin_backend.core.ids import nth_of
+from plugin_backend.domain import moves, setups, vault
 from plugin_backend.domain.messages import secret_path
 from plugin_backend.domain.offers import INSTALMENTS
-from plugin_backend.domain.plans import Plan
+from plugin_backend.domain.plans import Collection, Plan
 from plugin_backend.sdk import gateway as sdk
 from plugin_backend.sdk.errors import RepriseError
 from plugin_backend.sdk.money import Money
@@ -136,9 +138,23 @@ def request_of(plan: Plan, attempt: Attempt, card: vault.Opened) -> sdk.ChargeRe
         return_url=house().url(f"{secret_path(page, attempt.shop_id, row_id)}/back") if page else "",
         gateway_customer=card.gateway_customer,
         network_transaction_id=card.network_transaction_id,
+        authenticate=card.shared and attempt.initiator == "customer",
+        opening=is_opening(attempt),
         # Half the lease: past it somebody else may already be asking about this attempt.
         deadline=time.monotonic() + delays.DELAYS.lease.total_seconds() / 2,
     )
+
+
+def is_opening(attempt: Attempt) -> bool:
+    """Is it the plan's first payment, with its customer there: the one whose amount his card was stored for?"""
+    first = nth_of(attempt.plan_id, Collection.prefix, 1)
+    return attempt.initiator == "customer" and attempt.collection_id == first
+
+
+def trace_of(session: Session, attempt: Attempt) -> sdk.Trace:
+    """What is known of an attempt beside its reference."""
+    stored = setups.that_stored(session, attempt.shop_id, attempt.method_id)
+    return sdk.Trace(setup=stored.gateway_id if stored else "", opening=is_opening(attempt))
 
 
 def hash_of(request: sdk.ChargeRequest) -> str:
@@ -155,6 +171,12 @@ def ask(prepared: Prepared) -> sdk.Outcome:
 
 def by_reference(session: Session, shop_id: str, reference: str) -> Attempt | None:
     return session.scalar(select(Attempt).where(Attempt.shop_id == shop_id, Attempt.reference == reference))
+
+
+def accounts_of(session: Session, shop_id: str, attempt_ids: Sequence[str]) -> list[str]:
+    """The gateway accounts that these attempts were made with."""
+    found = select(Attempt.account_id).where(Attempt.shop_id == shop_id, Attempt.id.in_(attempt_ids))
+    return sorted(set(session.scalars(found)))
 
 
 def attempts_of(session: Session, shop_id: str, collection_id: str) -> list[Attempt]:

@@ -25,7 +25,7 @@ def dispute_changed(
     session: Session, shop: Shop, account: GatewayAccount, event: sdk.DisputeChanged, *, signed: bool
 ) -> None:
     """Take in what a gateway says of a dispute. ``signed`` False: anybody may have said it, so nothing is booked."""
-    attempt = by_reference(session, shop.id, event.reference)
+    attempt = _disputed_payment(session, shop, account, event)
     if attempt is None or attempt.account_id != account.id:
         _show(session, shop, "dispute_unknown", event.dispute_id, event)
         return
@@ -45,6 +45,20 @@ def dispute_changed(
     elif event.state not in (dispute.state, "open"):
         # Won after lost, or lost after won: nothing tells which of the two came last.
         _show(session, shop, "dispute_differs", attempt.id, event, plan=plan.id)
+
+
+def _disputed_payment(
+    session: Session, shop: Shop, account: GatewayAccount, event: sdk.DisputeChanged
+) -> Attempt | None:
+    """By our reference, or by the gateway's id of the payment where that is all that a dispute names."""
+    if event.reference or not event.gateway_id:
+        return by_reference(session, shop.id, event.reference)
+    found = select(Attempt).where(
+        Attempt.shop_id == shop.id,
+        Attempt.account_id == account.id,
+        Attempt.gateway_id == event.gateway_id,
+    )
+    return session.scalars(found.limit(2)).one_or_none()
 
 
 def _known(session: Session, account: GatewayAccount, gateway_id: str) -> Dispute | None:

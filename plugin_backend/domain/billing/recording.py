@@ -103,6 +103,7 @@ def _enter(
         case sdk.Closed():
             _closed(session, shop, plan, row, attempt)
         case sdk.InDoubt():
+            attempt.gateway_id = outcome.gateway_id or attempt.gateway_id
             _in_doubt(session, plan, row, attempt, outcome.reason)
         case _:
             assert_never(outcome)

@@ -5,7 +5,7 @@ and a new try begins only when the one before has proven not to have happened.
 
 import time
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import assert_never
 
 from sqlalchemy.orm import Session
@@ -26,7 +26,14 @@ from plugin_backend.domain import (
 )
 from plugin_backend.domain.billing.attempts import Attempt, ask_again
 from plugin_backend.domain.billing.disputes import disputed
-from plugin_backend.domain.billing.refunds import UNSETTLED, Refund, begin, follow, refund_by_reference
+from plugin_backend.domain.billing.refunds import (
+    UNSETTLED,
+    Refund,
+    begin,
+    follow,
+    refund_by_reference,
+    refunds_of,
+)
 from plugin_backend.domain.billing.resolving import REPLAYS
 from plugin_backend.domain.billing.strays import Stray
 from plugin_backend.domain.merchants import GatewayAccount, Shop
@@ -40,12 +47,14 @@ _SHOWN_FROM = 5
 @dataclass(frozen=True, slots=True)
 class RefundAsk:
     """What to ask of whom: to give back (``send``), or how a giving back stands. ``again`` True where the same was sent
-    before; ``fence`` is the number of this ask."""
+    before, first at ``since``; ``fence`` is the number of this ask."""
 
     refund_id: str
     request: sdk.RefundRequest
     gateway: sdk.Gateway
     gateway_id: str
+    since: datetime | None
+    trace: sdk.Trace | None
     send: bool
     again: bool
     fence: int
@@ -71,6 +80,9 @@ def prepare_refund(session: Session, shop: Shop, refund_id: str) -> RefundAsk | 
     if _disputed(session, captured, "lost"):
         moves.move(session, row, "void", "a dispute gave it back")
         row.rest(None)
+        return None
+    if _another_is_under_way(session, shop, row, captured):
+        row.rest(clock.now() + delays.DELAYS.held)
         return None
     moves.move(session, row, "sent")
     return _ask(session, shop, row, captured, send=True)
@@ -131,7 +143,37 @@ def _ask(session: Session, shop: Shop, row: Refund, captured: Attempt | Stray, *
     account = session.get_one(GatewayAccount, (shop.id, captured.account_id))
     use = vault.to_refund(row) if send else vault.Use("gateway_call", row.id)
     gateway = merchants.gateway_of(session, shop, account, use)
-    return RefundAsk(row.id, request, gateway, row.gateway_id, send, again, row.asked)
+    return RefundAsk(
+        row.id,
+        request,
+        gateway,
+        row.gateway_id,
+        row.first_sent_at,
+        _trace(session, row, captured) if gateway.capabilities.traces else None,
+        send,
+        again,
+        row.asked,
+    )
+
+
+def _trace(session: Session, row: Refund, captured: Attempt | Stray) -> sdk.Trace:
+    others = frozenset(other.gateway_id for other in refunds_of(session, captured) if other.id != row.id)
+    return sdk.Trace(charge=captured.gateway_id, amount=row.money, others=others - {""})
+
+
+def _another_is_under_way(session: Session, shop: Shop, row: Refund, captured: Attempt | Stray) -> bool:
+    """Was another refund of the same charge sent, whose outcome nobody knows, at a gateway that keeps no reference of
+    refunds? Which of the two a movement is could not be told."""
+    unclear = [
+        other.id
+        for other in refunds_of(session, captured)
+        if other.id != row.id and other.state in ("sent", "in_doubt")
+    ]
+    if not unclear:
+        return False
+    account = session.get_one(GatewayAccount, (shop.id, captured.account_id))
+    use = vault.Use("gateway_call", row.id)
+    return merchants.gateway_of(session, shop, account, use).capabilities.traces
 
 
 def ask_refund(ask: RefundAsk) -> sdk.Outcome | sdk.Absent:
@@ -141,7 +183,9 @@ def ask_refund(ask: RefundAsk) -> sdk.Outcome | sdk.Absent:
         return ask.gateway.refund(ask.request)
     if not ask.findable:
         return sdk.InDoubt("it cannot be looked up")
-    return ask.gateway.find_refund(ask.request.reference, ask.gateway_id)
+    if ask.trace is not None:
+        return ask.gateway.find_refund(ask.request.reference, ask.gateway_id, ask.since, ask.trace)
+    return ask.gateway.find_refund(ask.request.reference, ask.gateway_id, ask.since)
 
 
 def refund_evidence(session: Session, shop: Shop, account: GatewayAccount, event: sdk.RefundChanged) -> None:

@@ -100,6 +100,13 @@ def refund_by_reference(session: Session, shop_id: str, reference: str) -> Refun
     return session.scalar(select(Refund).where(Refund.shop_id == shop_id, Refund.reference == reference))
 
 
+def refunds_of(session: Session, captured: Attempt | Stray) -> list[Refund]:
+    """Every refund of what was captured, the oldest first."""
+    of = Refund.attempt_id == captured.id if isinstance(captured, Attempt) else Refund.stray_id == captured.id
+    found = select(Refund).where(Refund.shop_id == captured.shop_id, of)
+    return list(session.scalars(found.order_by(Refund.created_at, Refund.id)))
+
+
 def refunded(session: Session, attempt: Attempt, *states: str) -> int:
     """Minor units of the attempt in refunds that are in one of these states."""
     found = select(func.coalesce(func.sum(Refund.amount), 0)).where(

@@ -33,6 +33,7 @@ from plugin_backend.domain.carts.sales import (
     bought_before,
     bought_since,
     keep_sale,
+    last_sale,
     order_cancelled,
     order_refunded,
 )
@@ -56,6 +57,7 @@ __all__ = [
     "find",
     "forget_strangers",
     "knows",
+    "last_sale",
     "lines_of",
     "order_cancelled",
     "order_placed",

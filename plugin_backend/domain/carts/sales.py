@@ -57,6 +57,18 @@ _MERGED = {
 }
 
 
+def last_sale(session: Session, shop_id: str, customer_id: str) -> Sale | None:
+    """The customer's newest order that was neither cancelled, refunded nor ours."""
+    found = select(Sale).where(
+        Sale.shop_id == shop_id,
+        Sale.customer_id == customer_id,
+        Sale.cancelled_at.is_(None),
+        Sale.refunded_at.is_(None),
+        Sale.our_reference == "",
+    )
+    return session.scalar(found.order_by(Sale.placed_at.desc(), Sale.id.desc()).limit(1))
+
+
 def find_sale(session: Session, shop_id: str, order_key: str) -> Sale | None:
     return session.scalar(select(Sale).where(Sale.shop_id == shop_id, Sale.order_key == order_key))
 

@@ -56,7 +56,8 @@ def prepare(session: Session, shop: Shop, erasure_id: str) -> Asked | None:
     row.tries += 1
     detachments, failed = [], dict[str, str]()
     for method in vault.sealed_of(session, shop.id, row.customer_id):
-        if row.method_id in ("", method.id):
+        # What the shop took itself stays the shop's: only we forget it.
+        if row.method_id in ("", method.id) and not method.shared:
             try:
                 detachments.append(_detachment(session, shop, row, method))
             except SealError as error:
@@ -85,9 +86,7 @@ def ask(asked: Asked) -> dict[str, str]:
 
 
 def detach(gateway: sdk.Gateway, token: str) -> None:
-    """Have the gateway forget a token. Where it knows none, or cannot forget any, there is nothing to be done."""
-    if not gateway.capabilities.detach:
-        return
+    """Have the gateway let go of a token, as far as it can. Where it knows none, there is nothing to be done."""
     try:
         gateway.detach(token)
     except Refused as error:

@@ -16,6 +16,7 @@ from plugin_backend.domain.offers.rows import OPEN_STATES, Offer
 from plugin_backend.domain.offers.templates import INSTALMENTS, Template, active_template
 from plugin_backend.domain.offers.terms import judge, parts_of
 from plugin_backend.sdk import clock
+from plugin_backend.sdk.money import Money
 
 # Why an offer is made: the basket was left, its card was refused, or its shopper asked in the shop's page. Only the second
 # is told by the shop, and is a reason for a mail that no consent was given to.
@@ -121,6 +122,8 @@ def _why_none(session: Session, shop: Shop, cart: Cart, customer: Customer | Non
         return "declined_for_fraud"
     if offer.amount < smallest(shop, offer.currency, len(offer.days)):
         return "below_minimum"
+    if not offer.total.payable:
+        return "not_payable"
     if not offer.verdict["allowed"]:
         return f"not_lawful: {offer.verdict['reason']}"
     if offer.light_first and 2 * parts_of(shop, offer, clock.now())[0].amount.minor > offer.amount:
@@ -137,8 +140,8 @@ def _why_not_now(session: Session, shop: Shop) -> str:
 
 def smallest(shop: Shop, currency: str, parts: int) -> int:
     """The least amount that is offered, in minor units: the shop's own minimum in its own currency; in another one at
-    least a unit for each payment."""
-    return shop.smallest_offer if currency == shop.currency else parts
+    least what a card can pay for each payment."""
+    return shop.smallest_offer if currency == shop.currency else parts * Money(0, currency).step
 
 
 def why_not_mailed(session: Session, shop: Shop, cart: Cart, customer: Customer | None, offer: Offer) -> str:
@@ -230,8 +233,11 @@ def _renew(session: Session, cart: Cart, offer: Offer) -> None:
     """The basket changed while its offer stood: the link leads to the new amounts, and no second mail goes out."""
     if offer.state != "open" or cart.amount is None or cart.currency is None:
         return
-    if cart.amount < len(offer.days):
+    total = Money(cart.amount, cart.currency)
+    if total.minor < len(offer.days) * total.step:
         withdraw(session, offer, "nothing left to pay")
+    elif not total.payable:
+        withdraw(session, offer, "not_payable")
     else:
         offer.amount, offer.currency = cart.amount, cart.currency
         if cart.state != "offered":

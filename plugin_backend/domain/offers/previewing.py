@@ -18,7 +18,7 @@ def preview(shop: Shop, template: Template | None, total: Money, country: str) -
     if template is None or shop.state != "active":
         return None
     days = list(template.days) if template.kind == INSTALMENTS else [0]
-    if total.minor < smallest(shop, total.currency, len(days)):
+    if total.minor < smallest(shop, total.currency, len(days)) or not total.payable:
         return None
     if not judge(shop, country or shop.country, template.kind, template.days).allowed:
         return None

@@ -7,6 +7,7 @@ again changes nothing.
 
 from plugin_backend.domain.reconciliation.comparing import Comparison, Finding, compare
 from plugin_backend.domain.reconciliation.lost import Origin, bring_back, origins, untold
+from plugin_backend.domain.reconciliation.naming import named, take_in_disputes
 from plugin_backend.domain.reconciliation.runs import (
     DAYS,
     Reconciliation,
@@ -33,8 +34,10 @@ __all__ = [
     "fail",
     "finish",
     "hold_on",
+    "named",
     "origins",
     "reconcile_now",
     "settle",
+    "take_in_disputes",
     "untold",
 ]

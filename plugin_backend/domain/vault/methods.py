@@ -40,7 +40,8 @@ class PaymentMethod(Sealed, Due, Row, Base):
     row's own id. It is marked under a key that is never changed: refusals are counted by it, and a stopped card is known
     by it, for years. ``stopped_at`` is when the card was refused for good: it is never charged again, for any plan.
     ``token_mark`` finds the row of a token that a gateway names: a keyed hash, under the key that ``marked_by`` names, so that
-    it says nothing to whoever has the table only. ``sealed`` is None once the token is forgotten. Its timer is when somebody looks whether its use is over."""
+    it says nothing to whoever has the table only. ``shared`` True: the shop took this card itself before, so that it is never
+    detached, and its holder confirms to his bank whenever he pays with it himself. ``sealed`` is None once the token is forgotten. Its timer is when somebody looks whether its use is over."""
 
     __tablename__ = "payment_methods"
     prefix = "pm"
@@ -63,12 +64,15 @@ class PaymentMethod(Sealed, Due, Row, Base):
     marked_by: Mapped[str]
     stopped_at: Mapped[datetime | None]
     stopped_for: Mapped[str] = mapped_column(default="")
+    shared: Mapped[bool] = mapped_column(default=False)
 
     __table_args__ = (
         due_index("payment_methods"),
         Index("ix_payment_methods_customer", "shop_id", "customer_id"),
         Index("ix_payment_methods_card", "shop_id", "fingerprint"),
         UniqueConstraint("shop_id", "token_mark", "customer_id"),
+        # A plan names its card together with its account, so that neither changes without the other.
+        UniqueConstraint("shop_id", "id", "account_id"),
         ForeignKeyConstraint(["shop_id", "customer_id"], ["customers.shop_id", "customers.id"]),
     )
 
@@ -84,10 +88,17 @@ class Opened:
     token: str = field(repr=False)
     gateway_customer: str = field(repr=False)
     network_transaction_id: str = field(repr=False)
+    shared: bool = False
 
 
 def keep(
-    session: Session, shop_id: str, customer_id: str, account_id: str, card: CardStored
+    session: Session,
+    shop_id: str,
+    customer_id: str,
+    account_id: str,
+    card: CardStored,
+    *,
+    shared: bool = False,
 ) -> PaymentMethod:
     """Seal a new payment method for its shop, customer, account and row. A token that the customer has already is kept
     once, as it was last described."""
@@ -103,6 +114,7 @@ def keep(
         token_mark=token_mark(index, account_id, card.token),
         marked_by=ids.named(keys.VaultKey.prefix, index.id),
         stopped_for="",
+        shared=shared,
         due_at=clock.now() + KEPT,
         taken=False,
     )
@@ -174,7 +186,7 @@ def open_method(session: Session, row: PaymentMethod, use: Use) -> Opened:
     """The token, for a use that warrants it; ``SealError`` for a row that was moved to another shop, customer or account,
     or whose token is forgotten."""
     secret = json.loads(opening.unseal(session, place_of(row), row.sealed, use))
-    return Opened(secret["t"], secret["c"], secret["n"])
+    return Opened(secret["t"], secret["c"], secret["n"], row.shared)
 
 
 def place_of(row: PaymentMethod) -> Place:

@@ -4,35 +4,42 @@ import hashlib
 import hmac
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 from urllib.parse import quote, urlencode
 
 from marshmallow import Schema, ValidationError, fields, validate
 
 from plugin_backend.gateways.sandbox import modes, payload
 from plugin_backend.sdk import clock
-from plugin_backend.sdk.errors import BadSignature, NoAnswer, NotSent, Refused
+from plugin_backend.sdk.errors import BadSignature, NoAnswer, NotSent
 from plugin_backend.sdk.gateway import (
     Absent,
+    AccountGuide,
     CapturedPage,
     CardStored,
     ChargeRequest,
+    Checked,
     Closed,
+    Flaw,
     GatewayEvent,
     InDoubt,
+    Mode,
     NotExecuted,
     Outcome,
+    PaidWith,
     RefundRequest,
     SetupFailed,
     SetupPage,
     SetupPending,
     SetupRequest,
+    Trace,
 )
 from plugin_backend.sdk.http import Client, Delivery, Request, Response, raise_for_status
 from plugin_backend.sdk.signing import TOLERANCE_SECONDS, hmac_sha256
+from plugin_backend.sdk.wording import N_
 
 # Both sides make the callback key of the API key, so that an account has one secret to configure and not two.
 _CALLBACK_KEY_OF = b"sandbox gateway callbacks v1"
@@ -54,6 +61,26 @@ class SandboxSettings(Schema):
     mode = fields.String(load_default=modes.DEFAULT, validate=validate.OneOf(modes.MODES))
     lag_seconds = fields.Integer(load_default=60, validate=validate.Range(0, 86_400))
     processing_seconds = fields.Integer(load_default=120, validate=validate.Range(1, 86_400))
+    sepa_debit = fields.Boolean(load_default=False)
+
+
+_GUIDE = AccountGuide(
+    steps=(
+        N_("The sandbox is a gateway of this installation's own: no real money moves."),
+        N_("Think of a key that begins with sk_test_sandbox: each key is an account of its own."),
+    ),
+    labels={
+        "url": N_("Address of the sandbox gateway"),
+        "api_key": N_("API key"),
+        "callback_url": N_("Address of callbacks"),
+        "mode": N_("Which gateway's weakness the account copies"),
+        "lag_seconds": N_("Seconds for which a lagging account misses a charge"),
+        "processing_seconds": N_("Seconds for which a request may still be worked on"),
+        "sepa_debit": N_("Offer SEPA direct debit beside cards"),
+    },
+)
+# The name under which a shop keeps the token of a payment by the sandbox with its order.
+EARLIER = "_sandbox_payment"
 
 
 class Sandbox:
@@ -63,6 +90,7 @@ class Sandbox:
     title: ClassVar[str] = "Sandbox"
     test_only = True
     settings: ClassVar[type[Schema]] = SandboxSettings
+    guide: ClassVar[AccountGuide] = _GUIDE
 
     def __init__(self, settings: Mapping[str, str], http: Client) -> None:
         self._url = settings.get("url", "").rstrip("/")
@@ -72,14 +100,27 @@ class Sandbox:
         self._mode = settings.get("mode", modes.DEFAULT)
         self._lag = int(settings.get("lag_seconds", 60))
         processing = timedelta(seconds=int(settings.get("processing_seconds", 120)))
-        self.capabilities = modes.capabilities(self._mode, processing, timedelta(seconds=self._lag))
+        self.capabilities = modes.capabilities(
+            self._mode,
+            processing,
+            timedelta(seconds=self._lag),
+            sepa_debit=settings.get("sepa_debit") == "True",
+        )
         self._http = http
 
     @staticmethod
     def door(settings: Mapping[str, str]) -> Mapping[str, str]:
-        """The key that callbacks are signed with, from which the API key cannot be read back, and whether any is."""
-        mode = settings.get("mode", modes.DEFAULT)
-        return {"callback_key": _callback_key(settings["api_key"]), "mode": mode}
+        """The key that callbacks are signed with, from which the API key cannot be read back, and whether any is; and
+        what customers may pay with."""
+        return {
+            "callback_key": _callback_key(settings["api_key"]),
+            "mode": settings.get("mode", modes.DEFAULT),
+            "sepa_debit": settings.get("sepa_debit", "False"),
+        }
+
+    @staticmethod
+    def mode_of(settings: Mapping[str, str]) -> Mode | Literal[""]:
+        return payload.mode_of(settings.get("api_key", ""))
 
     def begin_setup(self, request: SetupRequest) -> SetupPage:
         body = {
@@ -91,6 +132,7 @@ class Sandbox:
             "locale": request.locale,
             "description": request.description,
             "series": request.series,
+            "method": request.kind,
         }
         return payload.setup_page(raise_for_status(self._post("/v1/setups", body), "set-up"))
 
@@ -106,12 +148,19 @@ class Sandbox:
             "series": request.series,
             "description": request.description,
             "collection": request.collection,
+            "authenticate": request.authenticate,
             "return_url": request.return_url,
             "callback_url": self._callback_url,
         }
         return self._move("/v1/charges", request.reference, body, request.deadline)
 
-    def find(self, reference: str, gateway_id: str = "") -> Outcome | Absent:
+    def find(
+        self,
+        reference: str,
+        gateway_id: str = "",
+        since: datetime | None = None,
+        trace: Trace | None = None,
+    ) -> Outcome | Absent:
         return self._find(f"/v1/charges/{_in_path(reference)}", reference, "charge_not_found")
 
     def close(self, reference: str, gateway_id: str = "") -> Closed | Outcome:
@@ -137,7 +186,13 @@ class Sandbox:
         }
         return self._move("/v1/refunds", request.reference, body, request.deadline)
 
-    def find_refund(self, reference: str, gateway_id: str = "") -> Outcome | Absent:
+    def find_refund(
+        self,
+        reference: str,
+        gateway_id: str = "",
+        since: datetime | None = None,
+        trace: Trace | None = None,
+    ) -> Outcome | Absent:
         return self._find(f"/v1/refunds/{_in_path(reference)}", reference, "refund_not_found")
 
     def verify(self, delivery: Delivery) -> None:
@@ -175,17 +230,20 @@ class Sandbox:
     def test_token(self) -> str:
         return "tok_test"
 
-    def checks(self) -> Sequence[str]:
+    def recognise(self, paid: PaidWith) -> CardStored | None:
+        token = paid.references.get(EARLIER, "")
+        if not token:
+            return None
+        answer = self._post("/v1/tokens/show", {"token": token})
+        if payload.error_code(answer) == "token_not_found":
+            return None
+        return payload.card_shown(raise_for_status(answer, "token"))
+
+    def checks(self) -> Checked:
         try:
-            raise_for_status(self._get("/v1/account"), "account")
-        except Refused as error:
-            key_is_wrong = error.status == 401
-            return [
-                "The gateway does not know this API key." if key_is_wrong else f"Refused: {error.reason}."
-            ]
+            return payload.checked(self._get("/v1/account"))
         except (NotSent, NoAnswer):
-            return ["No gateway answers at this address."]
-        return []
+            return Checked((Flaw("unreachable", N_("Start the sandbox gateway, or correct its address")),))
 
     def _move(self, path: str, key: str, body: Mapping[str, Any], deadline: float | None) -> Outcome:
         """Ask for money to be moved, before the deadline or not at all."""
@@ -234,4 +292,5 @@ def _in_path(reference: str) -> str:
 
 
 def _callback_key(api_key: str) -> str:
-    return hmac_sha256(api_key.encode(), _CALLBACK_KEY_OF).hex() if api_key else ""
+    """Of what the keys of an account have in common, so that another key changes no callback."""
+    return hmac_sha256(api_key.partition(".")[0].encode(), _CALLBACK_KEY_OF).hex() if api_key else ""

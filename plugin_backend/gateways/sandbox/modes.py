@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from plugin_backend.sdk.gateway import GatewayCapabilities
+from plugin_backend.sdk.gateway import CARD, SEPA_DEBIT, GatewayCapabilities
 
 DEFAULT = "default"
 _DAY = timedelta(hours=24)
@@ -24,9 +24,12 @@ _DIFFERENT: Mapping[str, Mapping[str, Any]] = {
 MODES = tuple(_DIFFERENT)
 
 
-def capabilities(mode: str, processing: timedelta, lag: timedelta) -> GatewayCapabilities:
+def capabilities(
+    mode: str, processing: timedelta, lag: timedelta, *, sepa_debit: bool
+) -> GatewayCapabilities:
     """What an account in ``mode`` promises. ``processing`` is how long after its sending a request may still be worked
-    on, ``lag`` how long after it was made a charge may be missing from the look-up of a lagging account."""
+    on, ``lag`` how long after it was made a charge may be missing from the look-up of a lagging account; ``sepa_debit``
+    whether bank accounts are taken beside cards."""
     declared: dict[str, Any] = {
         "idempotency_window": _DAY,
         "look_up": "reference",
@@ -38,5 +41,7 @@ def capabilities(mode: str, processing: timedelta, lag: timedelta) -> GatewayCap
         "detach": True,
         "close": True,
         "list_lag": processing,
+        "methods": (CARD, SEPA_DEBIT) if sepa_debit else (CARD,),
+        "recognises": True,
     }
     return GatewayCapabilities(**{**declared, **_DIFFERENT[mode]})

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
 from marshmallow import Schema, ValidationError, fields, validate
 
@@ -15,12 +15,15 @@ from plugin_backend.sdk.gateway import (
     CardStored,
     CardUpdated,
     ChargeChanged,
+    Checked,
     CheckoutDeclined,
     Decline,
     Declined,
     DisputeChanged,
+    Flaw,
     GatewayEvent,
     InDoubt,
+    Mode,
     NotExecuted,
     Outcome,
     Pending,
@@ -35,6 +38,7 @@ from plugin_backend.sdk.gateway import (
 from plugin_backend.sdk.http import Response
 from plugin_backend.sdk.money import EXPONENTS, Money
 from plugin_backend.sdk.payload import Slim, Text, WebAddress, clean, read_object, text_of
+from plugin_backend.sdk.wording import N_
 
 _ID = validate.Regexp(r"[A-Za-z0-9._:-]{1,100}\Z")
 CLOSED = NotExecuted("closed")
@@ -65,13 +69,20 @@ class _Card(Slim):
     token = fields.String(required=True, validate=validate.Length(min=1))
     brand = Text()
     last4 = fields.String(required=True, validate=validate.Regexp(r"[0-9]{4}\Z"))
-    expiry_month = fields.Integer(required=True, strict=True, validate=validate.Range(1, 12))
-    expiry_year = fields.Integer(required=True, strict=True, validate=validate.Range(2000, 2999))
+    method = fields.String(load_default="card", validate=validate.OneOf(["card", "sepa_debit"]))
+    expiry_month = fields.Integer(required=True, strict=True, validate=validate.Range(0, 12))
+    expiry_year = fields.Integer(required=True, strict=True, validate=validate.Range(0, 2999))
     fingerprint = Text()
     network_transaction_id = Text()
     country = Text()
     funding = Text()
     advice = Text()
+
+
+class _Account(Slim):
+    id = fields.String(required=True, validate=_ID)
+    test = fields.Boolean(required=True)
+    currencies = fields.List(fields.String(validate=validate.OneOf(list(EXPONENTS))), load_default=list)
 
 
 class _Setup(Slim):
@@ -191,13 +202,43 @@ def setup_state(response: Response) -> CardStored | SetupPending | SetupFailed:
         raise NoAnswer("set-up: the answer could not be read")
     match read["state"]:
         case "completed":
-            return CardStored(**read["card"], gateway_customer=read["customer"])
+            return _card(read["card"], read["customer"])
         case "failed":
             return SetupFailed(
                 read["reason"] if read["reason"] in ("declined", "expired", "left") else "unknown"
             )
         case _:
             return SetupPending()
+
+
+def card_shown(response: Response) -> CardStored:
+    read = _load(_Card, response.body)
+    if read is None:
+        raise NoAnswer("token: the answer could not be read")
+    return _card(read)
+
+
+def _card(read: dict[str, Any], customer: str = "") -> CardStored:
+    return CardStored(kind=read.pop("method"), **read, gateway_customer=customer)
+
+
+def mode_of(api_key: str) -> Mode | Literal[""]:
+    if api_key.startswith("sk_test_"):
+        return "test"
+    return "live" if api_key.startswith("sk_live_") else ""
+
+
+def checked(response: Response) -> Checked:
+    """What the gateway says of the account, or why it says nothing."""
+    if response.status == 401:
+        return Checked((Flaw("wrong_key", N_("Use a key that begins with sk_test_sandbox")),))
+    if error_code(response) == "key_revoked":
+        return Checked((Flaw("revoked", N_("Use another key that begins with sk_test_sandbox")),))
+    read = _load(_Account, response.body) if 200 <= response.status < 300 else None
+    if read is None:
+        return Checked((Flaw("refused", detail=f"answered {response.status}"),))
+    mode: Mode = "test" if read["test"] else "live"
+    return Checked(mode=mode, currencies=frozenset(read["currencies"]) or None, identity=read["id"])
 
 
 def captured_page(response: Response) -> CapturedPage:

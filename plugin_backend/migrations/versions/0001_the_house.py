@@ -36,6 +36,7 @@ TABLES = [
     "deliveries",
     "disputes",
     "doors",
+    "enrolments",
     "erasures",
     "exchanges",
     "gateway_accounts",
@@ -57,6 +58,7 @@ TABLES = [
     "plans",
     "polls",
     "postings",
+    "recalls",
     "reconciliations",
     "refunds",
     "renewals",
@@ -83,6 +85,7 @@ TIMERS = [
     "collections",
     "connections",
     "deliveries",
+    "enrolments",
     "erasures",
     "gateway_accounts",
     "handovers",
@@ -96,6 +99,7 @@ TIMERS = [
     "payment_methods",
     "plans",
     "polls",
+    "recalls",
     "refunds",
     "renewals",
     "setups",
@@ -292,6 +296,11 @@ def make_tables() -> None:
         sa.Column("door_settings", sa.LargeBinary(), nullable=False),
         sa.Column("probe_number", sa.Integer(), nullable=False),
         sa.Column("probed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("typed", JSONB(), nullable=False),
+        sa.Column("identity", sa.Text(), nullable=False),
+        sa.Column("title", sa.Text(), nullable=False),
+        sa.Column("flaws", JSONB(), nullable=False),
+        sa.Column("checked_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
@@ -307,6 +316,13 @@ def make_tables() -> None:
         ["shop_id", "due_at"],
         unique=False,
         postgresql_where="due_at IS NOT NULL",
+    )
+    op.create_index(
+        "uq_gateway_accounts_active",
+        "gateway_accounts",
+        ["shop_id"],
+        unique=True,
+        postgresql_where="active",
     )
     op.create_table(
         "installation",
@@ -634,6 +650,7 @@ def make_tables() -> None:
         sa.Column("token_mark", sa.Text(), nullable=False),
         sa.Column("marked_by", sa.Text(), nullable=False),
         sa.Column("stopped_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("shared", sa.Boolean(), nullable=False),
         sa.Column("stopped_for", sa.Text(), nullable=False),
         sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("taken", sa.Boolean(), nullable=False),
@@ -646,6 +663,9 @@ def make_tables() -> None:
             name="fk_payment_methods_shop_id_customer_id",
         ),
         sa.PrimaryKeyConstraint("shop_id", "id", name="pk_payment_methods"),
+        sa.UniqueConstraint(
+            "shop_id", "id", "account_id", name="uq_payment_methods_shop_id_id_account_id"
+        ),
         sa.UniqueConstraint(
             "shop_id", "token_mark", "customer_id", name="uq_payment_methods_shop_id_token_mark_customer_id"
         ),
@@ -711,9 +731,9 @@ def make_tables() -> None:
             name="fk_plans_shop_id_customer_id",
         ),
         sa.ForeignKeyConstraint(
-            ["shop_id", "method_id"],
-            ["payment_methods.shop_id", "payment_methods.id"],
-            name="fk_plans_shop_id_method_id",
+            ["shop_id", "method_id", "account_id"],
+            ["payment_methods.shop_id", "payment_methods.id", "payment_methods.account_id"],
+            name="fk_plans_shop_id_method_id_account_id",
         ),
         sa.ForeignKeyConstraint(
             ["shop_id", "offer_id"], ["offers.shop_id", "offers.id"], name="fk_plans_shop_id_offer_id"
@@ -731,12 +751,15 @@ def make_tables() -> None:
         sa.Column("offer_id", sa.Text(), nullable=False),
         sa.Column("plan_id", sa.Text(), nullable=True),
         sa.Column("account_id", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("earlier", sa.Text(), nullable=False),
         sa.Column("gateway_id", sa.Text(), nullable=False),
         sa.Column("url", sa.Text(), nullable=False),
         sa.Column("locale", sa.Text(), nullable=False),
         sa.Column("ip", sa.Text(), nullable=False),
         sa.Column("shown_amount", sa.BigInteger(), nullable=True),
         sa.Column("shown_currency", sa.Text(), nullable=False),
+        sa.Column("method_id", sa.Text(), nullable=True),
         sa.Column("asked", sa.Integer(), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
@@ -753,6 +776,13 @@ def make_tables() -> None:
     )
     op.create_index(
         "ix_setups_due", "setups", ["shop_id", "due_at"], unique=False, postgresql_where="due_at IS NOT NULL"
+    )
+    op.create_index(
+        "ix_setups_method",
+        "setups",
+        ["shop_id", "method_id"],
+        unique=False,
+        postgresql_where="method_id IS NOT NULL",
     )
     op.create_index("ix_setups_network", "setups", ["shop_id", "ip", "created_at"], unique=False)
     op.create_index("ix_setups_offer_id", "setups", ["offer_id"], unique=False)
@@ -1245,6 +1275,64 @@ def make_tables() -> None:
         ["shop_id"],
         unique=True,
         postgresql_where="state <> 'connected'",
+    )
+    op.create_table(
+        "enrolments",
+        sa.Column("gateway", sa.Text(), nullable=False),
+        sa.Column("account_id", sa.Text(), nullable=False),
+        sa.Column("typed", JSONB(), nullable=False),
+        sa.Column("kept", sa.LargeBinary(), nullable=True),
+        sa.Column("flaws", JSONB(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("taken", sa.Boolean(), nullable=False),
+        sa.Column("shop_id", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("shop_id", "id", name="pk_enrolments"),
+    )
+    op.create_index(
+        "ix_enrolments_due",
+        "enrolments",
+        ["shop_id", "due_at"],
+        unique=False,
+        postgresql_where="due_at IS NOT NULL",
+    )
+    op.create_index(
+        "uq_enrolments_open",
+        "enrolments",
+        ["shop_id"],
+        unique=True,
+        postgresql_where="state <> 'connected'",
+    )
+    op.create_table(
+        "recalls",
+        sa.Column("offer_id", sa.Text(), nullable=False),
+        sa.Column("account_id", sa.Text(), nullable=False),
+        sa.Column("order_key", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("brand", sa.Text(), nullable=False),
+        sa.Column("last4", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("taken", sa.Boolean(), nullable=False),
+        sa.Column("shop_id", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["shop_id", "offer_id"], ["offers.shop_id", "offers.id"], name="fk_recalls_shop_id_offer_id"
+        ),
+        sa.PrimaryKeyConstraint("shop_id", "id", name="pk_recalls"),
+        sa.UniqueConstraint("shop_id", "offer_id", name="uq_recalls_shop_id_offer_id"),
+    )
+    op.create_index(
+        "ix_recalls_due",
+        "recalls",
+        ["shop_id", "due_at"],
+        unique=False,
+        postgresql_where="due_at IS NOT NULL",
     )
     op.create_table(
         "hook_secrets",

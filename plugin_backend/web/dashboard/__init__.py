@@ -11,6 +11,7 @@ from plugin_backend.web.dashboard import (
     details,
     forgetting,
     frame,
+    gateways,
     home,
     lists,
     running,
@@ -26,7 +27,7 @@ dashboard.after_request(frame.remember_language)
 dashboard.register_blueprint(session.entrance)
 _ROOMS = (
     *(session, home, connecting, connection, lists, details, crediting, forgetting, actions, running),
-    *(settings, watching),
+    *(settings, watching, gateways),
 )
 for room in _ROOMS:
     room.pages.before_request(visitors.require)

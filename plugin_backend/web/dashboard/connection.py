@@ -198,6 +198,7 @@ def _view(session: Session, shop: Shop) -> ConnectionView:
         mail_problem=row.mail_problem if row else "",
         mail_from=house().config.mail_from,
         storefront_url=house().url(storefronts.path(shop.id)),
+        accounts_url=f"/shops/{shop.id}/accounts",
         part=connection.platform in shop_parts.platforms(),
         secret=State("secret", secret.state) if secret else None,
         secret_field=None if secret else _secret_field(connection),

@@ -74,6 +74,7 @@ def _around(shop: Shop, tab: str) -> DashboardView:
             *(Tab(noun, f"/shops/{shop.id}/{noun}") for noun in objects.NOUNS),
             Tab("run", f"/shops/{shop.id}/run"),
             Tab("connection", f"/shops/{shop.id}/connection"),
+            Tab("accounts", f"/shops/{shop.id}/accounts"),
             Tab("watch", f"/shops/{shop.id}/watch"),
             Tab("settings", f"/shops/{shop.id}/settings"),
         ),

@@ -1,0 +1,23 @@
+"""Doors: what the outside knocks with."""
+
+from sqlalchemy.orm import Session
+
+from plugin_backend.core.house import house
+from plugin_backend.core.seal import hash_key
+from plugin_backend.domain.merchants.rows import Door
+
+
+def open_door(session: Session, kind: str, secret: str, shop_id: str, row_id: str) -> None:
+    """Let ``secret`` lead to a row of the shop."""
+    session.merge(Door(kind=kind, key_hash=hash_key(secret), shop_id=shop_id, row_id=row_id))
+
+
+def knock(session: Session, kind: str, secret: str) -> Door | None:
+    """Where ``secret`` leads, or None."""
+    door = session.get(Door, hash_key(secret))
+    return door if door is not None and door.kind == kind else None
+
+
+def hook_path(row_id: str, shop_id: str) -> str:
+    """The unguessable path at which a connection or a gateway account receives its webhooks."""
+    return f"/hooks/{house().keys.link('hook', shop_id, row_id)}"
