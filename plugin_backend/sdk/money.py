@@ -83,8 +83,8 @@ class Money:
         if parts < 1:
             raise ValueError("at least one part")
         share = self.minor // (parts * self.step) * self.step
-        first = self.minor - share * (parts - 1)
-        return [Money(first, self.currency)] + [Money(share, self.currency)] * (parts - 1)
+        remainder = self.minor - share * parts
+        return [Money(share + remainder, self.currency)] + [Money(share, self.currency)] * (parts - 1)
 
     def __add__(self, other: "Money") -> "Money":
         return Money(self.minor + self._same(other).minor, self.currency)

@@ -20,6 +20,7 @@ from plugin_backend.gateways.stripe import asks, payload
 from plugin_backend.gateways.stripe.api import Answer, Api
 from plugin_backend.gateways.stripe.gateway import Stripe
 from plugin_backend.sdk.gateway import (
+    CardStored,
     ChargeChanged,
     ChargeRequest,
     InDoubt,
@@ -126,6 +127,32 @@ def test_a_payment_without_the_customer_is_found_by_its_id(server: Server, card:
     # How much was received it does not say.
     assert isinstance(found, Succeeded) and found.gateway_id == name
     assert isinstance(server.gateway.find("rp-2", name), InDoubt)
+
+
+def test_a_card_that_was_set_up_is_read_as_production_reads_it(server: Server, card: tuple[str, str]) -> None:
+    """Its page is not there: what such a page does is done by hand, and read back as if it had."""
+    method, customer = card
+
+    def begin(api: StripeClient) -> object:
+        kinds = {"payment_method_types": ["card"]}
+        return api.v1.setup_intents.create({"customer": customer, "usage": "off_session", **kinds})  # type: ignore[typeddict-item]
+
+    name = payload.name_of(good(server.api.ask(begin)))
+    good(server.api.ask(lambda api: api.v1.setup_intents.confirm(name, {"payment_method": method})))
+    shown = good(
+        server.api.ask(lambda api: api.v1.setup_intents.retrieve(name, {"expand": ["payment_method"]}))
+    )
+    session = {
+        "id": "cs_1",
+        "status": "complete",
+        "metadata": {payload.REFERENCE: "set_1"},
+        "customer": customer,
+        "setup_intent": shown.body,
+    }
+    stored = payload.setup_state(Answer(200, session), "set_1")
+
+    assert isinstance(stored, CardStored)
+    assert (stored.token, stored.gateway_customer, stored.last4) == (method, customer, "4242")
 
 
 def test_a_paid_payment_cannot_be_closed(server: Server, card: tuple[str, str]) -> None:

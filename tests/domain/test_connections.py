@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import select, update
 
 from plugin_backend.core.db import transaction
-from plugin_backend.domain import checkups, exchanges, hook_secrets, merchants, objects, onboarding
+from plugin_backend.domain import checkups, exchanges, hook_secrets, merchants, objects, onboarding, vault
 from plugin_backend.domain.cases import Case
 from plugin_backend.domain.checkups import Checkup
 from plugin_backend.domain.hook_secrets import HookSecret
@@ -115,7 +115,7 @@ def test_what_was_renewed_while_other_keys_were_given_is_not_kept(house: TestHou
     def others_given() -> None:
         with house.of(shop) as session:
             row = session.scalars(select(Connection).with_for_update()).one()
-            merchants.change_settings(session, row, others, merchants.vault.Use("shop_call", row.id))
+            merchants.change_settings(session, row, others, vault.Use("shop_call", row.id))
 
     give = threading.Thread(target=others_given)
     with on_the_wire(house.worker, Interrupted()):
@@ -154,7 +154,7 @@ def test_a_token_that_has_ended_is_not_sent(house: TestHouse) -> None:
     with on_the_wire(house.worker, Shopify()) as shopify, house.worker.app_context():
         with transaction(shop.id) as session:
             row = merchants.connection_of(session, shop.id)
-            use = merchants.vault.Use("shop_call", row.id)
+            use = vault.Use("shop_call", row.id)
             connector = merchants.connector_of(session, shop, row, use)
         with pytest.raises(NotSent) as caught:
             connector.ensure_webhooks("https://us.example/hook")

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from plugin_backend.domain import consent, customers
+from plugin_backend.domain import consent, customers, moves, offers
 from plugin_backend.domain.carts import Cart
 from plugin_backend.domain.merchants import Shop
 from plugin_backend.domain.offers import Offer, Template
@@ -160,6 +160,23 @@ def test_an_amount_with_a_last_digit_that_no_card_can_pay_is_not_offered(
     leave(house, shop, total=total)
     house.travel(shop, **AN_HOUR)
     assert verdicts(house, shop) == [verdict]
+
+
+def test_an_offer_stands_no_longer_when_its_basket_comes_to_what_no_card_can_pay(
+    house: TestHouse, mails: Letterbox
+) -> None:
+    shop = house.add_shop(sandbox=plan_story.ACCOUNT)
+    for key in ("order:19", "order:20"):
+        leave(house, shop, key=key, email=f"{key[-2:]}@example.test", total=Money(100_000, "KWD"))
+    house.travel(shop, **AN_HOUR)
+    leave(house, shop, key="order:19", email="19@example.test", total=Money(100_001, "KWD"))
+    house.travel(shop, **AN_HOUR)
+    with house.of(shop) as session:
+        (offer,) = session.scalars(select(Offer).where(Offer.state == "open"))
+        moves.move(session, offer, "accepting")
+        offer.amount += 1
+        offers.reopen(session, offer, "basket_changed")
+    assert verdicts(house, shop) == [("withdrawn", "not_payable")] * 2
 
 
 def test_nobody_is_offered_anything_twice_within_the_shops_pause(

@@ -7,7 +7,7 @@ import zipfile
 import pytest
 from sqlalchemy import select, update
 
-from plugin_backend.domain import merchants
+from plugin_backend.domain import merchants, vault
 from plugin_backend.domain.checkups import Checkup
 from plugin_backend.domain.hook_secrets import HookSecret
 from plugin_backend.domain.merchants import Connection, Shop
@@ -61,7 +61,7 @@ def test_the_checks_are_made_when_they_are_asked_for_and_name_the_menu_to_open(
     told = page(operator, shop)
     assert "The shop answers: ✓ Good" in told
     assert "WooCommerce > Settings > Advanced > REST API: add a key with Read/Write" in told
-    assert "reprise gateway add --shop" in told
+    assert "Connect an account" in told
     assert re.search(r"> GET https://shop\.example/wp-json/wc/v3/orders\S* < 401", told)
     assert KEYS["consumer_secret"] not in told
     french = text_of(operator.get(f"/shops/{shop.id}/connection?lang=fr").text)
@@ -177,7 +177,7 @@ def test_our_part_of_the_shop_comes_with_its_address_key_and_secret_filled_in(
     with house.of(shop) as session:
         row = session.scalars(select(Connection).with_for_update()).one()
         change = {"plugin_secret": STANDARD_SECRET}
-        merchants.change_settings(session, row, change, merchants.vault.Use("shop_call", row.id))
+        merchants.change_settings(session, row, change, vault.Use("shop_call", row.id))
     answer = operator.post(f"/shops/{shop.id}/connection/part")
 
     assert (answer.status_code, answer.mimetype) == (200, "application/zip")

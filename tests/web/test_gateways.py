@@ -303,6 +303,26 @@ def test_a_key_revoked_while_a_plan_runs_is_told_in_words_and_no_payment_is_lost
     assert [len(captures(gateway)[second.id])] == [1]
 
 
+def test_a_refusal_with_a_code_that_nobody_knows_is_told_with_the_code_and_tried_again(
+    house: TestHouse, paying_shop: Shop, gateway: SandboxProcess
+) -> None:
+    operator, shop = signed_in(house, paying_shop.merchant_id), paying_shop
+    plan = story.begin_plan(house, shop, gateway)
+    gateway.switch(next_decline="code_of_tomorrow", next_decline_count=1)
+    house.travel(shop, days=25, hours=12)
+    with house.of(shop) as session:
+        second = plans.collection(session, shop.id, plan.id, 2)
+    assert second.state == "retry_wait"
+    said = text_of(operator.get(f"/shops/{shop.id}/collections/{second.id}").text)
+    assert "Refused, without a reason or with one that is not known here" in said
+    assert "code_of_tomorrow" in said
+
+    house.travel(shop, days=4)
+    with house.of(shop) as session:
+        assert plans.collection(session, shop.id, plan.id, 2).state == "paid"
+    assert len(captures(gateway)[second.id]) == 1
+
+
 def test_no_plan_can_have_a_card_of_another_account_than_its_own(
     house: TestHouse, paying_shop: Shop, gateway: SandboxProcess
 ) -> None:

@@ -360,7 +360,7 @@ REASONS: Mapping[str, str] = {
     "configuration": N_("The gateway account is not set up for this payment"),
     "fraud": N_("Refused: fraud is suspected"),
     "other": N_("Refused by the bank"),
-    "unknown": N_("Refused without a reason"),
+    "unknown": N_("Refused, without a reason or with one that is not known here"),
     "wrong_key": N_("The gateway does not know this key: it was mistyped, or belongs to somebody else"),
     "revoked": N_("The gateway honours this key no more: it was revoked, or the account was closed"),
     "rights": N_("The key may not do everything that is needed"),

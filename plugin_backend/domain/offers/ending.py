@@ -9,7 +9,8 @@ from plugin_backend.domain.offers.rows import OPEN_STATES, Offer
 
 
 def reopen(session: Session, offer: Offer, reason: str) -> None:
-    """Nothing came of an acceptance: the offer stands as before, and the basket is free again."""
+    """Nothing came of an acceptance: the offer stands as before, and the basket is free again. Where the basket came to an
+    amount meanwhile that no card can pay, it stands no longer."""
     if offer.state != "accepting":
         return
     moves.move(session, offer, "open", reason)
@@ -19,6 +20,8 @@ def reopen(session: Session, offer: Offer, reason: str) -> None:
     cart.offer_id = None
     if cart.barred:
         withdraw(session, offer, "declined_for_fraud")
+    elif not offer.total.payable:
+        withdraw(session, offer, "not_payable")
 
 
 def withdraw(session: Session, offer: Offer, reason: str) -> None:
