@@ -108,7 +108,7 @@ class Shop(Base):
 class Connection(vault.Sealed, Due, Row, Base):
     """How a shop speaks with us: its platform's settings, sealed. ``door_settings`` is the part that judging a webhook
     needs; the web process can open that and nothing else. ``can_write`` says whether the settings hold what writing to the
-    shop needs, ``own_checkout`` whether its owner lets no plan be begun. Its timer is the daily housekeeping."""
+    shop needs, ``own_checkout`` whether its owner lets no plan be begun, and shoppers are led to the shop's own checkout. Its timer is the daily housekeeping."""
 
     __tablename__ = "connections"
     prefix = "con"
@@ -330,11 +330,11 @@ def accounts_of(session: Session, shop_id: str) -> list[GatewayAccount]:
 
 
 def why_not_able(session: Session, shop: Shop) -> str:
-    """Why this shop could not keep what an offer promises, "" where it can: its owner must let plans be begun, there must be
-    an account that charges, and a live shop must be told of orders."""
+    """Why this shop could not keep what an offer promises, "" where it can: there must be an account that charges, and a live
+    shop must be told of orders. One that takes payments at its own checkout only must tell the way there."""
     connection = connection_of(session, shop.id)
     if connection.own_checkout:
-        return "own_checkout"
+        return "" if connection.can_write else "shop_not_writable"
     if session.scalar(select(GatewayAccount.id).where(GatewayAccount.shop_id == shop.id).limit(1)) is None:
         return "no_gateway"
     if not shop.test and not connection.can_write:

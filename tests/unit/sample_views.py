@@ -106,6 +106,7 @@ SUBSCRIPTION = replace(
     parts=(Part(1, TOTAL, AT, today=True),),
     rhythm=Rhythm("month"),
 )
+WAY_BACK = replace(OFFER, kind="checkout", parts=parts_of(TOTAL, (0,)))
 PLAN = PlanView(
     kind="instalments",
     reference="pln_01",
@@ -265,6 +266,11 @@ PAGES: list[tuple[str, str, dict[str, Any]]] = [
         "open to whoever asks",
         "offer/open.html",
         {**OFFER_PAGE, "nobody": True, "email": "x<@", "problems": ("email",)},
+    ),
+    (
+        "way back",
+        "offer/checkout.html",
+        {"shop": SHOP, "offer": WAY_BACK, "go_url": "/o/x/accept", "stop_url": "/o/x/stop", "csrf": "c"},
     ),
     ("changed", "offer/changed.html", {**OFFER_PAGE, "changes": CHANGES}),
     (
@@ -679,4 +685,6 @@ MAILS: list[tuple[str, Mail]] = [
     ("opt_in", OptInMail(SHOP, "https://r.example/c/x")),
     ("sign_in", SignInMail("https://r.example/login/x", 15, "https://r.example")),
     ("check", CheckMail("https://r.example/shops/s/connection/mail/x", "Atelier & Fils <Luna>")),
+    ("offer", OfferMail(SHOP, WAY_BACK, "https://r.example/o/x", "https://r.example/u/x")),
+    ("offer_after_decline", OfferMail(SHOP, WAY_BACK, "https://r.example/o/x", "https://r.example/u/x")),
 ]
