@@ -20,8 +20,8 @@ EMAIL = "ana@example.test"
 
 def add_shop(house: TestHouse, platform: str = "custom", **facts: Any) -> Shop:
     """A shop whose server can sign, and which could keep what it offers."""
-    secret = {"secret": STANDARD_SECRET} if platform == "custom" else {}
-    return house.add_shop(platform, settings=secret, **({"sandbox": ACCOUNT} | facts))
+    settings = {"custom": {"secret": STANDARD_SECRET}, "shopify": {"write_mode": "external_paid_order"}}
+    return house.add_shop(platform, settings=settings.get(platform, {}), **({"sandbox": ACCOUNT} | facts))
 
 
 def base(house: TestHouse, shop: Shop) -> str:

@@ -8,8 +8,8 @@ from typing import ClassVar, Literal
 
 from marshmallow import Schema, fields, validate
 
-from connectors.shopify import orders, reading, setup
-from connectors.shopify.graphql import Admin
+from connectors.shopify import drafts, orders, reading, setup
+from connectors.shopify.graphql import admin_api
 from connectors.shopify.payload import READERS
 from plugin_backend.sdk import clock
 from plugin_backend.sdk.connector import (
@@ -17,6 +17,7 @@ from plugin_backend.sdk.connector import (
     CartChanged,
     Change,
     Check,
+    Connector,
     Guide,
     Install,
     OrderCancelled,
@@ -26,10 +27,12 @@ from plugin_backend.sdk.connector import (
     Reserved,
     ShopEvent,
     ShopFacts,
+    ShopSettings,
     WebhookState,
     WrittenBack,
 )
 from plugin_backend.sdk.errors import BadSignature, NotSent, Refused
+from plugin_backend.sdk.graphql import GraphQL
 from plugin_backend.sdk.http import Client, Delivery
 from plugin_backend.sdk.payload import read_object
 from plugin_backend.sdk.signing import check_base64_hmac
@@ -38,15 +41,13 @@ from plugin_backend.sdk.signing import check_base64_hmac
 _TOKEN = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9_-]{24,200}")
 
 
-class Settings(Schema):
+class Settings(ShopSettings):
     """``secret`` is the client secret of the owner's custom app, which signs the webhooks; Shopify may go on signing
     with the one before, ``old_secret``, for an hour. The token is needed to look into the shop and to write; one that
-    expires comes with a refresh token and its time. ``write_mode`` is how payments reach the shop: at its own checkout only,
-    which it is unless the owner says otherwise, or as orders that were paid elsewhere."""
+    expires comes with a refresh token and its time. ``write_mode`` is how payments reach the shop: at its own checkout, to
+    which a basket's link leads, which it is unless the owner says otherwise, or an invoice; or as orders that were paid
+    elsewhere."""
 
-    url = fields.Url(required=True, require_tld=False, schemes={"http", "https"})
-    secret = fields.String(required=True, validate=validate.Length(min=1, max=200), metadata={"secret": True})
-    old_secret = fields.String(validate=validate.Length(max=200), metadata={"secret": True})
     access_token = fields.String(validate=validate.Length(max=200), metadata={"secret": True})
     refresh_token = fields.String(validate=validate.Length(max=200), metadata={"secret": True})
     token_expires_at = fields.String(validate=validate.Length(max=40))
@@ -54,7 +55,7 @@ class Settings(Schema):
     write_mode = fields.String(validate=validate.OneOf(list(setup.WRITE_MODES)))
 
 
-class Shopify:
+class Shopify(Connector):
     name: ClassVar[str] = "shopify"
     title: ClassVar[str] = "Shopify"
     settings: ClassVar[type[Schema]] = Settings
@@ -68,10 +69,6 @@ class Shopify:
         webhooks_api=True,
     )
     guide: ClassVar[Guide] = setup.GUIDE
-
-    def __init__(self, settings: Mapping[str, str], http: Client) -> None:
-        self._settings = settings
-        self._http = http
 
     @property
     def can_write(self) -> bool:
@@ -90,11 +87,6 @@ class Shopify:
         """A cart's token, as themes have it (with a key behind a question mark), or a checkout's, as the pixel has it."""
         name = token.partition("?")[0]
         return (f"cart:{name}", f"checkout:{name}") if _TOKEN.fullmatch(name) else ()
-
-    @staticmethod
-    def is_ping(delivery: Delivery) -> bool:
-        """Shopify sends none."""
-        return False
 
     @staticmethod
     def recognise(address: str, http: Client) -> str:
@@ -144,11 +136,16 @@ class Shopify:
             raise Refused("own_checkout")
         return orders.reserve(admin, reservation)
 
+    def checkout(self, reservation: Reservation) -> str:
+        if self._setting("write_mode") == setup.DRAFT:
+            return drafts.invoice(self._admin(), reservation)
+        return reading.recovery(self._admin(), reservation.cart_key)
+
     def write_back(self, change: Change) -> WrittenBack:
         return orders.write_back(self._admin(), change)
 
     def install_url(self, install: Install) -> str:
-        return setup.install_url(install, self._setting("client_id"))
+        return setup.install_url(install, self._setting("client_id"), self._setting("write_mode"))
 
     def complete_install(self, install: Install, delivery: Delivery) -> dict[str, str]:
         return setup.complete_install(install, delivery, self._settings, self._http)
@@ -161,24 +158,21 @@ class Shopify:
         return setup.refresh(self._base(), self._settings, self._http)
 
     def checks(self) -> Sequence[Check]:
-        return setup.checks(self._asked())
+        return setup.checks(self._asked(), self._setting("write_mode"))
 
     def facts(self) -> ShopFacts:
         return setup.facts(self._admin())
 
-    def _setting(self, name: str) -> str:
-        return self._settings.get(name) or ""
-
     def _base(self) -> str:
         return self._setting("url").rstrip("/")
 
-    def _asked(self) -> Admin:
+    def _asked(self) -> GraphQL:
         ends = setup.expires_at(self._settings)
         if ends is not None and ends <= clock.real_now():
             raise NotSent("the access token has ended and is being renewed")
-        return Admin(self._http, self._base(), self._setting("access_token"))
+        return admin_api(self._http, self._base(), self._setting("access_token"))
 
-    def _admin(self) -> Admin:
+    def _admin(self) -> GraphQL:
         if not self.can_write:
             raise Refused("no_api_key")
         return self._asked()

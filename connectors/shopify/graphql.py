@@ -1,23 +1,16 @@
 """Shopify's Admin API: the documents we send, and how it is asked.
 
-Every field was checked against the schema of 2026-10. An operation's name says what it does, so that a proxy or a
-test shop need not read the document.
+Every field was checked against the schema of 2026-10.
 """
 
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
-
-from plugin_backend.sdk.errors import NoAnswer, Refused, Unreadable
-from plugin_backend.sdk.http import Client, Request, raise_for_status
-from plugin_backend.sdk.payload import read_json, text_of
+from plugin_backend.sdk.graphql import Dialect, GraphQL
+from plugin_backend.sdk.http import Client
 
 VERSION = "2026-10"
 
 _MONEY = "shopMoney { amount currencyCode } presentmentMoney { amount currencyCode }"
 _ORDER = f"""id name legacyResourceId createdAt cancelledAt displayFinancialStatus sourceIdentifier tags fullyPaid
-    totalPriceSet {{ {_MONEY} }} totalReceivedSet {{ {_MONEY} }} totalOutstandingSet {{ {_MONEY} }}"""
+    customAttributes {{ key value }} totalPriceSet {{ {_MONEY} }} totalReceivedSet {{ {_MONEY} }} totalOutstandingSet {{ {_MONEY} }}"""
 _ADDRESS = "firstName lastName countryCodeV2 phone"
 
 SHOP_INFO = """query ShopInfo {
@@ -40,6 +33,13 @@ ABANDONED_CHECKOUTS = f"""query AbandonedCheckouts($first: Int!, $after: String,
     }}
   }}
 }}"""
+CHECKOUT_STOCK = """query CheckoutStock($query: String!) {
+  abandonedCheckouts(first: 1, query: $query) {
+    nodes { lineItems(first: 100) { nodes {
+      title quantity variant { availableForSale inventoryPolicy sellableOnlineQuantity inventoryItem { tracked } }
+    } } }
+  }
+}"""
 ORDERS = f"""query Orders($first: Int!, $after: String, $query: String) {{
   orders(first: $first, after: $after, query: $query, sortKey: UPDATED_AT) {{
     pageInfo {{ hasNextPage endCursor }}
@@ -66,6 +66,12 @@ ORDER_CREATE_MANUAL_PAYMENT = """mutation OrderCreateManualPayment(
     id: $id, amount: $amount, paymentMethodName: $paymentMethodName, processedAt: $processedAt
   ) { order { id displayFinancialStatus } userErrors { field message code } }
 }"""
+DRAFT_ORDERS = """query DraftOrders($query: String!) {
+  draftOrders(first: 1, query: $query) { nodes { id invoiceUrl } }
+}"""
+DRAFT_ORDER_CREATE = """mutation DraftOrderCreate($input: DraftOrderInput!) {
+  draftOrderCreate(input: $input) { draftOrder { id invoiceUrl } userErrors { field message } }
+}"""
 TAGS_ADD = """mutation TagsAdd($id: ID!, $tags: [String!]!) {
   tagsAdd(id: $id, tags: $tags) { node { id } userErrors { field message } }
 }"""
@@ -85,80 +91,18 @@ WEBHOOK_SUBSCRIBE = """mutation WebhookSubscribe($topic: WebhookSubscriptionTopi
   }
 }"""
 
+DIALECT = Dialect(
+    complaints="userErrors",
+    later=frozenset({"THROTTLED"}),
+    silent=frozenset({"INTERNAL_SERVER_ERROR", "TIMEOUT"}),
+    denied=frozenset({"ACCESS_DENIED"}),
+)
 
-@dataclass(frozen=True, slots=True)
-class Admin:
+
+def admin_api(http: Client, base: str, access_token: str) -> GraphQL:
     """One shop's Admin API. ``base`` is the shop's address without a slash at its end."""
-
-    http: Client
-    base: str
-    access_token: str
-
-    def ask(self, document: str, variables: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """The ``data`` of an answer. ``Refused`` where Shopify says no, not permanently where it says later; what it
-        says in ``userErrors`` is no too."""
-        name = document.split("(")[0].split("{")[0].split()[1]
-        body = {"query": document, "operationName": name, "variables": dict(variables or {})}
-        headers = {
-            "Content-Type": "application/json",
-            "Accept": "application/json",
-            "X-Shopify-Access-Token": self.access_token,
-        }
-        url = f"{self.base}/admin/api/{VERSION}/graphql.json"
-        response = raise_for_status(
-            self.http.send(Request("POST", url, headers, json.dumps(body).encode())), name
-        )
-        try:
-            answer = read_json(response.body)
-        except Unreadable:
-            raise NoAnswer(f"{name}: the answer is not JSON") from None
-        return _data(answer, name)
-
-
-def _data(answer: Any, name: str) -> dict[str, Any]:
-    errors = answer.get("errors") if isinstance(answer, dict) else None
-    if errors:
-        raise _error(errors, name)
-    data = answer.get("data") if isinstance(answer, dict) else None
-    if not isinstance(data, dict):
-        raise NoAnswer(f"{name}: the answer has no data")
-    for payload in data.values():
-        _raise_user_errors(payload, name)
-    return data
-
-
-def _error(errors: Any, name: str) -> Refused | NoAnswer:
-    first = errors[0] if isinstance(errors, list) and errors and isinstance(errors[0], dict) else {}
-    extensions = first.get("extensions")
-    code = text_of(extensions.get("code"))[:60] if isinstance(extensions, dict) else ""
-    if code == "THROTTLED":
-        return Refused(f"{name}: asked to come back later", status=429, permanent=False)
-    if code in ("INTERNAL_SERVER_ERROR", "TIMEOUT"):
-        return NoAnswer(f"{name}: {code}")
-    return Refused(f"{name}: refused {code or 'by the schema'}", status=403 if code == "ACCESS_DENIED" else 0)
-
-
-def _raise_user_errors(payload: Any, name: str) -> None:
-    """Only where the field is and why by its code: the message may repeat what was sent."""
-    errors = payload.get("userErrors") if isinstance(payload, dict) else None
-    if not isinstance(errors, list) or not errors:
-        return
-    first = errors[0] if isinstance(errors[0], dict) else {}
-    path = first.get("field")
-    where = ".".join(text_of(part) for part in path) if isinstance(path, list) else ""
-    raise Refused(f"{name}: {text_of(first.get('code')) or 'refused'} {where}".strip()[:200])
-
-
-def nodes(data: Mapping[str, Any], name: str) -> tuple[list[dict[str, Any]], str]:
-    """The objects of a connection, and the cursor behind which there are more, ``""`` where there are none."""
-    connection = data.get(name)
-    found = connection.get("nodes") if isinstance(connection, dict) else None
-    if not isinstance(connection, dict) or not isinstance(found, list):
-        raise NoAnswer(f"{name}: the answer has no list")
-    info = connection.get("pageInfo")
-    more = isinstance(info, dict) and info.get("hasNextPage") is True
-    cursor = text_of(info.get("endCursor")) if more and isinstance(info, dict) else ""
-    return [node for node in found if isinstance(node, dict)], cursor
+    url = f"{base}/admin/api/{VERSION}/graphql.json"
+    return GraphQL(http, url, DIALECT, {"X-Shopify-Access-Token": access_token})
 
 
 def text_query(name: str, value: str) -> str:

@@ -9,7 +9,6 @@ from connectors.shopify.graphql import (
     ORDER_CREATE_MANUAL_PAYMENT,
     ORDER_MARK_AS_PAID,
     TAGS_ADD,
-    Admin,
 )
 from connectors.shopify.payload import TAG
 from connectors.shopify.reading import Order, by_basket, by_key, by_reference
@@ -26,6 +25,7 @@ from plugin_backend.sdk.connector import (
     WrittenBack,
 )
 from plugin_backend.sdk.errors import NoAnswer, Refused, Unreadable
+from plugin_backend.sdk.graphql import GraphQL
 from plugin_backend.sdk.money import Money
 
 GATEWAY = "Reprise"
@@ -36,7 +36,7 @@ DISCOUNT = "DISCOUNT"
 _OPTIONS = {"inventoryBehaviour": "DECREMENT_IGNORING_POLICY", "sendReceipt": False}
 
 
-def reserve(admin: Admin, wanted: Reservation) -> Reserved:
+def reserve(admin: GraphQL, wanted: Reservation) -> Reserved:
     """A pending order of our own, known again by its source identifier: an abandoned checkout cannot be completed by
     the API. ``Refused`` with the reason ``already_bought`` where Shopify's own checkout was faster, and
     ``cancelled_in_shop`` where the shop cancelled what was held."""
@@ -54,7 +54,7 @@ def reserve(admin: Admin, wanted: Reservation) -> Reserved:
         raise NoAnswer(f"the order was made and cannot be read: {error}") from None
 
 
-def _create(admin: Admin, order: dict[str, Any]) -> Order:
+def _create(admin: GraphQL, order: dict[str, Any]) -> Order:
     payload = admin.ask(ORDER_CREATE, {"order": order, "options": _OPTIONS}).get("orderCreate")
     made = payload.get("order") if isinstance(payload, dict) else None
     if not isinstance(made, dict):
@@ -92,19 +92,20 @@ def _content(lines: tuple[Line, ...], total: Money) -> dict[str, Any]:
 
 
 def _line(line: Line, total: Money) -> dict[str, Any]:
-    """A price per piece where the line divides by its pieces; else the line as one piece that names them."""
+    title, quantity, price = pieces_of(line, total)
+    piece: dict[str, Any] = {"title": title, "quantity": quantity, "priceSet": _bag(price)}
+    piece |= {"requiresShipping": True, "taxable": False}
+    return piece | ({"sku": line.sku} if line.sku else {})
+
+
+def pieces_of(line: Line, total: Money) -> tuple[str, int, Money]:
+    """Title, pieces and the price of each where the line divides by its pieces; else the line as one piece that names them."""
     price = line.total if line.total is not None and line.total.currency == total.currency else None
     price = price or Money(0, total.currency)
     pieces = int(line.quantity) if line.quantity.isascii() and line.quantity.isdecimal() else 0
     if not 0 < pieces < 10**6 or price.minor % pieces:
-        return _piece(line, f"{line.quantity} × {line.title}", 1, price)
-    return _piece(line, line.title, pieces, Money(price.minor // pieces, price.currency))
-
-
-def _piece(line: Line, title: str, quantity: int, price: Money) -> dict[str, Any]:
-    piece: dict[str, Any] = {"title": title or GATEWAY, "quantity": quantity, "priceSet": _bag(price)}
-    piece |= {"requiresShipping": True, "taxable": False}
-    return piece | ({"sku": line.sku} if line.sku else {})
+        return f"{line.quantity} × {line.title}", 1, price
+    return line.title or GATEWAY, pieces, Money(price.minor // pieces, price.currency)
 
 
 def _bag(amount: Money) -> dict[str, Any]:
@@ -125,7 +126,7 @@ def _who(person: Person) -> dict[str, Any]:
     return who | ({"billingAddress": known} if known else {})
 
 
-def write_back(admin: Admin, change: Change) -> WrittenBack:
+def write_back(admin: GraphQL, change: Change) -> WrittenBack:
     try:
         match change:
             case PaymentBooked():
@@ -140,14 +141,14 @@ def write_back(admin: Admin, change: Change) -> WrittenBack:
         raise NoAnswer(f"the shop's order cannot be read: {error}") from None
 
 
-def _order_to_write(admin: Admin, order_key: str) -> Order:
+def _order_to_write(admin: GraphQL, order_key: str) -> Order:
     order = by_key(admin, order_key)
     if order is None:
         raise Refused("the shop has no order of that key", status=404)
     return order
 
 
-def _payment(admin: Admin, change: PaymentBooked) -> WrittenBack:
+def _payment(admin: GraphQL, change: PaymentBooked) -> WrittenBack:
     order = _order_to_write(admin, change.order_key)
     if order.cancelled_at is None:
         _book(admin, order, change)
@@ -166,7 +167,7 @@ def _payment(admin: Admin, change: PaymentBooked) -> WrittenBack:
     return WrittenBack(order.key)
 
 
-def _book(admin: Admin, order: Order, change: PaymentBooked) -> None:
+def _book(admin: GraphQL, order: Order, change: PaymentBooked) -> None:
     """Whether a payment is booked already the order's own sum of payments tells: it only grows with each."""
     if order.status in ("PAID", "PARTIALLY_REFUNDED", "REFUNDED"):
         return
@@ -184,7 +185,7 @@ def _book(admin: Admin, order: Order, change: PaymentBooked) -> None:
         admin.ask(ORDER_CREATE_MANUAL_PAYMENT, variables)
 
 
-def _keep(admin: Admin, order: Order, name: str, facts: dict[str, Any]) -> None:
+def _keep(admin: GraphQL, order: Order, name: str, facts: dict[str, Any]) -> None:
     """A metafield of the order: setting it twice leaves one."""
     metafield = {
         "ownerId": order.gid,
@@ -196,7 +197,7 @@ def _keep(admin: Admin, order: Order, name: str, facts: dict[str, Any]) -> None:
     admin.ask(METAFIELDS_SET, {"metafields": [metafield]})
 
 
-def _renewal(admin: Admin, change: RenewalBooked) -> WrittenBack:
+def _renewal(admin: GraphQL, change: RenewalBooked) -> WrittenBack:
     order = by_reference(admin, change.key)
     if order is None:
         sale = {
@@ -220,7 +221,7 @@ def _renewal(admin: Admin, change: RenewalBooked) -> WrittenBack:
     return WrittenBack(order.key)
 
 
-def _ended(admin: Admin, change: PlanEnded) -> WrittenBack:
+def _ended(admin: GraphQL, change: PlanEnded) -> WrittenBack:
     order = _order_to_write(admin, change.order_key)
     facts = {"key": change.key, "plan": change.plan_key, "reason": change.reason, "words": change.words}
     _keep(admin, order, "plan_ended", facts)
@@ -228,7 +229,7 @@ def _ended(admin: Admin, change: PlanEnded) -> WrittenBack:
     return WrittenBack(order.key)
 
 
-def _credited(admin: Admin, change: PlanCredited) -> WrittenBack:
+def _credited(admin: GraphQL, change: PlanCredited) -> WrittenBack:
     """A metafield and no payment: Shopify's own sums tell what was received, and a credit is none of that."""
     order = _order_to_write(admin, change.order_key)
     facts = {

@@ -1,6 +1,7 @@
 """The bodies of Shopify's webhooks as we read them, and what they mean."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
@@ -28,11 +29,16 @@ from plugin_backend.sdk.payload import load, money, money_or_none, required, tex
 
 TAG = "reprise"
 """The tag of every order that we wrote. Shoppers can write note attributes, but no tags."""
+INVOICE_TAG = "reprise-invoice"
+"""The tag of every draft order that we made, and of the order that becomes of it: it is the shop's own."""
+BASKET = "_reprise_cart"
+"""The attribute of such an order that names the basket it was made of; the platform itself names none."""
 
 # The one id that all of Shopify's test notifications carry, exact and as JavaScript rounds it.
 TEST_IDS = ("820982911946154508", "820982911946154500")
 
 
+_BASKET_KEY = re.compile(r"(cart|checkout|checkout-id):[A-Za-z0-9_-]{1,200}")
 _CART, _CHECKOUT, _ORDER, _REFUND = Basket(), Checkout(), Order(), Refund()
 _TRANSACTION, _NAMED, _PRIVACY = Transaction(), Named(), Privacy()
 
@@ -105,7 +111,7 @@ def order(body: dict[str, Any]) -> list[ShopEvent]:
         OrderPlaced(
             order_key=key,
             placed_at=read["processed_at"] or read["created_at"] or at,
-            cart_keys=tuple(f"{kind}:{token}" for kind, token in tokens if token),
+            cart_keys=(*(f"{kind}:{token}" for kind, token in tokens if token), *_invoiced(read)),
             total=_total(read),
             person=_person(read),
             our_reference=reference,
@@ -295,6 +301,18 @@ def _refunded(transactions: list[dict[str, Any]]) -> Money | None:
     if not known or len(known) < len(amounts) or len({amount.currency for amount in known}) > 1:
         return None
     return _added(known)
+
+
+def _invoiced(read: dict[str, Any]) -> tuple[str, ...]:
+    """The basket that an order of ours was an invoice for."""
+    tags = {tag.strip().lower() for tag in read["tags"].split(",")}
+    return baskets(tags, ((one["name"], one["value"]) for one in read["note_attributes"]))
+
+
+def baskets(tags: set[str], attributes: Iterable[tuple[str, str]]) -> tuple[str, ...]:
+    """The names of baskets among an order's attributes, which count where we tagged the order."""
+    named = (value for name, value in attributes if name == BASKET and _BASKET_KEY.fullmatch(value))
+    return tuple(named) if INVOICE_TAG in tags else ()
 
 
 def _our_reference(read: dict[str, Any]) -> str:

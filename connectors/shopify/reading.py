@@ -1,6 +1,7 @@
 """What the Admin API shows of baskets and orders."""
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
@@ -10,11 +11,10 @@ from connectors.shopify.graphql import (
     ORDERS,
     ORDERS_BY_SOURCE_IDENTIFIER,
     RECENT_ORDERS,
-    Admin,
-    nodes,
     text_query,
 )
-from connectors.shopify.payload import TAG
+from connectors.shopify.payload import TAG, baskets
+from connectors.shopify.shelf import sold_out
 from plugin_backend.sdk import clock
 from plugin_backend.sdk.connector import (
     CartChanged,
@@ -27,7 +27,8 @@ from plugin_backend.sdk.connector import (
     Person,
     ShopEvent,
 )
-from plugin_backend.sdk.errors import NoAnswer, Unreadable
+from plugin_backend.sdk.errors import NoAnswer, Refused, Unreadable
+from plugin_backend.sdk.graphql import GraphQL, nodes
 from plugin_backend.sdk.money import Money
 from plugin_backend.sdk.payload import (
     Anything,
@@ -64,6 +65,11 @@ class _Bag(Slim):
     presentmentMoney = Part(_Money)
 
 
+class _Attribute(Slim):
+    key = Text(limit=100)
+    value = Text(limit=250)
+
+
 class OrderSchema(Slim):
     id = Text()
     createdAt = Moment()
@@ -71,6 +77,7 @@ class OrderSchema(Slim):
     displayFinancialStatus = Text(limit=30)
     sourceIdentifier = Text(limit=200)
     tags = Anything()
+    customAttributes = Parts(_Attribute)
     totalPriceSet = Part(_Bag)
     totalReceivedSet = Part(_Bag)
 
@@ -143,9 +150,10 @@ class Order:
         self.key = f"order:{number(self.gid)}"
         self.status: str = self.read["displayFinancialStatus"]
         self.cancelled_at: datetime | None = self.read["cancelledAt"]
-        tags = self.read["tags"] if isinstance(self.read["tags"], list) else []
-        ours = TAG in {text_of(tag).lower() for tag in tags}
-        self.our_reference: str = self.read["sourceIdentifier"] if ours else ""
+        listed = self.read["tags"] if isinstance(self.read["tags"], list) else []
+        tags = {text_of(tag).lower() for tag in listed}
+        self.our_reference: str = self.read["sourceIdentifier"] if TAG in tags else ""
+        self.cart_keys = baskets(tags, ((one["key"], one["value"]) for one in self.read["customAttributes"]))
 
     @property
     def total(self) -> Money:
@@ -164,6 +172,7 @@ class Order:
         return OrderPlaced(
             order_key=self.key,
             placed_at=required(self.read["createdAt"], "createdAt"),
+            cart_keys=self.cart_keys,
             total=self.total,
             our_reference=self.our_reference,
             paid=self.status in ("PAID", "PARTIALLY_REFUNDED", "REFUNDED"),
@@ -175,7 +184,7 @@ def _paid_in(bag: dict[str, Any], name: str) -> Money:
     return money(said["amount"], said["currencyCode"], name)
 
 
-def by_reference(admin: Admin, key: str) -> Order | None:
+def by_reference(admin: GraphQL, key: str) -> Order | None:
     """The order that we made under ``key``. The search lags behind by some seconds, so that after it the newest
     orders are looked through, which one whose answer was lost is among."""
     query = {"query": text_query("source_identifier", key)}
@@ -187,7 +196,7 @@ def by_reference(admin: Admin, key: str) -> Order | None:
     return None
 
 
-def by_basket(admin: Admin, cart_key: str) -> Order | None:
+def by_basket(admin: GraphQL, cart_key: str) -> Order | None:
     """The order that a basket became at Shopify's own checkout, not one of ours."""
     kind, _, token = cart_key.partition(":")
     if kind not in ("cart", "checkout") or not token:
@@ -198,7 +207,7 @@ def by_basket(admin: Admin, cart_key: str) -> Order | None:
     )
 
 
-def by_key(admin: Admin, order_key: str) -> Order | None:
+def by_key(admin: GraphQL, order_key: str) -> Order | None:
     kind, _, name = order_key.partition(":")
     if kind != "order" or not (name.isascii() and name.isdecimal()):
         return None
@@ -206,7 +215,7 @@ def by_key(admin: Admin, order_key: str) -> Order | None:
     return Order(found) if isinstance(found, dict) else None
 
 
-def state(admin: Admin, key: str) -> CartChanged | OrderPlaced | OrderCancelled | None:
+def state(admin: GraphQL, key: str) -> CartChanged | OrderPlaced | OrderCancelled | None:
     """An order by its number; a basket by the order that it became, else among the abandoned checkouts. None where
     nothing is found: a basket that never reached the checkout is in no API."""
     try:
@@ -219,7 +228,16 @@ def state(admin: Admin, key: str) -> CartChanged | OrderPlaced | OrderCancelled 
         raise NoAnswer(f"the shop's answer cannot be read: {error}") from None
 
 
-def _basket(admin: Admin, key: str) -> CartChanged | None:
+def recovery(admin: GraphQL, key: str) -> str:
+    """The address at which a basket's shopper goes on at Shopify's checkout. ``Refused`` where Shopify has no such checkout, or
+    it was bought."""
+    seen = state(admin, key)
+    if not isinstance(seen, CartChanged) or not seen.recovery_url:
+        raise Refused("no_checkout")
+    return seen.recovery_url
+
+
+def _basket(admin: GraphQL, key: str) -> CartChanged | None:
     """The checkout whose number is in the key, or whose recovery address names the token of the key."""
     kind, _, name = key.partition(":")
     since, cursor = clock.now() - _LOOK_BACK, ""
@@ -231,22 +249,18 @@ def _basket(admin: Admin, key: str) -> CartChanged | None:
                 number(read["id"]) == name if kind == "checkout-id" else name in read["abandonedCheckoutUrl"]
             )
             if named and read["completedAt"] is None:
-                basket = _cart(read)
-                return CartChanged(**{**_fields(basket), "key": key, "aliases": _others(basket, key)})
+                basket, gone = _cart(read), sold_out(admin, number(read["id"]))
+                return replace(basket, key=key, aliases=_others(basket, key), sold_out=gone)
         if not cursor:
             break
     return None
-
-
-def _fields(basket: CartChanged) -> dict[str, Any]:
-    return {name: getattr(basket, name) for name in CartChanged.__slots__}
 
 
 def _others(basket: CartChanged, key: str) -> tuple[str, ...]:
     return tuple(name for name in (basket.key, *basket.aliases) if name != key)
 
 
-def _checkouts(admin: Admin, since: datetime, cursor: str) -> tuple[list[dict[str, Any]], str]:
+def _checkouts(admin: GraphQL, since: datetime, cursor: str) -> tuple[list[dict[str, Any]], str]:
     variables = {"first": 100, "after": cursor or None, "query": _changed_since(since)}
     return nodes(admin.ask(ABANDONED_CHECKOUTS, variables), "abandonedCheckouts")
 
@@ -255,7 +269,7 @@ def _changed_since(since: datetime) -> str:
     return f"updated_at:>='{since.astimezone(UTC).strftime('%Y-%m-%dT%H:%M:%SZ')}'"
 
 
-def fetch(admin: Admin, kind: Literal["carts", "orders"], since: datetime, cursor: str) -> Page:
+def fetch(admin: GraphQL, kind: Literal["carts", "orders"], since: datetime, cursor: str) -> Page:
     """A page of what changed. A completed checkout says nothing here: its order does."""
     if kind == "carts":
         found, more = _checkouts(admin, since, cursor)

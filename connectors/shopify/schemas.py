@@ -110,6 +110,11 @@ class Fulfillment(Slim):
     created_at = Moment()
 
 
+class Attribute(Slim):
+    name = Text(limit=100)
+    value = Text(limit=250)
+
+
 class Order(Basket):
     id = Key(required=True)
     checkout_token = Key()
@@ -118,6 +123,7 @@ class Order(Basket):
     financial_status = Text(limit=30)
     source_identifier = Text(limit=200)
     tags = Text(limit=5000)
+    note_attributes = Parts(Attribute)
     fulfillment_status = Text(limit=30)
     fulfillments = Parts(Fulfillment)
     refunds = Parts(Refund)

@@ -3,21 +3,23 @@
 import hmac
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qsl, quote, quote_plus, urlencode, urlsplit
 
-from connectors.shopify.graphql import SHOP_INFO, WEBHOOK_LIST, WEBHOOK_SUBSCRIBE, Admin, nodes
+from connectors.shopify.graphql import SHOP_INFO, WEBHOOK_LIST, WEBHOOK_SUBSCRIBE, admin_api
 from plugin_backend.sdk import clock
 from plugin_backend.sdk.connector import Check, Guide, Install, ShopFacts, WebhookState
 from plugin_backend.sdk.errors import BadSignature, NoAnswer, Refused, RepriseError, Unreadable
+from plugin_backend.sdk.graphql import GraphQL, nodes
 from plugin_backend.sdk.http import Client, Delivery, Request, raise_for_status
 from plugin_backend.sdk.payload import Moment, Text, read_object, text_of
 from plugin_backend.sdk.signing import TOLERANCE_SECONDS, hmac_sha256
 from plugin_backend.sdk.wording import N_
 
 SCOPES = ("read_orders", "write_orders", "read_customers", "read_products")
+DRAFT_SCOPES = ("read_draft_orders", "write_draft_orders")
 TOPICS = (
     "CARTS_CREATE",
     "CARTS_UPDATE",
@@ -36,11 +38,12 @@ _RULE = N_(
     "Shopify's rule (App Store requirement 1.1.2): an app must not bypass Shopify's checkout, nor register payments that were "
     "taken elsewhere. It is made for apps of the App Store; whether your shop may do so is between you and Shopify."
 )
-EXTERNAL = "external_paid_order"
+EXTERNAL, DRAFT = "external_paid_order", "draft_order_invoice"
 WRITE_MODES = {
     "checkout_link": N_(
-        "At Shopify's checkout only: Reprise counts what it could have offered, and begins no plan"
+        "At Shopify's checkout: Reprise reminds of the basket and leads back to it; no plans"
     ),
+    DRAFT: N_("At Shopify's checkout, by the invoice of a draft order that Reprise makes; no plans"),
     EXTERNAL: N_("As orders that were paid elsewhere: I have read Shopify's rule above"),
 }
 GUIDE = Guide(
@@ -53,7 +56,8 @@ GUIDE = Guide(
         _RULE,
         N_("In the Dev Dashboard of Shopify create an app and choose custom distribution, for your shop."),
         N_(
-            "Give its version exactly these access scopes: read_orders, write_orders, read_customers, read_products."
+            "Give its version exactly these access scopes: read_orders, write_orders, read_customers, read_products; for "
+            "invoices of draft orders also read_draft_orders, write_draft_orders."
         ),
         N_("Enter this address there as the redirect URL: %(callback_url)s"),
         N_("Copy the client ID and the client secret of the app into the form."),
@@ -103,7 +107,7 @@ def recognise(address: str, http: Client) -> str:
     return f"https://{name}" if is_shopify_host(name) else ""
 
 
-def ensure_webhooks(admin: Admin, callback_url: str) -> Sequence[WebhookState]:
+def ensure_webhooks(admin: GraphQL, callback_url: str) -> Sequence[WebhookState]:
     """Shopify deletes a subscription after eight failures in a row; it knows none that is switched off."""
     ours = {
         text_of(hook.get("topic"))
@@ -113,7 +117,7 @@ def ensure_webhooks(admin: Admin, callback_url: str) -> Sequence[WebhookState]:
     return [_ensure(admin, topic, callback_url, there=topic in ours) for topic in TOPICS]
 
 
-def _subscriptions(admin: Admin) -> list[dict[str, Any]]:
+def _subscriptions(admin: GraphQL) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     cursor = ""
     for _ in range(_MOST_PAGES):
@@ -124,7 +128,7 @@ def _subscriptions(admin: Admin) -> list[dict[str, Any]]:
     return found
 
 
-def _ensure(admin: Admin, topic: str, callback_url: str, *, there: bool) -> WebhookState:
+def _ensure(admin: GraphQL, topic: str, callback_url: str, *, there: bool) -> WebhookState:
     if there:
         return WebhookState(topic, "active")
     try:
@@ -136,14 +140,19 @@ def _ensure(admin: Admin, topic: str, callback_url: str, *, there: bool) -> Webh
     return WebhookState(topic, "created")
 
 
-def install_url(install: Install, client_id: str) -> str:
+def scopes_of(mode: str) -> tuple[str, ...]:
+    """What the app must be allowed, where payments reach the shop in this way."""
+    return (*SCOPES, *DRAFT_SCOPES) if mode == DRAFT else SCOPES
+
+
+def install_url(install: Install, client_id: str, mode: str) -> str:
     if not is_shopify_host(host_of(install.address)):
         raise Refused("the address is not that of a shop at myshopify.com")
     if not client_id:
         raise Refused("the client id of your custom app is missing")
     query = {
         "client_id": client_id,
-        "scope": ",".join(SCOPES),
+        "scope": ",".join(scopes_of(mode)),
         "redirect_uri": install.callback_url,
         "state": install.nonce,
     }
@@ -223,7 +232,7 @@ def complete_install(
         raise BadSignature("the query's time is too far from ours")
     asked = {"code": query.get("code", ""), "expiring": "1"}
     tokens = _tokens(f"https://{host}", asked, settings, http)
-    Admin(http, f"https://{host}", tokens["access_token"]).ask(SHOP_INFO)
+    admin_api(http, f"https://{host}", tokens["access_token"]).ask(SHOP_INFO)
     return {"url": f"https://{host}", **tokens}
 
 
@@ -272,31 +281,23 @@ def _after(seconds: int) -> datetime:
     return clock.real_now() + timedelta(seconds=seconds)
 
 
-def checks(admin: Admin) -> Sequence[Check]:
+def checks(admin: GraphQL, mode: str) -> Sequence[Check]:
     return [
-        Check("reach", *_tried(lambda: _reached(admin), _ADDRESS)),
-        Check("rights", *_tried(lambda: _rights(admin), _RIGHTS)),
-        Check("webhooks", *_tried(lambda: _webhooks(admin), _WEBHOOKS)),
+        Check.of("reach", lambda: _reached(admin), _ADDRESS),
+        Check.of("rights", lambda: _rights(admin, mode), _RIGHTS),
+        Check.of("webhooks", lambda: _webhooks(admin), _WEBHOOKS),
     ]
 
 
 _ADDRESS = N_("Settings > Domains: the address that ends in myshopify.com")
 _RIGHTS = N_(
-    "Dev Dashboard > your app > Versions > Access scopes: read_orders, write_orders, read_customers, read_products; then "
-    "install it again"
+    "Dev Dashboard > your app > Versions > Access scopes: read_orders, write_orders, read_customers, read_products, and for "
+    "invoices read_draft_orders, write_draft_orders; then install it again"
 )
 _WEBHOOKS = N_("The page Connection, Check again: the webhooks are made anew")
 
 
-def _tried(ask: Callable[[], bool], remedy: str) -> tuple[bool, str]:
-    try:
-        good = ask()
-    except RepriseError:
-        good = False
-    return good, "" if good else remedy
-
-
-def _reached(admin: Admin) -> bool:
+def _reached(admin: GraphQL) -> bool:
     """Whether the Admin API answers at all, be it with no."""
     try:
         admin.ask(SHOP_INFO)
@@ -305,22 +306,24 @@ def _reached(admin: Admin) -> bool:
     return True
 
 
-def _rights(admin: Admin) -> bool:
-    """A right to write takes in that to read, and may stand alone in the list."""
+def _rights(admin: GraphQL, mode: str) -> bool:
+    """A right to write takes in that to read, and may stand alone in the list. Without that to read products all is done but
+    looking at the stock."""
     installation = admin.ask(SHOP_INFO).get("currentAppInstallation")
     scopes = installation.get("accessScopes") if isinstance(installation, dict) else None
     granted = {text_of(scope.get("handle")) for scope in scopes or [] if isinstance(scope, dict)}
-    return all(scope in granted or scope.replace("read_", "write_") in granted for scope in SCOPES[:3])
+    needed = set(scopes_of(mode)) - {"read_products"}
+    return all(scope in granted or scope.replace("read_", "write_") in granted for scope in needed)
 
 
-def _webhooks(admin: Admin) -> bool:
+def _webhooks(admin: GraphQL) -> bool:
     """Each topic leads to one and the same address."""
     hooks = _subscriptions(admin)
     uris = [{text_of(hook.get("uri")) for hook in hooks if hook.get("topic") == topic} for topic in TOPICS]
     return bool(set.intersection(*uris))
 
 
-def facts(admin: Admin) -> ShopFacts:
+def facts(admin: GraphQL) -> ShopFacts:
     shop = admin.ask(SHOP_INFO).get("shop")
     told = shop if isinstance(shop, dict) else {}
     short = Text(limit=200)

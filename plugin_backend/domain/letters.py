@@ -92,12 +92,11 @@ def opt_in(
 
 def _offer_mail(session: Session, shop: Shop, cart: Cart, offer: Offer) -> Message:
     customer = offers.of_customer(session, shop.id, offer)
-    terms = offers.terms_of(shop, cart, offer, country=offer.country, locale=offer.locale)
     declined = offer.cause == "declined"
     kind = "offer_after_decline" if declined else "offer"
     content = OfferMail(
         shop=offers.shop_view(shop),
-        offer=terms.view,
+        offer=offers.view_of(shop, cart, offer),
         link=messages.link(session, "o", shop.id, offer.id),
         unsubscribe_link=messages.link(session, "u", shop.id, customer.id),
         name=customer.name,

@@ -15,7 +15,7 @@ from plugin_backend.core.db import Base, assert_no_transaction
 from plugin_backend.core.due import Due, Row, due_index
 from plugin_backend.domain import carts, dunning, merchants, moves, vault
 from plugin_backend.domain.merchants import GatewayAccount, Shop
-from plugin_backend.domain.offers import OPEN_STATES, Offer
+from plugin_backend.domain.offers import CHECKOUT, OPEN_STATES, Offer
 from plugin_backend.sdk import clock
 from plugin_backend.sdk.connector import Connector
 from plugin_backend.sdk.errors import RepriseError
@@ -57,7 +57,7 @@ class Ask:
 
 def begin(session: Session, shop: Shop, offer: Offer) -> None:
     """Have the card of the customer's last paid order looked for, where it could be known again. Nothing is done twice."""
-    if offer.customer_id is None or of_offer(session, shop.id, offer.id) is not None:
+    if offer.customer_id is None or offer.kind == CHECKOUT or of_offer(session, shop.id, offer.id) is not None:
         return
     account = merchants.usable_account(session, shop.id)
     if account is None or not merchants.door_capabilities(account).recognises:

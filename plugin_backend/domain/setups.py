@@ -1,4 +1,5 @@
-"""Set-ups: a card being taken on the gateway's own page, for an offer that was accepted or a plan that needs another."""
+"""Set-ups: a card being taken on the gateway's own page, for an offer that was accepted or a plan that needs another; or a
+shopper being led to the shop's own checkout."""
 
 from datetime import datetime, timedelta
 
@@ -18,7 +19,8 @@ _ASK_AGAIN = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=15),
 
 
 class Setup(moves.Stateful, Due, Row, Base):
-    """One try at taking a card. ``url`` is the gateway's page. ``plan_id`` is set where an existing plan gets another
+    """One try at taking a card. ``url`` is the gateway's page; without an ``account_id`` it is the shop's own checkout, which
+    takes the payment itself. ``plan_id`` is set where an existing plan gets another
     card; ``kind`` is what is to be taken, and ``earlier`` names the order of which the payment method is taken over instead
     ("" for none). ``shown_amount`` is the total that was accepted, in minor units of ``shown_currency``; ``method_id`` the
     card that came of it. Its id is the reference under which the gateway knows it."""

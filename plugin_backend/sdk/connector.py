@@ -226,8 +226,8 @@ class Connector(ABC):
 
     @property
     def own_checkout_only(self) -> bool:
-        """True where the owner lets payments be taken at the platform's own checkout only: no plan is begun, and ``reserve``
-        raises ``Refused`` with the reason ``own_checkout``."""
+        """True where the owner lets payments be taken at the platform's own checkout only: no plan is begun, ``reserve`` raises
+        ``Refused`` with the reason ``own_checkout``, and shoppers are led to ``checkout``."""
         return False
 
     @staticmethod
@@ -294,6 +294,11 @@ class Connector(ABC):
     @abstractmethod
     def reserve(self, reservation: Reservation) -> Reserved:
         """Hold the order. ``NotSent`` or ``NoAnswer``: nothing may be charged yet."""
+
+    def checkout(self, reservation: Reservation) -> str:
+        """The address of the platform's own checkout at which the shopper pays this basket, whole and at once. ``Refused`` with
+        the reason ``no_checkout`` where there is none."""
+        raise Refused("no_checkout")
 
     @abstractmethod
     def write_back(self, change: Change) -> WrittenBack:

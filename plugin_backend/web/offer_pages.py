@@ -52,6 +52,8 @@ def accept(secret: str) -> Any:
 
 
 def _accept(session: Session, shop: Shop, offer: Offer, secret: str) -> Response | None:
+    if offer.kind == offers.CHECKOUT:
+        return _lead_back(session, shop, offer)
     country = request.form.get("country", "")
     if country not in i18n.countries():
         return _open(session, shop, offer, secret, code=422, problems=("country",))
@@ -75,9 +77,7 @@ def _accept(session: Session, shop: Shop, offer: Offer, secret: str) -> Response
             session, shop, offer, secret, code=409, template="offer/changed.html", country=country, changes=()
         )
     except offers.Over as over:
-        if str(over) == "bought":
-            offers.withdraw(session, offer, "bought")
-        return _over(session, shop, offer, str(over))
+        return _not_any_more(session, shop, offer, over)
     _take_payment_method(session, shop, offer, way, language)
     return None
 
@@ -92,15 +92,46 @@ def _chosen(session: Session, shop: Shop, offer: Offer, country: str) -> Way | N
 def _take_payment_method(session: Session, shop: Shop, offer: Offer, way: Way, language: str) -> None:
     account = merchants.active_account(session, shop.id)
     known = recalls.found(session, shop.id, offer.id, account.id) if way.value == ways.EARLIER else None
+    kind, earlier = (known.kind, known.order_key) if known else (way.value, "")
+    _begin_setup(session, offer, language, account_id=account.id, kind=kind, earlier=earlier)
+
+
+def _lead_back(session: Session, shop: Shop, offer: Offer) -> Response | None:
+    """To the shop's own checkout: nothing is agreed here, so that nothing is asked either."""
+    if setups.too_many(session, shop.id, offer.id, links.network()):
+        raise TooManyRequests(retry_after=3600)
+    try:
+        offers.lead_back(session, offer)
+    except offers.Over as over:
+        return _not_any_more(session, shop, offer, over)
+    _begin_setup(session, offer, reader.locale(offer.locale))
+    return None
+
+
+def _not_any_more(session: Session, shop: Shop, offer: Offer, over: offers.Over) -> Response:
+    if str(over) == "bought":
+        offers.withdraw(session, offer, "bought")
+    return _over(session, shop, offer, str(over))
+
+
+def _begin_setup(
+    session: Session,
+    offer: Offer,
+    language: str,
+    *,
+    account_id: str = "",
+    kind: str = "card",
+    earlier: str = "",
+) -> None:
     setups.begin(
         session,
-        shop.id,
+        offer.shop_id,
         offer.id,
-        account.id,
+        account_id,
         locale=language,
         ip=links.network(),
-        kind=known.kind if known else way.value,
-        earlier=known.order_key if known else "",
+        kind=kind,
+        earlier=earlier,
         shown_amount=offer.amount,
         shown_currency=offer.currency,
     )
@@ -208,6 +239,8 @@ def _show_open(session: Session, shop: Shop, offer: Offer, secret: str) -> Any:
         url = url_for("offer.show", secret=secret, again="1", **_lang())
         cart = session.get_one(Cart, (shop.id, offer.cart_id))
         return _page("offer/sold_out.html", shop, offer, names=tuple(cart.sold_out), retry_url=url)
+    if offer.kind == offers.CHECKOUT:
+        return _show_way_back(session, shop, offer, secret)
     if offer.reason == "basket_changed":
         return _open(
             session, shop, offer, secret, template="offer/changed.html", changes=_changes(session, offer)
@@ -215,6 +248,18 @@ def _show_open(session: Session, shop: Shop, offer: Offer, secret: str) -> Any:
     # A card that cannot pay a plan was given: the customer is asked for another, and not told what a bank said of it.
     refused = {"card_stopped": ("card",), "card_once": ("card",), "card_gone": ("gone",)}
     return _open(session, shop, offer, secret, problems=refused.get(offer.reason, ()))
+
+
+def _show_way_back(session: Session, shop: Shop, offer: Offer, secret: str) -> Response:
+    """The basket as it is now, and the way to the shop's own checkout."""
+    return _page(
+        "offer/checkout.html",
+        shop,
+        offer,
+        offer=offers.view_of(shop, session.get_one(Cart, (shop.id, offer.cart_id)), offer),
+        go_url=url_for("offer.accept", secret=secret, **_lang()),
+        stop_url=url_for("offer.stop", secret=secret, **_lang()),
+    )
 
 
 def _changes(session: Session, offer: Offer) -> tuple[Difference, ...]:
@@ -329,9 +374,9 @@ def _over(session: Session, shop: Shop, offer: Offer, why: str) -> Response:
     return _page("offer/withdrawn.html", shop, offer, code=410)
 
 
-def _page(template: str, shop: Shop, offer: Offer, *, code: int = 200, **context: Any) -> Response:
+def _page(template: str, shop: Shop, made: Offer, /, *, code: int = 200, **context: Any) -> Response:
     return reader.shown(
-        template, reader.locale(offer.locale), code=code, shop=offers.shop_view(shop), **context
+        template, reader.locale(made.locale), code=code, shop=offers.shop_view(shop), **context
     )
 
 

@@ -1,5 +1,6 @@
 """What is done while a customer waits: a page for the card, the order held in the shop, the first payment."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 import structlog
@@ -26,6 +27,7 @@ from plugin_backend.domain import (
     vault,
 )
 from plugin_backend.domain.carts import Cart
+from plugin_backend.domain.customers import Customer
 from plugin_backend.domain.merchants import GatewayAccount, Shop
 from plugin_backend.domain.offers import Offer
 from plugin_backend.domain.plans import Plan
@@ -33,7 +35,7 @@ from plugin_backend.domain.setups import Setup
 from plugin_backend.sdk import clock
 from plugin_backend.sdk import connector as shop_sdk
 from plugin_backend.sdk import gateway as sdk
-from plugin_backend.sdk.errors import RepriseError
+from plugin_backend.sdk.errors import Refused, RepriseError
 from plugin_backend.sdk.http import overheard
 from plugin_backend.worker import asking, charging
 
@@ -61,15 +63,17 @@ recall = asking.OneByOne(recalls.take, recalls.prepare, recalls.ask, recalls.rec
 
 @dataclass(frozen=True, slots=True)
 class CardAsk:
-    """A set-up and what asking about it needs."""
+    """A set-up and what asking about it needs. ``connector`` may be looked into; without a ``gateway`` the shopper is led to
+    the shop's own checkout, for which ``basket`` is wanted. ``earlier`` names the order whose payment method is taken over,
+    "" for none."""
 
     setup_id: str
     state: str
     gateway_id: str
     request: sdk.SetupRequest
-    gateway: sdk.Gateway
+    gateway: sdk.Gateway | None
     connector: shop_sdk.Connector | None
-    cart_key: str
+    basket: shop_sdk.Reservation
     earlier: str
 
 
@@ -95,7 +99,6 @@ def _card_ask(session: Session, shop: Shop, setup: Setup) -> CardAsk | None:
     if setup.state == "begun" and customers.frozen(session, shop.id, customer.id):
         setups.finish(session, setup, "failed", "being_forgotten")
         return None
-    account = session.get_one(GatewayAccount, (shop.id, setup.account_id))
     connection, use = merchants.connection_of(session, shop.id), vault.Use("shop_call", setup.id)
     connector = merchants.connector_of(session, shop, connection, use)
     page = "p" if setup.plan_id else "o"
@@ -117,20 +120,38 @@ def _card_ask(session: Session, shop: Shop, setup: Setup) -> CardAsk | None:
         setup.state,
         setup.gateway_id,
         request,
-        merchants.gateway_of(session, shop, account, vault.Use("gateway_call", setup.id)),
+        _gateway(session, shop, setup),
         connector if may_read else None,
-        cart.key,
+        _basket(cart, offer, setup, customer),
         setup.earlier,
     )
 
 
+def _gateway(session: Session, shop: Shop, setup: Setup) -> sdk.Gateway | None:
+    if not setup.account_id:
+        return None
+    account = session.get_one(GatewayAccount, (shop.id, setup.account_id))
+    return merchants.gateway_of(session, shop, account, vault.Use("gateway_call", setup.id))
+
+
+def _basket(cart: Cart, offer: Offer, setup: Setup, customer: Customer) -> shop_sdk.Reservation:
+    return shop_sdk.Reservation(
+        key=setup.id,
+        cart_key=cart.key,
+        total=offer.total,
+        lines=carts.lines_of(cart.lines),
+        person=shop_sdk.Person(email=customer.email, name=customer.name, locale=setup.locale),
+        plan_words="",
+    )
+
+
 def _open_page(shop: Shop, ask: CardAsk) -> None:
-    """Look once more at the basket in the shop, then have the gateway open its page, or take over the card of the earlier
-    order that the customer chose."""
+    """Look once more at the basket in the shop, then have the gateway open its page, or the shop its checkout, or take over
+    the card of the earlier order that the customer chose."""
     stands: object = None
     try:
         if ask.connector is not None:
-            stands = ask.connector.read("cart", ask.cart_key)
+            stands = ask.connector.read("cart", ask.basket.cart_key)
         differs = _differs(shop, ask, stands)
         came = None if differs else _page_or_card(ask)
     except RepriseError as error:
@@ -153,9 +174,13 @@ def _open_page(shop: Shop, ask: CardAsk) -> None:
 
 
 def _page_or_card(ask: CardAsk) -> sdk.SetupPage | sdk.CardStored | sdk.SetupFailed:
-    if not ask.earlier or ask.connector is None:
+    if ask.gateway is not None and ask.earlier and ask.connector is not None:
+        return recalls.recall(ask.connector, ask.gateway, ask.earlier) or sdk.SetupFailed("unknown")
+    if ask.gateway is not None:
         return ask.gateway.begin_setup(ask.request)
-    return recalls.recall(ask.connector, ask.gateway, ask.earlier) or sdk.SetupFailed("unknown")
+    if ask.connector is None:
+        raise Refused("no_api_key")
+    return sdk.SetupPage(ask.connector.checkout(ask.basket), "")
 
 
 def _differs(shop: Shop, ask: CardAsk, stands: object) -> str:
@@ -193,10 +218,11 @@ def _no_page(shop: Shop, ask: CardAsk, reason: str, detail: str) -> None:
 
 
 def _look_for_card(shop: Shop, ask: CardAsk) -> None:
-    try:
-        found = ask.gateway.complete_setup(ask.setup_id, ask.gateway_id)
-    except RepriseError:
-        found = sdk.SetupPending()
+    """Ask the gateway what became of the card. What becomes of a basket at the shop's own checkout the shop tells."""
+    found: sdk.CardStored | sdk.SetupFailed | sdk.SetupPending = sdk.SetupPending()
+    if ask.gateway is not None:
+        with suppress(RepriseError):
+            found = ask.gateway.complete_setup(ask.setup_id, ask.gateway_id)
     unwanted = False
     with transaction(shop.id) as session:
         setup = session.get_one(Setup, (shop.id, ask.setup_id), with_for_update=True)
@@ -215,8 +241,8 @@ def _look_for_card(shop: Shop, ask: CardAsk) -> None:
             case sdk.SetupPending():
                 if not setups.wait(session, setup):
                     _no_card(session, shop, setup, "expired", "left")
-    if unwanted and isinstance(found, sdk.CardStored):
-        _detach(ask, found.token)
+    if unwanted and ask.gateway is not None and isinstance(found, sdk.CardStored):
+        _detach(ask.setup_id, ask.gateway, found.token)
 
 
 def _is_frozen(session: Session, shop: Shop, setup: Setup) -> bool:
@@ -225,12 +251,12 @@ def _is_frozen(session: Session, shop: Shop, setup: Setup) -> bool:
     return offer.customer_id is not None and customers.frozen(session, shop.id, offer.customer_id)
 
 
-def _detach(ask: CardAsk, token: str) -> None:
+def _detach(setup_id: str, gateway: sdk.Gateway, token: str) -> None:
     assert_no_transaction()
     try:
-        erasing.detach(ask.gateway, token)
+        erasing.detach(gateway, token)
     except RepriseError as error:
-        log.warning("not_detached", setup=ask.setup_id, error=str(error))
+        log.warning("not_detached", setup=setup_id, error=str(error))
 
 
 def _card_stored(session: Session, shop: Shop, setup: Setup, card: sdk.CardStored) -> bool:

@@ -220,6 +220,8 @@ class ShopifyShop(Shop):
         self.metafields: dict[str, dict[str, str]] = {}
         self.subscriptions: list[dict[str, str]] = []
         self.carts: dict[str, str] = {}
+        self.checkouts: list[dict[str, Any]] = []
+        self.drafts: list[dict[str, Any]] = []
 
     def answer(self, request: Request) -> tuple[int, Any]:
         if not request.headers.get("X-Shopify-Access-Token"):
@@ -234,6 +236,8 @@ class ShopifyShop(Shop):
             "OrderMarkAsPaid": self._marked,
             "OrderCreateManualPayment": self._booked,
             "MetafieldsSet": self._kept,
+            "DraftOrders": lambda asked: {"draftOrders": {"nodes": self._drafts_tagged(asked["query"])}},
+            "DraftOrderCreate": self._drafted,
             "TagsAdd": lambda variables: {"tagsAdd": {"node": {"id": variables["id"]}, "userErrors": []}},
             "WebhookList": lambda _: {"webhookSubscriptions": {"nodes": self.subscriptions, "pageInfo": {}}},
             "WebhookSubscribe": self._subscribed,
@@ -241,7 +245,8 @@ class ShopifyShop(Shop):
                 "shop": {"name": "Fjordlys"},
                 "currentAppInstallation": {"accessScopes": []},
             },
-            "AbandonedCheckouts": lambda _: {"abandonedCheckouts": {"nodes": [], "pageInfo": {}}},
+            "AbandonedCheckouts": lambda _: {"abandonedCheckouts": {"nodes": self.checkouts, "pageInfo": {}}},
+            "CheckoutStock": lambda _: {"abandonedCheckouts": {"nodes": self.checkouts}},
         }
         return 200, {"data": operations[asked["operationName"]](asked["variables"])}
 
@@ -249,6 +254,17 @@ class ShopifyShop(Shop):
         token = re.fullmatch(r'cart_token:"(.+)"', variables["query"])
         number = self.carts.get(token.group(1), "") if token else ""
         return {"orders": {"nodes": [self.orders[number]] if number else []}}
+
+    def _drafts_tagged(self, query: str) -> list[dict[str, Any]]:
+        found = re.fullmatch(r'tag:"(.+)"', query)
+        return [one for one in self.drafts if found and found.group(1) in one["tags"]]
+
+    def _drafted(self, variables: dict[str, Any]) -> dict[str, Any]:
+        number = str(71 + len(self.drafts))
+        url = f"https://fjordlys-studio.myshopify.com/5/invoices/{number}"
+        made = {**variables["input"], "id": f"gid://shopify/DraftOrder/{number}", "invoiceUrl": url}
+        self.drafts.append(made)
+        return {"draftOrderCreate": {"draftOrder": made, "userErrors": []}}
 
     def _created(self, variables: dict[str, Any]) -> dict[str, Any]:
         order = variables["order"]
@@ -300,7 +316,25 @@ class ShopifyShop(Shop):
         return {"webhookSubscriptionCreate": {"webhookSubscription": {"id": "1"}, "userErrors": []}}
 
     def leave_basket(self) -> str:
+        line = {"title": "Lamp", "quantity": 1, "discountedTotalPriceSet": _bag(10000)}
+        line["variant"] = {"availableForSale": True, "inventoryPolicy": "DENY", "sellableOnlineQuantity": 3}
+        line["variant"]["inventoryItem"] = {"tracked": True}
+        self.checkouts = [
+            {
+                "id": "gid://shopify/AbandonedCheckout/36028797018963999",
+                "updatedAt": "2026-03-02T10:00:00Z",
+                "completedAt": None,
+                "abandonedCheckoutUrl": "https://fjordlys-studio.myshopify.com/checkouts/cn/c0ffee/recover?key=1",
+                "totalPriceSet": _bag(10000),
+                "lineItems": {"nodes": [line]},
+            }
+        ]
         return "cart:c0ffee"
+
+    def sell_out(self, cart_key: str) -> str:
+        (line,) = self.checkouts[0]["lineItems"]["nodes"]
+        line["variant"]["sellableOnlineQuantity"] = 0
+        return "Lamp"
 
     def buy(self, cart_key: str) -> None:
         self.carts[cart_key.partition(":")[2]] = _number(self._new(10000, 10000)["id"])

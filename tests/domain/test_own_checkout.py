@@ -1,4 +1,4 @@
-"""A shop whose owner lets payments be taken at its platform's own checkout only."""
+"""A shop whose owner lets payments be taken at its platform's own checkout only: no plan, but the way back."""
 
 import pytest
 from sqlalchemy import select
@@ -14,27 +14,33 @@ from tests.house import TestHouse
 from tests.offer_story import AN_HOUR, leave, verdicts
 from tests.plan_story import ACCOUNT
 
+SHOPIFY = {"url": "http://127.0.0.1:9/shop"}
 
-@pytest.mark.parametrize(
-    ("mode", "verdict"),
-    [
-        ({}, ("not_sent", "own_checkout")),
-        ({"write_mode": "checkout_link"}, ("not_sent", "own_checkout")),
-        ({"write_mode": "external_paid_order"}, ("open", "")),
-    ],
-)
-def test_a_shop_on_shopify_is_offered_plans_only_where_its_owner_said_so(
-    house: TestHouse, mode: dict[str, str], verdict: tuple[str, str]
-) -> None:
-    settings = {"url": "http://127.0.0.1:9/shop", **mode}
-    shop = house.add_shop("shopify", settings=settings, sandbox=ACCOUNT)
+
+def test_a_shop_that_names_no_way_offers_none(house: TestHouse) -> None:
+    shop = house.add_shop("shopify", settings=SHOPIFY)
     leave(house, shop)
     house.travel(shop, **AN_HOUR)
-    assert verdicts(house, shop) == [verdict]
+    assert verdicts(house, shop) == [("not_sent", "shop_not_writable")]
+
+
+@pytest.mark.parametrize(
+    ("mode", "own"),
+    [
+        ({}, True),
+        ({"write_mode": "checkout_link"}, True),
+        ({"write_mode": "draft_order_invoice"}, True),
+        ({"write_mode": "external_paid_order"}, False),
+    ],
+)
+def test_plans_are_shown_in_the_pages_of_a_shop_on_shopify_only_where_its_owner_said_so(
+    house: TestHouse, mode: dict[str, str], own: bool
+) -> None:
+    shop = house.add_shop("shopify", settings={**SHOPIFY, **mode}, sandbox=ACCOUNT)
     shown = storefront_story.get(house, shop, "plans", amount="100.00", currency="EUR").json
-    assert bool(shown["plans"]) is (verdict[0] == "open")
+    assert bool(shown["plans"]) is not own
     with house.of(shop) as session:
-        assert session.scalars(select(Connection)).one().own_checkout is (verdict[1] == "own_checkout")
+        assert session.scalars(select(Connection)).one().own_checkout is own
 
 
 def test_nothing_is_held_in_such_a_shop() -> None:

@@ -111,6 +111,7 @@ SUBSCRIPTION = replace(
     parts=(Part(1, TOTAL, AT, today=True),),
     rhythm=Rhythm("month"),
 )
+WAY_BACK = replace(OFFER, kind="checkout", parts=parts_of(TOTAL, (0,)))
 PLAN = PlanView(
     kind="instalments",
     reference="pln_01",
@@ -328,6 +329,11 @@ PAGES: list[tuple[str, str, dict[str, Any]]] = [
         {**OFFER_PAGE, "ways": WAYS, "way": "sepa_debit", "problems": ("way", "gone")},
     ),
     ("under way", "offer/under_way.html", {"shop": SHOP, "amount": TOTAL}),
+    (
+        "way back",
+        "offer/checkout.html",
+        {"shop": SHOP, "offer": WAY_BACK, "go_url": "/o/x/accept", "stop_url": "/o/x/stop", "csrf": "c"},
+    ),
     ("changed", "offer/changed.html", {**OFFER_PAGE, "changes": CHANGES}),
     (
         "sold out",
@@ -758,4 +764,6 @@ MAILS: list[tuple[str, Mail]] = [
     ("opt_in", OptInMail(SHOP, "https://r.example/c/x")),
     ("sign_in", SignInMail("https://r.example/login/x", 15, "https://r.example")),
     ("check", CheckMail("https://r.example/shops/s/connection/mail/x", "Atelier & Fils <Luna>")),
+    ("offer", OfferMail(SHOP, WAY_BACK, "https://r.example/o/x", "https://r.example/u/x")),
+    ("offer_after_decline", OfferMail(SHOP, WAY_BACK, "https://r.example/o/x", "https://r.example/u/x")),
 ]

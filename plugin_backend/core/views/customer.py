@@ -7,7 +7,7 @@ from typing import Literal
 
 from plugin_backend.sdk.money import Money
 
-Kind = Literal["instalments", "subscription"]
+Kind = Literal["instalments", "subscription", "checkout"]
 _COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 
 
@@ -65,7 +65,7 @@ class Part:
 @dataclass(frozen=True, slots=True)
 class OfferView:
     """What is offered. ``parts`` are all payments of an instalment plan, which sum to ``total``; of a subscription the
-    first one, or the first few, and ``rhythm`` says how they go on. ``total`` is the basket, or one period of a
+    first one, or the first few, and ``rhythm`` says how they go on; the one payment at the shop's own checkout. ``total`` is the basket, or one period of a
     subscription. ``reference`` is what a customer quotes. ``descriptor`` stands on his bank statement ("" unknown)."""
 
     kind: Kind

@@ -80,7 +80,7 @@ class Shop(Base):
 class Connection(vault.Sealed, Due, Row, Base):
     """How a shop speaks with us: its platform's settings, sealed. ``door_settings`` is the part that judging a webhook
     needs; the web process can open that and nothing else. ``can_write`` says whether the settings hold what writing to the
-    shop needs, ``own_checkout`` whether its owner lets no plan be begun. Its timer is the daily housekeeping."""
+    shop needs, ``own_checkout`` whether its owner lets no plan be begun, and shoppers are led to the shop's own checkout. Its timer is the daily housekeeping."""
 
     __tablename__ = "connections"
     prefix = "con"

@@ -51,11 +51,11 @@ def activate(session: Session, shop: Shop) -> None:
 
 
 def why_not_able(session: Session, shop: Shop) -> str:
-    """Why this shop could not keep what an offer promises, "" where it can: its owner must let plans be begun, there must be
-    an account that charges, and a live shop must be told of orders."""
+    """Why this shop could not keep what an offer promises, "" where it can: there must be an account that charges, and a
+    live shop must be told of orders. One that takes payments at its own checkout only must tell the way there."""
     connection = connection_of(session, shop.id)
     if connection.own_checkout:
-        return "own_checkout"
+        return "" if connection.can_write else "shop_not_writable"
     if not accounts_of(session, shop.id):
         return "no_gateway"
     if not shop.test and not connection.can_write:

@@ -22,6 +22,7 @@ from plugin_backend.domain.offers.making import (
 from plugin_backend.domain.offers.previewing import preview
 from plugin_backend.domain.offers.rows import OPEN_STATES, Offer
 from plugin_backend.domain.offers.templates import (
+    CHECKOUT,
     DEFAULT_DAYS,
     INSTALMENTS,
     LARGE_COMPANY_DAYS,
@@ -31,7 +32,7 @@ from plugin_backend.domain.offers.templates import (
     active_template,
     default_template,
 )
-from plugin_backend.domain.offers.terms import Terms, basket_lines, parts_of, shop_view, terms_of
+from plugin_backend.domain.offers.terms import Terms, basket_lines, parts_of, shop_view, terms_of, view_of
 from plugin_backend.sdk import clock
 from plugin_backend.sdk.connector import Person
 from plugin_backend.sdk.errors import RepriseError
@@ -40,6 +41,7 @@ from plugin_backend.sdk.money import Money
 __all__ = [
     "ABANDONED",
     "ASKED",
+    "CHECKOUT",
     "DECLINED",
     "DEFAULT_DAYS",
     "INSTALMENTS",
@@ -59,6 +61,7 @@ __all__ = [
     "default_template",
     "expire",
     "first_amount",
+    "lead_back",
     "make",
     "not_interested",
     "of_customer",
@@ -69,6 +72,7 @@ __all__ = [
     "shop_view",
     "standing",
     "terms_of",
+    "view_of",
     "why_not_mailed",
     "withdraw",
     "withdraw_for_cart",
@@ -101,13 +105,7 @@ def accept(
     ``Changed`` where the terms are others by now, ``Over`` where it may not be accepted at all. The basket is locked to
     this offer; the customer's country decides the law once more.
     """
-    cart = session.get_one(Cart, (shop.id, offer.cart_id), with_for_update=True)
-    if cart.state == "ordered" or carts.bought(session, cart):
-        raise Over("bought")
-    if clock.now() >= offer.expires_at:
-        raise Over("expired")
-    if offer.amount < len(offer.days):
-        raise Over("nothing_to_pay")
+    cart = _still_to_be_had(session, offer)
     terms = terms_of(shop, cart, offer, country=country, locale=locale)
     if not terms.verdict.allowed:
         raise Over("not_lawful")
@@ -122,11 +120,32 @@ def accept(
     offer.accepted_at, offer.terms_hash = clock.now(), terms.digest
     offer.terms = _terms_json(terms)
     offer.verdict = {"allowed": True, "reason": terms.verdict.reason, "source": terms.verdict.source}
+    _take(session, offer, cart)
+    return terms
+
+
+def lead_back(session: Session, offer: Offer) -> None:
+    """Its shopper wants to go to the shop's own checkout: nothing is agreed, but the basket is locked to this offer until he
+    has bought or left. The caller holds the offer's lock and it is ``open``. ``Over`` where the basket cannot be had any more."""
+    _take(session, offer, _still_to_be_had(session, offer))
+
+
+def _still_to_be_had(session: Session, offer: Offer) -> Cart:
+    cart = session.get_one(Cart, (offer.shop_id, offer.cart_id), with_for_update=True)
+    if cart.state == "ordered" or carts.bought(session, cart):
+        raise Over("bought")
+    if clock.now() >= offer.expires_at:
+        raise Over("expired")
+    if offer.amount < len(offer.days):
+        raise Over("nothing_to_pay")
+    return cart
+
+
+def _take(session: Session, offer: Offer, cart: Cart) -> None:
     moves.move(session, offer, "accepting")
     offer.rest(None)
     cart.offer_id = offer.id
     cart.rest(None)
-    return terms
 
 
 def _terms_json(terms: Terms) -> dict[str, Any]:

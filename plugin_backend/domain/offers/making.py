@@ -13,7 +13,7 @@ from plugin_backend.domain.customers import Customer
 from plugin_backend.domain.merchants import Shop
 from plugin_backend.domain.offers.ending import replace, withdraw
 from plugin_backend.domain.offers.rows import OPEN_STATES, Offer
-from plugin_backend.domain.offers.templates import INSTALMENTS, Template, active_template
+from plugin_backend.domain.offers.templates import CHECKOUT, INSTALMENTS, Template, active_template
 from plugin_backend.domain.offers.terms import judge, parts_of
 from plugin_backend.sdk import clock
 from plugin_backend.sdk.money import Money
@@ -42,6 +42,8 @@ def make(session: Session, shop: Shop, cart: Cart) -> Offer | None:
         return None
     customer = _customer(session, shop, cart)
     offer = _draft(shop, cart, customer, template, cause, declined=cause == DECLINED)
+    if merchants.connection_of(session, shop.id).own_checkout:
+        _lead_back(offer)
     why = _why_none(session, shop, cart, customer, offer) or ("sold_out" if cart.sold_out else "")
     if not why and _others_open(session, customer):
         why = "another_offer_open"
@@ -68,6 +70,9 @@ def on_page(session: Session, shop: Shop, cart: Cart, *, declined: bool, locale:
     offer = _draft(shop, cart, customer, template, cause, declined=declined or cause == DECLINED)
     offer.locale = i18n.negotiate(locale, offer.locale)
     why = _why_none(session, shop, cart, customer, offer) or _asked_too_often(session, customer)
+    if not why and merchants.connection_of(session, shop.id).own_checkout:
+        # He stands in the shop, whose own checkout he has before him.
+        why = "own_checkout"
     why = why or _why_not_now(session, shop)
     if not why and not make_room(session, customer, offer):
         why = "another_offer_open"
@@ -112,6 +117,12 @@ def _draft(
         verdict={"allowed": verdict.allowed, "reason": verdict.reason, "source": verdict.source},
         expires_at=clock.now() + timedelta(days=template.open_days),
     )
+
+
+def _lead_back(offer: Offer) -> None:
+    """No plan is offered, but the way back to the shop's own checkout, where the whole is paid at once."""
+    offer.kind, offer.days, offer.light_first = CHECKOUT, [0], False
+    offer.verdict = {"allowed": True, "reason": "paid_at_once", "source": ""}
 
 
 def _why_none(session: Session, shop: Shop, cart: Cart, customer: Customer | None, offer: Offer) -> str:

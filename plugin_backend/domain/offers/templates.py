@@ -16,7 +16,9 @@ from plugin_backend.sdk.connector import Ship
 
 INSTALMENTS: Final = "instalments"
 SUBSCRIPTION: Final = "subscription"
-Kind = Literal["instalments", "subscription"]
+# No plan: the shopper is led back to the shop's own checkout, where he pays at once.
+CHECKOUT: Final = "checkout"
+Kind = Literal["instalments", "subscription", "checkout"]
 # Three payments within the 50 days that European law leaves to a seller's own deferral.
 DEFAULT_DAYS = (0, 25, 50)
 # A large company that sells at a distance has 14 days.

@@ -28,7 +28,9 @@ class Terms:
 
 
 def judge(shop: Shop, country: str, kind: Kind, days: list[int]) -> regimes.Verdict:
-    return regimes.judge(country, company=shop.company, terms=regimes.PlanTerms(kind, tuple(days)))
+    """What is paid at once at the shop's own checkout is judged as one payment."""
+    terms = regimes.PlanTerms(SUBSCRIPTION if kind == SUBSCRIPTION else INSTALMENTS, tuple(days))
+    return regimes.judge(country, company=shop.company, terms=terms)
 
 
 def shop_view(shop: Shop) -> ShopView:
@@ -47,23 +49,28 @@ def basket_lines(cart: Cart) -> tuple[BasketLine, ...]:
 
 def terms_of(shop: Shop, cart: Cart, offer: Offer, *, country: str, locale: str) -> Terms:
     """What accepting now would mean."""
-    view = OfferView(
+    view = view_of(shop, cart, offer)
+    mandate = mandate_words(view, shop_view(shop), locale)
+    verdict = judge(shop, country, offer.kind, offer.days)
+    return Terms(view, mandate, country, verdict, _digest(shop, view, mandate, country))
+
+
+def view_of(shop: Shop, cart: Cart, offer: Offer) -> OfferView:
+    """What is offered now, as it is shown."""
+    return OfferView(
         kind=offer.kind,
         reference=offer.id,
         lines=basket_lines(cart),
         total=offer.total,
         parts=parts_of(shop, offer, clock.now()),
         expires_at=offer.expires_at,
-        rhythm=None if offer.kind == INSTALMENTS else Rhythm(offer.unit, offer.every),
+        rhythm=Rhythm(offer.unit, offer.every) if offer.kind == SUBSCRIPTION else None,
     )
-    mandate = mandate_words(view, shop_view(shop), locale)
-    verdict = judge(shop, country, offer.kind, offer.days)
-    return Terms(view, mandate, country, verdict, _digest(shop, view, mandate, country))
 
 
 def parts_of(shop: Shop, offer: Offer, now: datetime) -> tuple[Part, ...]:
     """What would be paid, and when, if the offer were accepted now; of a subscription the first payment only."""
-    if offer.kind == SUBSCRIPTION:
+    if offer.kind != INSTALMENTS:
         return (Part(number=1, amount=offer.total, due=now, today=True),)
     amounts = schedules.instalments(offer.total, tuple(offer.days))
     if offer.light_first and 2 * amounts[0].minor > offer.amount:

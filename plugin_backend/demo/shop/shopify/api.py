@@ -92,6 +92,11 @@ def _queries(shop: ShopifyShop) -> dict[str, Resolver]:
         found = [one for one in state.checkouts.values() if wanted(one)]
         return search.page(found, lambda one: views.checkout(one, state, shop.home), asked)
 
+    def drafts(_info: Any, **asked: Any) -> Any:
+        wanted = search.drafts(asked.get("query") or "")
+        found = [one for one in state.drafts.values() if wanted(one)]
+        return search.page(found, lambda one: views.draft(one, state, shop.home), asked)
+
     def webhooks(_info: Any, **asked: Any) -> Any:
         topics, uri = asked.get("topics"), asked.get("uri")
         found = [one for one in state.subscriptions.values() if not topics or one.topic in topics]
@@ -103,6 +108,7 @@ def _queries(shop: ShopifyShop) -> dict[str, Resolver]:
         "order": order,
         "orders": orders,
         "abandonedCheckouts": abandoned,
+        "draftOrders": drafts,
         "webhookSubscriptions": webhooks,
     }
 

@@ -27,6 +27,7 @@ enum OrderCancelReason { CUSTOMER DECLINED FRAUD INVENTORY OTHER STAFF }
 enum OrderCancelUserErrorCode { INVALID NOT_FOUND }
 enum DraftOrderStatus { COMPLETED INVOICE_SENT OPEN }
 enum CustomerEmailAddressMarketingState { INVALID NOT_SUBSCRIBED PENDING SUBSCRIBED UNSUBSCRIBED }
+enum ProductVariantInventoryPolicy { CONTINUE DENY }
 enum WebhookSubscriptionFormat { JSON XML }
 enum AbandonedCheckoutSortKeys { CHECKOUT_ID CREATED_AT CUSTOMER_NAME ID RELEVANCE TOTAL_PRICE }
 enum OrderSortKeys { CREATED_AT CUSTOMER_NAME ID ORDER_NUMBER PROCESSED_AT RELEVANCE TOTAL_PRICE UPDATED_AT }
@@ -68,7 +69,11 @@ type Customer implements Node {
   defaultEmailAddress: CustomerEmailAddress defaultPhoneNumber: CustomerPhoneNumber numberOfOrders: UnsignedInt64!
 }
 type Product implements Node { id: ID! title: String! }
-type ProductVariant implements Node { id: ID! title: String! sku: String }
+type InventoryItem implements Node { id: ID! tracked: Boolean! }
+type ProductVariant implements Node {
+  id: ID! title: String! sku: String availableForSale: Boolean! inventoryPolicy: ProductVariantInventoryPolicy!
+  sellableOnlineQuantity: Int! inventoryItem: InventoryItem!
+}
 
 type LineItem implements Node {
   id: ID! title: String! name: String! sku: String quantity: Int! currentQuantity: Int! refundableQuantity: Int! variantTitle: String
@@ -117,6 +122,7 @@ type DraftOrder implements Node {
   id: ID! name: String! status: DraftOrderStatus! ready: Boolean! invoiceUrl: URL email: String note2: String tags: [String!]!
   currencyCode: CurrencyCode! totalPriceSet: MoneyBag! order: Order createdAt: DateTime!
 }
+type DraftOrderConnection { nodes: [DraftOrder!]! pageInfo: PageInfo! }
 type Refund implements Node { id: ID! createdAt: DateTime totalRefundedSet: MoneyBag! }
 type Job { id: ID! done: Boolean! }
 type WebhookSubscription implements Node {
@@ -224,6 +230,7 @@ type QueryRoot {
   currentAppInstallation: AppInstallation!
   order(id: ID!): Order
   orders(first: Int, after: String, query: String, reverse: Boolean = false, sortKey: OrderSortKeys = PROCESSED_AT): OrderConnection!
+  draftOrders(first: Int, after: String, query: String, reverse: Boolean = false): DraftOrderConnection!
   abandonedCheckouts(first: Int, after: String, query: String, reverse: Boolean = false, sortKey: AbandonedCheckoutSortKeys = ID): AbandonedCheckoutConnection!
   webhookSubscriptions(first: Int, after: String, query: String, topics: [WebhookSubscriptionTopic!], uri: String, reverse: Boolean = false, sortKey: WebhookSubscriptionSortKeys = CREATED_AT): WebhookSubscriptionConnection!
 }

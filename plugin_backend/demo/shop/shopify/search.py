@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from plugin_backend.demo.shop.shopify import views
-from plugin_backend.demo.shop.shopify.state import Checkout, Order
+from plugin_backend.demo.shop.shopify.state import Checkout, DraftOrder, Order
 
 _TERM = re.compile(r"""(-?\w+):(<=|>=|<|>)?(?:'([^']*)'|"([^"]*)"|([^\s()]+))""")
 Found = TypeVar("Found", Order, Checkout)
@@ -43,6 +43,13 @@ def checkouts(query: str) -> Callable[[Checkout], bool]:
         recovered = "recovered" if one.completed else "not_recovered"
         exact = {"id": [str(one.id)], "recovery_state": [recovered], "status": ["open"]}
         return bool(one.email) and _holds(query, exact, one.created, one.updated)
+
+    return matches
+
+
+def drafts(query: str) -> Callable[[DraftOrder], bool]:
+    def matches(one: DraftOrder) -> bool:
+        return _holds(query, {"id": [str(one.id)], "tag": one.tags}, one.created, one.created)
 
     return matches
 

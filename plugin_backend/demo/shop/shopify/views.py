@@ -121,7 +121,16 @@ def _pairs(pairs: Sequence[Pair]) -> list[dict[str, str]]:
 
 
 def _of_product(line: Line) -> dict[str, Any]:
-    variant = {"id": gid("ProductVariant", line.variant_id), "title": "Default Title", "sku": line.sku}
+    """There is as much of everything as anybody wants."""
+    variant = {
+        "id": gid("ProductVariant", line.variant_id),
+        "title": "Default Title",
+        "sku": line.sku,
+        "availableForSale": True,
+        "inventoryPolicy": "DENY",
+        "sellableOnlineQuantity": 100,
+        "inventoryItem": {"id": gid("InventoryItem", line.variant_id), "tracked": True},
+    }
     product = {"id": gid("Product", line.product_id), "title": line.title}
     return {"variant": variant if line.variant_id else None, "product": product if line.product_id else None}
 
