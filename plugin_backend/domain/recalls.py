@@ -57,7 +57,11 @@ class Ask:
 
 def begin(session: Session, shop: Shop, offer: Offer) -> None:
     """Have the card of the customer's last paid order looked for, where it could be known again. Nothing is done twice."""
-    if offer.customer_id is None or offer.kind == CHECKOUT or of_offer(session, shop.id, offer.id) is not None:
+    if (
+        offer.customer_id is None
+        or offer.kind == CHECKOUT
+        or of_offer(session, shop.id, offer.id) is not None
+    ):
         return
     account = merchants.usable_account(session, shop.id)
     if account is None or not merchants.door_capabilities(account).recognises:
