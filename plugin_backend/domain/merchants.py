@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from dateutil.relativedelta import relativedelta
 from sqlalchemy import Interval, LargeBinary, UniqueConstraint, literal_column, select
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 from sqlalchemy.types import Integer, Text
 
@@ -237,7 +237,9 @@ def travel(session: Session, shop: Shop, span: timedelta | relativedelta) -> dat
 
 def open_door(session: Session, kind: str, secret: str, shop_id: str, row_id: str) -> None:
     """Let ``secret`` lead to a row of the shop."""
-    session.merge(Door(kind=kind, key_hash=hash_key(secret), shop_id=shop_id, row_id=row_id))
+    leads_to = {"kind": kind, "shop_id": shop_id, "row_id": row_id}
+    door = insert(Door).values(key_hash=hash_key(secret), **leads_to)
+    session.execute(door.on_conflict_do_update(index_elements=["key_hash"], set_=leads_to))
 
 
 def knock(session: Session, kind: str, secret: str) -> Door | None:
