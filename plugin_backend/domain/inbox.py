@@ -123,7 +123,9 @@ def keep(session: Session, shop_id: str, source: str, identity: str, delivery: D
         "sha256": kept.sha256,
         "received_at": delivery.received_at,
     }
-    session.execute(insert(DeliveryRow).values(row).on_conflict_do_nothing())
+    new = insert(DeliveryRow).values(row).on_conflict_do_nothing().returning(DeliveryRow.id)
+    if (row_id := session.scalar(new)) is not None:
+        return row_id
     known = select(DeliveryRow.id).where(
         DeliveryRow.shop_id == shop_id, DeliveryRow.source == source, DeliveryRow.identity == identity
     )

@@ -9,7 +9,9 @@ from plugin_backend.domain.merchants.rows import Door
 
 def open_door(session: Session, kind: str, secret: str, shop_id: str, row_id: str) -> None:
     """Let ``secret`` lead to a row of the shop."""
-    session.merge(Door(kind=kind, key_hash=hash_key(secret), shop_id=shop_id, row_id=row_id))
+    leads_to = {"kind": kind, "shop_id": shop_id, "row_id": row_id}
+    door = insert(Door).values(key_hash=hash_key(secret), **leads_to)
+    session.execute(door.on_conflict_do_update(index_elements=["key_hash"], set_=leads_to))
 
 
 def knock(session: Session, kind: str, secret: str) -> Door | None:
