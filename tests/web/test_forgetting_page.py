@@ -37,7 +37,7 @@ def test_the_plan_leads_to_a_page_that_says_what_it_means_and_does_nothing_by_it
 
     assert "ana@example.test" in shown
     assert "This cannot be undone." in shown
-    assert "Cancel it first" in shown
+    assert "Cancel the plan first" in shown
     assert "C’est irréversible." in operator.get(f"{page}?lang=fr").text
     assert erasures(house, shop) == []
 

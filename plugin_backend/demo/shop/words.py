@@ -48,7 +48,7 @@ _FR = {
     "email": "Adresse e-mail",
     "name": "Prénom et nom",
     "country": "Pays",
-    "consent": "Si je ne termine pas ma commande, vous pouvez me l'écrire par e-mail et me proposer de la payer en plusieurs fois.",
+    "consent": "Si je ne termine pas ma commande, vous pouvez m'écrire par e-mail et me proposer de la payer en plusieurs fois.",
     "how_it_ends": "Comment la visite finit",
     "leave": "Partir sans payer",
     "declined": "Payer avec une carte au-delà de son plafond",
