@@ -10,7 +10,8 @@ PYTHON ?= $(shell for python in python3 python3.12 python3.11 python3.13 python3
 	$$python -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 DATA := instance/demo
 PACKAGING := setup.cfg pyproject.toml
-JOBS := 2
+# A third of what a test takes it waits for processes of its own: three at a time keep two cores busy.
+JOBS := 3
 GATEWAY := sandbox
 VARIANT := default
 CHAOS = GATEWAY=$(GATEWAY) VARIANT=$(VARIANT) $(BIN)/python -m tests.chaos.run

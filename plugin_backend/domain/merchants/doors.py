@@ -1,5 +1,6 @@
 """Doors: what the outside knocks with."""
 
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from plugin_backend.core.house import house
