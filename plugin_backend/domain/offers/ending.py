@@ -20,7 +20,7 @@ def reopen(session: Session, offer: Offer, reason: str) -> None:
     cart.offer_id = None
     if cart.barred:
         withdraw(session, offer, "declined_for_fraud")
-    elif not offer.total.payable:
+    elif not offer.payable:
         withdraw(session, offer, "not_payable")
 
 

@@ -133,7 +133,7 @@ def _why_none(session: Session, shop: Shop, cart: Cart, customer: Customer | Non
         return "declined_for_fraud"
     if offer.amount < smallest(shop, offer.currency, len(offer.days)):
         return "below_minimum"
-    if not offer.total.payable:
+    if not offer.payable:
         return "not_payable"
     if not offer.verdict["allowed"]:
         return f"not_lawful: {offer.verdict['reason']}"
@@ -247,9 +247,9 @@ def _renew(session: Session, cart: Cart, offer: Offer) -> None:
     total = Money(cart.amount, cart.currency)
     if total.minor < len(offer.days) * total.step:
         withdraw(session, offer, "nothing left to pay")
-    elif not total.payable:
+        return
+    offer.amount, offer.currency = cart.amount, cart.currency
+    if not offer.payable:
         withdraw(session, offer, "not_payable")
-    else:
-        offer.amount, offer.currency = cart.amount, cart.currency
-        if cart.state != "offered":
-            moves.move(session, cart, "offered", "its offer stands")
+    elif cart.state != "offered":
+        moves.move(session, cart, "offered", "its offer stands")

@@ -11,7 +11,7 @@ from sqlalchemy.types import Integer, Text
 from plugin_backend.core.db import Base
 from plugin_backend.core.due import Due, Row, due_index
 from plugin_backend.domain import moves, schedules
-from plugin_backend.domain.offers.templates import Kind
+from plugin_backend.domain.offers.templates import CHECKOUT, Kind
 from plugin_backend.sdk.money import Money
 
 OPEN_STATES = ("open", "accepting")
@@ -67,6 +67,11 @@ class Offer(moves.Stateful, Due, Row, Base):
             postgresql_where="state IN ('open', 'accepting')",
         ),
     )
+
+    @property
+    def payable(self) -> bool:
+        """Can a card pay it? What the shop's own checkout takes is not for us to judge."""
+        return self.kind == CHECKOUT or self.total.payable
 
     @property
     def total(self) -> Money:
