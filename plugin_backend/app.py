@@ -77,8 +77,8 @@ def _open_doors(app: Flask) -> None:
 
 
 def check_ready(app: Flask) -> None:
-    """``NotReady`` with one line unless the database is migrated, the root keys that its data needs are at hand where
-    they have to be, Redis keeps what it is given, and the adapters load."""
+    """``NotReady`` with one line unless the database is migrated, the keys that its data needs are at hand where they
+    have to be, Redis keeps what it is given, and the adapters load."""
     house: House = app.extensions["reprise"]
     registry.connectors()
     registry.gateways()
@@ -97,6 +97,8 @@ def check_ready(app: Flask) -> None:
         raise NotReady(f"the database is at migration {found}, not {MIGRATION_HEAD}: run reprise migrate")
     if house.keys.roots is not None:
         check_roots(app, house.keys.roots)
+    if house.part != "clock":
+        _check_door(app, house.keys)
     try:
         queue.check_redis(queue.connect(house.config.redis_url))
     except RedisError as error:
@@ -109,6 +111,14 @@ def check_roots(app: Flask, provider: seal.RootProvider) -> None:
         needed = vault.needed_roots(session)
     if said := seal.roots.missing(provider, needed):
         raise NotReady(said)
+
+
+def _check_door(app: Flask, keys: seal.Keys) -> None:
+    """``NotReady`` where ``door.key`` is another one than the data was sealed for: no webhook could be judged."""
+    with app.app_context(), db.transaction(None) as session:
+        needed = vault.needed_door(session)
+    if needed not in ("", keys.door_id):
+        raise NotReady(f"the data needs {needed}: door.key in REPRISE_KEYS is {keys.door_id}")
 
 
 def clock_of(app: Flask) -> clock.Clock:

@@ -2,6 +2,7 @@
 
 import base64
 import os
+import shutil
 import uuid
 from collections.abc import Iterator
 from dataclasses import replace
@@ -13,7 +14,7 @@ from sqlalchemy import create_engine
 
 from plugin_backend.core.config import Config
 from plugin_backend.core.db import engine_url
-from plugin_backend.core.seal import Choice, make_keys, roots
+from plugin_backend.core.seal import Choice, load_keys, make_keys, roots
 from plugin_backend.demo.places import Places, product_services
 from plugin_backend.launcher.data import wipe
 from plugin_backend.migrations import upgrade
@@ -134,6 +135,18 @@ def test_web_needs_no_root_key_and_does_not_ask_where_they_are(elsewhere: Config
     with web_process(servers.supervisor, elsewhere, REPRISE_ROOT="pkcs11") as web:
         assert web.ask(b"GET /readyz HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n") == 200
     assert list(elsewhere.keys.iterdir()) == [elsewhere.keys / "door.key"]
+
+
+@pytest.mark.parametrize("process", ["web", "worker", "doctor"])
+def test_another_door_key_is_refused_by_the_name_of_the_right_one(
+    sealed: Config, elsewhere: Config, process: str
+) -> None:
+    (elsewhere.keys / "door.key").unlink()
+    make_keys(elsewhere.keys, root=False)
+    shutil.copy2(sealed.keys / "root.key", elsewhere.keys)
+    right, wrong = (load_keys(folder, None).door_id for folder in (sealed.keys, elsewhere.keys))
+    said = refusal(elsewhere, process)
+    assert said == f"reprise: the data needs {right}: door.key in REPRISE_KEYS is {wrong}"
 
 
 def test_up_says_to_none_but_its_workers_how_one_gets_at_root_keys(tmp_path: Path) -> None:

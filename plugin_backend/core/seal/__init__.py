@@ -15,6 +15,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.hashes import SHA512
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from plugin_backend.core import ids
 from plugin_backend.core.seal import drops, records, roots
 from plugin_backend.core.seal.records import Key, Place, SealError
 from plugin_backend.core.seal.ring import Ring
@@ -35,6 +36,11 @@ class Keys:
     def open_at_door(self, place: Place, record: bytes) -> bytes:
         """``SealError`` unless it was sealed for the door and for this place."""
         return bytes(records.open_with(self._door_key(), place, record))
+
+    @property
+    def door_id(self) -> str:
+        """The name of ``door.key``, made of the key itself: no other has it."""
+        return ids.named("door", self._door_key().id)
 
     def link(self, purpose: str, *place: str) -> str:
         """The secret end of a link, 160 bits, always the same for the same place: it needs no storing."""

@@ -3,7 +3,7 @@
 from plugin_backend.domain.vault import keys
 from plugin_backend.domain.vault.audit import VaultEntry, VaultHead, VaultSeal
 from plugin_backend.domain.vault.holders import Holder
-from plugin_backend.domain.vault.intake import Slot, furnish, slot, take
+from plugin_backend.domain.vault.intake import Slot, furnish, needed_door, slot, take
 from plugin_backend.domain.vault.keys import VaultKey, VaultRoot, needed_roots, warm
 from plugin_backend.domain.vault.methods import (
     KEPT,
@@ -47,6 +47,7 @@ __all__ = [
     "furnish",
     "keep",
     "keys",
+    "needed_door",
     "needed_roots",
     "open_method",
     "prove_log",

@@ -12,9 +12,9 @@ from sqlalchemy.orm import Session
 
 from plugin_backend.core import ids
 from plugin_backend.core.house import house
-from plugin_backend.core.seal import Place, SealError, drops
+from plugin_backend.core.seal import Place, SealError, drops, records
 from plugin_backend.core.seal.records import Head
-from plugin_backend.domain.vault import audit, keys
+from plugin_backend.domain.vault import audit, keys, standing
 from plugin_backend.domain.vault.keys import VaultKey
 from plugin_backend.domain.vault.uses import Use
 
@@ -46,6 +46,17 @@ def slot(session: Session, shop_id: str) -> Slot:
         raise SealError(why="no_intake")
     public = house().keys.open_at_door(row.public_place, row.public)
     return Slot(Head(ids.raw(row.id), row.version), public)
+
+
+def needed_door(session: Session) -> str:
+    """The ``door_id`` of the key that the shops' public keys are sealed for; "" where there is no shop yet. The transaction
+    is that of one shop after the other."""
+    for shop_id in standing.each_shop(session):
+        kept = select(VaultKey.public).where(VaultKey.shop_id == shop_id, VaultKey.public.is_not(None))
+        public = session.scalar(kept.limit(1))
+        if public is not None:
+            return ids.named("door", records.head_of(public).key_id)
+    return ""
 
 
 def take(session: Session, place: Place, dropped: bytes, use: Use) -> bytes:
