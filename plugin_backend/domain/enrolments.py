@@ -28,7 +28,7 @@ from plugin_backend.sdk import clock
 from plugin_backend.sdk.connector import settings_of
 from plugin_backend.sdk.gateway import Checked, Flaw, Gateway
 
-CALLBACK = "callback_url"
+CALLBACK = merchants.CALLBACK
 # What does not keep an account from being connected: the gateway can only be told of the address once it is known.
 _MAY_STAND = ("callbacks",)
 _LATELY = timedelta(hours=1)

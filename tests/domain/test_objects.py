@@ -86,7 +86,7 @@ def test_a_plan_shows_its_collections_and_they_their_attempts(
     assert [part["amount"]["amount"] for part in shown["collections"]] == [3334, 3333, 3333]
     (attempt,) = shown["collections"][1]["attempts"]
     assert (attempt["state"], attempt["decline"], attempt["code"]) == ("declined", "funds", "51")
-    assert shown["card"] == {"brand": "Visa", "last4": "4242", "expires": "11/2028"}
+    assert shown["card"] == {"kind": "card", "brand": "Visa", "last4": "4242", "expires": "11/2028"}
     assert [step["after"] for step in shown["history"]] == ["pending", "active"]
 
 

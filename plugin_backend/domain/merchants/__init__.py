@@ -15,6 +15,7 @@ from plugin_backend.domain.merchants.doors import hook_path, knock, open_door
 from plugin_backend.domain.merchants.errors import NotAble, NotATestShop, Unknown
 from plugin_backend.domain.merchants.rows import Connection, Door, GatewayAccount, Listing, Merchant, Shop
 from plugin_backend.domain.merchants.settings import (
+    CALLBACK,
     change_settings,
     check_settings,
     connector_of,
@@ -37,6 +38,7 @@ from plugin_backend.domain.merchants.shops import (
 )
 
 __all__ = [
+    "CALLBACK",
     "Connection",
     "Door",
     "GatewayAccount",

@@ -29,7 +29,7 @@ def add_account(
     account_id = account_id or new_id(GatewayAccount.prefix)
     row = GatewayAccount(shop_id=shop.id, id=account_id, gateway=gateway, mode=shop.mode)
     path = hook_path(row.id, shop.id)
-    own = {**settings, "callback_url": settings.get("callback_url") or house().url(path)}
+    own = {**settings, sealing.CALLBACK: settings.get(sealing.CALLBACK) or house().url(path)}
     sealing.seal(session, row, own, registry.gateways()[gateway])
     moves.begin(session, row, "not_probed", "" if shop.test else "live_account")
     row.rest(clock.now() if shop.test else None)

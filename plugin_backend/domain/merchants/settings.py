@@ -13,6 +13,9 @@ from plugin_backend.domain.merchants.rows import Connection, GatewayAccount, Sho
 from plugin_backend.sdk.connector import Connector, settings_of
 from plugin_backend.sdk.gateway import Gateway, GatewayCapabilities
 
+# Where the gateway calls us: nobody types it, and whoever knows it can knock at that door.
+CALLBACK = "callback_url"
+
 
 def check_settings(adapter: type[Connector] | type[Gateway], settings: Mapping[str, str]) -> dict[str, str]:
     """The settings as the adapter's schema reads them. marshmallow's ``ValidationError`` names every wrong field."""
@@ -32,7 +35,8 @@ def seal(session: Session, row: Any, settings: Mapping[str, str], adapter: Any) 
         row.can_write, row.own_checkout = connector.can_write, connector.own_checkout_only
     else:
         secret = dict(settings_of(adapter.settings))
-        row.typed = {name: value for name, value in settings.items() if not secret.get(name, True)}
+        shown = {name for name, hidden in secret.items() if not hidden and name != CALLBACK}
+        row.typed = {name: value for name, value in settings.items() if name in shown}
 
 
 def change_settings(
