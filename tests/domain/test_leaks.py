@@ -13,11 +13,12 @@ import pytest
 from psycopg.conninfo import make_conninfo
 from redis import Redis
 from rq.serializers import JSONSerializer
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from plugin_backend.cli.processes import BellWorker
 from plugin_backend.core import log, queue
 from plugin_backend.demo import leaks
+from plugin_backend.domain.inbox import DeliveryRow
 from plugin_backend.domain.merchants import GatewayAccount, Shop
 from plugin_backend.worker import jobs
 from tests import plan_story
@@ -116,16 +117,21 @@ def sent(house: TestHouse, shop: Shop, topic: str, body: Any, number: int) -> in
             return house.standard(shop, body, delivery=f"msg_{number}")
 
 
-@pytest.mark.parametrize("card", WRITTEN)
 def test_no_header_query_or_form_of_a_delivery_leaves_a_card_number_behind(
-    house: TestHouse, mails: Letterbox, shop: Shop, card: str, postgres_admin_url: str, redis_url: str
+    house: TestHouse, mails: Letterbox, shop: Shop, postgres_admin_url: str, redis_url: str
 ) -> None:
-    ascii_only = card if card.isascii() else CARDS[0]
-    for name in ("X-WC-Webhook-Topic", "X-WC-Webhook-ID", "X-WC-Webhook-Delivery-ID", "User-Agent", "X-Note"):
-        assert house.woo(shop, "order.updated", b"{}", **{name: ascii_only}) == 200
-    for body in (f"card={card}", f"<card>{card}</card>", json.dumps(card), f"\n[{json.dumps(card)}]"):
-        assert house.woo(shop, "order.updated", body.encode()) == 200
+    names = ("X-WC-Webhook-Topic", "X-WC-Webhook-ID", "X-WC-Webhook-Delivery-ID", "User-Agent", "X-Note")
+    for number, card in enumerate(WRITTEN):
+        for name in names if card.isascii() else ():
+            # Each another body: the same again is not kept, and its headers neither.
+            body = json.dumps({"id": number, "note": name}).encode()
+            assert house.woo(shop, "order.updated", body, **{name: card}) == 200
+        for text in (f"card={card}", f"<card>{card}</card>", json.dumps(card), f"\n[{json.dumps(card)}]"):
+            assert house.woo(shop, "order.updated", text.encode()) == 200
     house.rest(shop)
+    with house.of(shop) as session:
+        kept = select(func.count()).select_from(DeliveryRow).where(DeliveryRow.shop_id == shop.id)
+        assert session.scalars(kept).one() > 5 * sum(card.isascii() for card in WRITTEN)
     assert_nowhere(postgres_admin_url, redis_url, mails, "")
 
 
