@@ -25,13 +25,15 @@ told = json.load(sys.stdin)
 held = roots.provider(Choice(tuple(told["kinds"]), told["settings"]), pathlib.Path(told["folder"]))
 print(held.unwrap(told["root"], bytes.fromhex(told["wrapped"]), Place(*told["place"])).hex())
 """
-# One that forks while its threads are asking, as a server before its first request may.
+# One that forks while its threads are asking, as a server may. It has asked once before: the first time what is needed is
+# imported, and what is born while another thread imports waits for that for ever, whatever it asks.
 FORKING = """
 import json, os, pathlib, sys, threading
 from plugin_backend.core.seal import Choice, Place, roots
 told = json.load(sys.stdin)
 held = roots.provider(Choice(tuple(told["kinds"]), told["settings"]), pathlib.Path(told["folder"]))
 ask = lambda: held.unwrap(told["root"], bytes.fromhex(told["wrapped"]), Place(*told["place"])).hex()
+ask()
 ended = threading.Event()
 def go_on():
     while not ended.is_set():

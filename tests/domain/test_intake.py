@@ -207,7 +207,9 @@ def test_a_pair_is_changed_while_callbacks_come_and_what_was_dropped_before_is_r
             rotation.refuse(session, retired)
     monkeypatch.setattr(Sandbox, "parse", lambda self, delivery: [])
     with house.of(paying) as session:
-        inbox.replay(session, session.scalars(select(DeliveryRow)).first(), clock.now())  # type: ignore[arg-type]
+        inbox.replay(
+            session, session.scalars(select(DeliveryRow).order_by(DeliveryRow.id)).first(), clock.now()
+        )  # type: ignore[arg-type]
     house.rest(paying)
     assert [(row.state, row.dropped) for row in said(house, paying)] == [("ignored", None)] * 2
     with house.of(paying) as session:
