@@ -108,9 +108,8 @@ def reserve(api: GraphQL, wanted: Reservation) -> Reserved:
     """The checkout made an order without a payment. The platform makes one order of a checkout and then has no such
     checkout, so that a second call finds the first one's order by it.
 
-    ``Refused`` with the reason ``already_bought`` where somebody else's order stands there, ``cancelled_in_shop`` where
-    the shop cancelled what became of it, and ``not_a_checkout`` for a basket that is not in Saleor: an order without an
-    address that Saleor has checked cannot be made.
+    ``Refused`` with the reason ``not_a_checkout`` for a basket that is not in Saleor: an order without an address that
+    Saleor has checked cannot be made.
     """
     checkout = _gid(wanted.cart_key, "checkout")
     if not checkout:

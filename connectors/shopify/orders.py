@@ -38,8 +38,7 @@ _OPTIONS = {"inventoryBehaviour": "DECREMENT_IGNORING_POLICY", "sendReceipt": Fa
 
 def reserve(admin: GraphQL, wanted: Reservation) -> Reserved:
     """A pending order of our own, known again by its source identifier: an abandoned checkout cannot be completed by
-    the API. ``Refused`` with the reason ``already_bought`` where Shopify's own checkout was faster, and
-    ``cancelled_in_shop`` where the shop cancelled what was held."""
+    the API."""
     order = by_reference(admin, wanted.key)
     if order is None:
         bought = by_basket(admin, wanted.cart_key)

@@ -38,7 +38,7 @@ from plugin_backend.sdk.connector import (
     Reserved,
     WrittenBack,
 )
-from plugin_backend.sdk.errors import Refused
+from plugin_backend.sdk.errors import Refused, SoldOut
 
 PLAN = "_reprise_plan"
 PLAN_WORDS = "_reprise_plan_words"
@@ -73,12 +73,8 @@ def paid_with(api: Api, order_key: str) -> PaidWith | None:
 
 
 def reserve(api: Api, wanted: Reservation) -> Reserved:
-    """The basket's own order made pending and ours, or the order that an earlier call made, or a new one.
-
-    ``Refused`` with the reason ``already_bought`` where the basket was sold meanwhile, ``cancelled_in_shop`` where the shop
-    cancelled what was held, and ``sold_out`` where there is too little for a new order: what a basket that is no order
-    holds, nobody could look at before.
-    """
+    """The basket's own order made pending and ours, or the order that an earlier call made, or a new one. Before a new one
+    its goods are looked for: nobody could look at a basket that is no order before."""
     number = number_of(wanted.cart_key)
     value = api.get_or_none(f"orders/{number}") if number else None
     if value is not None:
@@ -87,8 +83,8 @@ def reserve(api: Api, wanted: Reservation) -> Reserved:
             return own
     known = find(api, wanted.key)
     if known is None:
-        if sold_out_of(api, wanted.lines):
-            raise Refused("sold_out")
+        if gone := sold_out_of(api, wanted.lines):
+            raise SoldOut(gone)
         known = read_order(api.post("orders", _new_order(wanted)))
     if known.status in GONE:
         raise Refused("cancelled_in_shop")

@@ -1,16 +1,24 @@
 """What the shop does by itself to a basket or an order of ours: sell it, cancel it, refund it, remove it."""
 
 from datetime import datetime
+from types import MappingProxyType
 
 from sqlalchemy.orm import Session
 
 from plugin_backend.domain import carts, cases, offers, plans, regimes, schedules
 from plugin_backend.domain.carts import Cart
 from plugin_backend.domain.merchants import Shop
+from plugin_backend.domain.plans import Plan
 from plugin_backend.sdk import clock
 from plugin_backend.sdk.connector import PaymentFailed
 from plugin_backend.sdk.declines import decline_of
+from plugin_backend.sdk.errors import Refused, RepriseError, SoldOut
 from plugin_backend.sdk.gateway import CheckoutDeclined
+
+# Why a shop holds no order, where that is the end of it, in our words.
+_SAID_NO = MappingProxyType(
+    {"already_bought": "bought in the shop", "cancelled_in_shop": "cancelled in the shop"}
+)
 
 
 def bought_natively(session: Session, cart: Cart) -> None:
@@ -47,6 +55,24 @@ def order_stopped(session: Session, shop_id: str, order_key: str, reason: str) -
     else:
         plans.end(session, plan, "cancelled", reason)
     cases.open_case(session, shop_id, "order_stopped", plan.id, order=order_key, reason=reason)
+
+
+def order_not_held(session: Session, plan: Plan, error: RepriseError) -> None:
+    """The shop holds no order for a plan that waits for its first payment, of which nothing was charged. Bought or cancelled
+    in the shop, the plan comes to nothing. Sold out, or without an answer, the customer may try again while the plan
+    waits; a person hears only of what nobody understands. The caller holds the plan's lock."""
+    if plan.state != "pending":
+        return
+    if isinstance(error, SoldOut):
+        session.get_one(Cart, (plan.shop_id, plan.cart_id)).sold_out = list(error.names)
+        plans.wait_for_customer(session, plan, "sold_out")
+        return
+    why = _SAID_NO.get(error.reason) if isinstance(error, Refused) else None
+    if why is not None:
+        plans.give_up(session, plan, why)
+        return
+    plans.wait_for_customer(session, plan, "shop_unreachable")
+    cases.open_case(session, plan.shop_id, "order_not_held", plan.id, reason=str(error)[:300])
 
 
 def withdraw_if_barred(session: Session, cart: Cart) -> None:

@@ -293,7 +293,9 @@ class Connector(ABC):
 
     @abstractmethod
     def reserve(self, reservation: Reservation) -> Reserved:
-        """Hold the order. ``NotSent`` or ``NoAnswer``: nothing may be charged yet."""
+        """Hold the order. ``NotSent`` or ``NoAnswer``: nothing may be charged yet. ``SoldOut`` where there is too little for it,
+        ``Refused`` with the reason ``already_bought`` where the basket was sold meanwhile, and ``cancelled_in_shop`` where the
+        shop cancelled what was held."""
 
     def checkout(self, reservation: Reservation) -> str:
         """The address of the platform's own checkout at which the shopper pays this basket, whole and at once. ``Refused`` with

@@ -44,3 +44,11 @@ class Refused(RepriseError):
         self.reason = reason
         self.status = status
         self.permanent = permanent
+
+
+class SoldOut(Refused):
+    """The shop has too little of ``names``, the titles of what it could not sell, to hold an order."""
+
+    def __init__(self, names: tuple[str, ...]) -> None:
+        super().__init__("sold_out")
+        self.names = names

@@ -237,8 +237,7 @@ def _show_open(session: Session, shop: Shop, offer: Offer, secret: str) -> Any:
         return _page("offer/try_again.html", shop, offer, retry_url=url, post=False)
     if offer.reason == "sold_out" and "again" not in request.args:
         url = url_for("offer.show", secret=secret, again="1", **_lang())
-        cart = session.get_one(Cart, (shop.id, offer.cart_id))
-        return _page("offer/sold_out.html", shop, offer, names=tuple(cart.sold_out), retry_url=url)
+        return _sold_out(session, shop, offer, url, post=False)
     if offer.kind == offers.CHECKOUT:
         return _show_way_back(session, shop, offer, secret)
     if offer.reason == "basket_changed":
@@ -248,6 +247,11 @@ def _show_open(session: Session, shop: Shop, offer: Offer, secret: str) -> Any:
     # A card that cannot pay a plan was given: the customer is asked for another, and not told what a bank said of it.
     refused = {"card_stopped": ("card",), "card_once": ("card",), "card_gone": ("gone",)}
     return _open(session, shop, offer, secret, problems=refused.get(offer.reason, ()))
+
+
+def _sold_out(session: Session, shop: Shop, offer: Offer, url: str, *, post: bool) -> Response:
+    names = tuple(session.get_one(Cart, (shop.id, offer.cart_id)).sold_out)
+    return _page("offer/sold_out.html", shop, offer, names=names, retry_url=url, post=post)
 
 
 def _show_way_back(session: Session, shop: Shop, offer: Offer, secret: str) -> Response:
@@ -347,8 +351,10 @@ def _show_pending(session: Session, shop: Shop, offer: Offer, plan: Plan, secret
         decline = attempts[-1].decline or "authentication"
         retry = url_for("offer.another_card", secret=secret, **_lang())
         return _page("offer/declined.html", shop, offer, amount=first.money, decline=decline, retry_url=retry)
+    url = url_for("offer.again", secret=secret, **_lang())
+    if plan.reason == "sold_out":
+        return _sold_out(session, shop, offer, url, post=True)
     if plan.reason in ("shop_unreachable", "gateway_unreachable"):
-        url = url_for("offer.again", secret=secret, **_lang())
         return _page("offer/try_again.html", shop, offer, retry_url=url, post=True)
     return _checking(shop, offer, secret)
 

@@ -24,6 +24,7 @@ from plugin_backend.domain import (
     plans,
     recalls,
     setups,
+    shopside,
     vault,
 )
 from plugin_backend.domain.carts import Cart
@@ -358,8 +359,7 @@ def _reservation(session: Session, shop: Shop, plan: Plan) -> shop_sdk.Reservati
 
 
 def _held(shop: Shop, plan_id: str, hold: Hold) -> bool:
-    """True where the shop holds the order at the total that was agreed. No answer: nothing is charged, and the
-    customer may try again."""
+    """True where the shop holds the order at the total that was agreed; otherwise nothing is charged."""
     assert_no_transaction()
     try:
         with overheard() as heard:
@@ -367,8 +367,7 @@ def _held(shop: Shop, plan_id: str, hold: Hold) -> bool:
     except RepriseError as error:
         with transaction(shop.id) as session:
             exchanges.keep(session, shop.id, plan_id, heard)
-            plans.wait_for_customer(session, plans.locked(session, shop.id, plan_id), "shop_unreachable")
-            cases.open_case(session, shop.id, "order_not_held", plan_id, reason=str(error)[:300])
+            shopside.order_not_held(session, plans.locked(session, shop.id, plan_id), error)
         return False
     with transaction(shop.id) as session:
         plan = plans.locked(session, shop.id, plan_id)

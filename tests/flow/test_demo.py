@@ -22,7 +22,7 @@ from redis import Redis
 
 from plugin_backend.core.seal import make_keys
 from plugin_backend.demo.story import STEPS
-from plugin_backend.demo.visitor import Visitor
+from plugin_backend.demo.visitor import Page, Visitor
 from plugin_backend.launcher.data import load_runtime, wipe
 from plugin_backend.launcher.ports import free_port
 from plugin_backend.sdk.http import HttpClient, Request
@@ -260,9 +260,12 @@ def test_the_demo_is_sown_once_and_survives_the_pulled_plug(mark: Mark, data: Pa
         tour = Visitor("en").open(address(said, "tour"))
         pulled = Visitor("en").send(tour.form("/unplug"))
         assert pulled.status == 200
-        assert "The ledgers do not agree yet" in pulled.text
+        assert "The plug is being pulled" in pulled.text
         assert pulled.headers["refresh"] == "5"
+        after = once_it_no_longer_says("being pulled", pulled)
+        assert "No payment began" not in after.text
         assert process_id(data, "worker") != worker
+        assert "Both ledgers say the same" in once_it_no_longer_says("do not agree yet", after).text
         entries = json.loads(HTTP.send(Request("GET", f"{address(said, 'gateway')}_test/ledger")).body)[
             "entries"
         ]
@@ -274,6 +277,16 @@ def test_the_demo_is_sown_once_and_survives_the_pulled_plug(mark: Mark, data: Pa
         assert told(mark, "shop", "list", "--json", *place) == shops
     assert reprise(mark, "demo", "--reset", *place).returncode == 0
     assert not data.exists()
+
+
+def once_it_no_longer_says(words: str, page: Page) -> Page:
+    """The page, opened again until it does not say so."""
+    deadline = time.monotonic() + 120
+    while words in page.text:
+        assert time.monotonic() < deadline, page.text
+        time.sleep(0.5)
+        page = Visitor("en").open(page.url)
+    return page
 
 
 def process_id(data: Path, name: str) -> int:

@@ -2,6 +2,7 @@
 
 import html
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
 from sqlalchemy import select
@@ -14,9 +15,12 @@ from plugin_backend.domain.plans import Plan
 from plugin_backend.domain.setups import Setup
 from tests import story
 from tests.contract.gateway_process import SandboxProcess
-from tests.house import TestHouse
+from tests.house import STANDARD_SECRET, TestHouse
 from tests.letterbox import Letterbox
-from tests.shop_story import Woo, connected_woo
+from tests.shop_story import CONSENT, Woo, connected_woo
+
+# A thing on the shelf of the shop, and what shops and baskets know it by.
+THING, SKU = 11, "LAMP-1"
 
 
 @pytest.fixture
@@ -85,6 +89,79 @@ def test_what_was_sold_out_before_the_acceptance_is_said_and_nothing_is_charged(
         assert newest is not None
         assert newest.state == "waiting"
         assert session.scalars(select(Cart)).one().sold_out == []
+
+
+@pytest.fixture
+def by_plugin(house: TestHouse, gateway: SandboxProcess, mails: Letterbox, site: str) -> Iterator[Woo]:
+    """A shop whose baskets become orders only when they are bought: our plugin alone tells of them."""
+    with connected_woo(house, plugin_secret=STANDARD_SECRET, sandbox=gateway.settings()) as made:
+        yield made
+
+
+def accepted_by_plugin(woo: Woo, gateway: SandboxProcess, *, stock: int, total: int = 10000) -> str:
+    """A basket that no order holds is offered and accepted, when so many of it are left; the path of the offer's page."""
+    line = {"id": "1", "sku": SKU, "title": "Lamp", "quantity": "2", "unit_amount_minor": total // 2}
+    basket = {
+        "id": "cart:w1",
+        "version": 1,
+        "updated_at": datetime.now(UTC).isoformat(),
+        "currency": "EUR",
+        "amount_minor": total,
+        "lines": [{**line, "total_amount_minor": total, "tax_minor": 0}],
+        "customer": {"email": "ana@example.test", "name": "Ana Ruiz", "locale": "en", "country": "FR"},
+        "consent": {**CONSENT, "at": datetime.now(UTC).isoformat()},
+    }
+    assert woo.house.standard(woo.shop, {"type": "cart.updated", "data": basket}) == 200
+    woo.house.travel(woo.shop, hours=1, minutes=1)
+    left(woo, THING, stock)
+    with woo.house.of(woo.shop) as session:
+        offer = session.scalars(select(Offer)).one()
+    path = story.accept(woo.house, woo.shop, offer)
+    story.give_card(woo.house, woo.shop, gateway, path)
+    return path
+
+
+def test_what_no_order_held_and_is_sold_out_is_named_and_taken_when_it_is_there_again(
+    by_plugin: Woo, gateway: SandboxProcess
+) -> None:
+    woo = by_plugin
+    path = accepted_by_plugin(woo, gateway, stock=1)
+    page = woo.house.client().get(path, query_string={"lang": "en"}).text
+    assert "Sold out at the moment" in page and "Lamp" in page
+    assert story.states(woo.house, woo.shop) == ["scheduled"] * 3
+    assert story.captured(woo.house, woo.shop, gateway) == []
+    assert woo.cases() == []
+
+    assert woo.house.client().post(f"{path}/again").status_code == 303
+    woo.house.rest(woo.shop)
+    assert "Sold out at the moment" in woo.house.client().get(path, query_string={"lang": "en"}).text
+
+    left(woo, THING, 2)
+    assert woo.house.client().post(f"{path}/again").status_code == 303
+    woo.house.rest(woo.shop)
+    assert story.states(woo.house, woo.shop) == ["paid", "scheduled", "scheduled"]
+
+
+def test_what_stays_sold_out_comes_to_nothing_after_a_day(by_plugin: Woo, gateway: SandboxProcess) -> None:
+    accepted_by_plugin(by_plugin, gateway, stock=0)
+    by_plugin.house.travel(by_plugin.shop, hours=25)
+    assert story.states(by_plugin.house, by_plugin.shop) == ["void"] * 3
+    assert story.plan_of(by_plugin.house, by_plugin.shop).reason == "never paid"
+    assert story.captured(by_plugin.house, by_plugin.shop, gateway) == []
+
+
+def test_an_order_that_the_shop_sold_before_it_was_held_ends_the_plan(
+    woo: Woo, gateway: SandboxProcess
+) -> None:
+    number, offer = offered(woo)
+    path = story.accept(woo.house, woo.shop, offer)
+    woo.change(number, status="processing")
+    story.give_card(woo.house, woo.shop, gateway, path)
+    assert story.plan_of(woo.house, woo.shop).reason == "bought in the shop"
+    assert story.states(woo.house, woo.shop) == ["void"] * 3
+    assert story.captured(woo.house, woo.shop, gateway) == []
+    assert woo.cases() == []
+    assert woo.house.client().get(path).status_code == 200
 
 
 def test_a_basket_of_which_something_is_sold_out_is_not_offered(woo: Woo) -> None:

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, get_args
 
 from plugin_backend.core import i18n
 from plugin_backend.core.render import mandate_words
@@ -52,6 +52,7 @@ from plugin_backend.core.views import (
     Part,
     PlanMail,
     PlanView,
+    PlugState,
     Reason,
     ReceiptMail,
     Rhythm,
@@ -338,7 +339,12 @@ PAGES: list[tuple[str, str, dict[str, Any]]] = [
     (
         "sold out",
         "offer/sold_out.html",
-        {"shop": SHOP, "names": ("Lamp <b>", "Écharpe"), "retry_url": "/o/x?again=1"},
+        {"shop": SHOP, "names": ("Lamp <b>", "Écharpe"), "retry_url": "/o/x?again=1", "post": False},
+    ),
+    (
+        "sold out by post",
+        "offer/sold_out.html",
+        {"shop": SHOP, "names": ("Lamp <b>",), "retry_url": "/o/x/again", "post": True},
     ),
     ("checking", "offer/checking.html", {"shop": SHOP, "check_url": "/o/x"}),
     (
@@ -671,18 +677,22 @@ PAGES: list[tuple[str, str, dict[str, Any]]] = [
         (f"error {status}", "error.html", {"status": status, "reference": "req_1"})
         for status in (400, 404, 500, 503)
     ),
-    (
-        "tour",
-        "demo/tour.html",
-        {
-            "tour": TourView(
-                tuple(TourStep(f"/step/{n}", done=n < 3) for n in range(1, 8)),
-                "/unplug",
-                LEDGER,
-                (),
-                agree=True,
-            )
-        },
+    *(
+        (
+            f"tour, plug {plug}",
+            "demo/tour.html",
+            {
+                "tour": TourView(
+                    tuple(TourStep(f"/step/{n}", done=n < 3) for n in range(1, 8)),
+                    "/unplug",
+                    plug,
+                    LEDGER,
+                    (),
+                    agree=True,
+                )
+            },
+        )
+        for plug in get_args(PlugState)
     ),
 ]
 

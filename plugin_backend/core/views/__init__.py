@@ -52,7 +52,7 @@ from plugin_backend.core.views.dashboard import (
     Tab,
     WatchView,
 )
-from plugin_backend.core.views.demo import LedgerLine, TourStep, TourView
+from plugin_backend.core.views.demo import LedgerLine, PlugState, TourStep, TourView
 from plugin_backend.core.views.letters import (
     ActionNeededMail,
     AlertMail,
@@ -118,6 +118,7 @@ __all__ = [
     "Part",
     "PlanMail",
     "PlanView",
+    "PlugState",
     "Reason",
     "ReceiptMail",
     "Rhythm",

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 from plugin_backend.sdk.money import Money
 
@@ -24,12 +25,17 @@ class LedgerLine:
     state: str
 
 
+PlugState = Literal["in", "being_pulled", "stuck"]
+"""``stuck``: no payment began in time, in the middle of which it could have been pulled."""
+
+
 @dataclass(frozen=True, slots=True)
 class TourView:
     """``unplug_url`` is where the plug is pulled by POST. ``agree`` None: nothing to compare yet."""
 
     steps: tuple[TourStep, ...]
     unplug_url: str
+    plug: PlugState = "in"
     ours: tuple[LedgerLine, ...] = ()
     gateway: tuple[LedgerLine, ...] = ()
     agree: bool | None = None

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from plugin_backend.core.db import transaction
 from plugin_backend.core.house import house
-from plugin_backend.core.views import LedgerLine, TourStep, TourView
+from plugin_backend.core.views import LedgerLine, PlugState, TourStep, TourView
 from plugin_backend.demo.places import Places
 from plugin_backend.demo.seed import Seed
 from plugin_backend.domain import billing, messages, probing
@@ -28,12 +28,13 @@ _SHOWN = 30
 _STATES = {"captured": "succeeded", "declined": "declined", "closed": "closed", "pending": "pending"}
 
 
-def view(places: Places, seed: Seed, *, unplug_url: str) -> TourView:
+def view(places: Places, seed: Seed, *, plug: PlugState, unplug_url: str) -> TourView:
     """The tour as it stands now."""
     ours = [line for shop_id in (seed.luna, seed.nordlys) for line in _ours(shop_id)]
     theirs = _theirs(places)
     return TourView(
         steps=_steps(places, seed.luna),
+        plug=plug,
         unplug_url=unplug_url,
         ours=_newest(ours),
         gateway=_newest(theirs),

@@ -1,6 +1,5 @@
 """The page of the tour, and the button on it."""
 
-import threading
 from pathlib import Path
 
 from flask import Blueprint, Flask, Response, abort, redirect, url_for
@@ -10,7 +9,8 @@ from plugin_backend.app import create_app
 from plugin_backend.demo import places, seed
 from plugin_backend.demo.places import Places
 from plugin_backend.demo.seed import Seed
-from plugin_backend.demo.tour import facts, plug
+from plugin_backend.demo.tour import facts
+from plugin_backend.demo.tour.plug import Plug
 from plugin_backend.web import errors, links, reader, security
 
 _RENEW_SECONDS = 5
@@ -20,16 +20,15 @@ def create_tour(data: Path) -> Flask:
     """The tour over the demo in a data folder. Only names of this machine are answered."""
     app = create_app(part="cli")
     app.config["TRUSTED_HOSTS"] = ["127.0.0.1", "localhost", "[::1]"]
-    app.register_blueprint(_pages(data))
+    app.register_blueprint(_pages(data, app))
     errors.install(app)
     security.install(app)
     return app
 
 
-def _pages(data: Path) -> Blueprint:
+def _pages(data: Path, app: Flask) -> Blueprint:
     pages = Blueprint("tour", __name__)
-    # One plug at a time: who presses twice sees what came of the first.
-    pulling = threading.Lock()
+    plug = Plug(app)
 
     @pages.get("/healthz")
     def healthz() -> Response:
@@ -38,9 +37,9 @@ def _pages(data: Path) -> Blueprint:
     @pages.get("/")
     def show() -> Response:
         found, sown = _demo(data)
-        view = facts.view(found, sown, unplug_url=url_for("tour.unplug"))
+        view = facts.view(found, sown, plug=plug.state, unplug_url=url_for("tour.unplug"))
         response = reader.shown("demo/tour.html", reader.locale(), tour=view)
-        if view.agree is False:
+        if view.agree is False or plug.state == "being_pulled":
             response.headers["Refresh"] = str(_RENEW_SECONDS)
         return response
 
@@ -48,11 +47,7 @@ def _pages(data: Path) -> Blueprint:
     def unplug() -> AnyResponse:
         if not links.same_site():
             abort(403)
-        if pulling.acquire(blocking=False):
-            try:
-                plug.pull(*_demo(data))
-            finally:
-                pulling.release()
+        plug.pull(*_demo(data))
         return redirect(url_for("tour.show"), 303)
 
     return pages

@@ -1,15 +1,19 @@
 """Pulling the plug: a worker is killed and Redis emptied while the gateway is being asked for money."""
 
 import secrets
+import threading
 import time
 from datetime import timedelta
 from types import MappingProxyType
 
+import structlog
+from flask import Flask
 from sqlalchemy import select
 
 from plugin_backend.core import queue
 from plugin_backend.core.db import transaction
 from plugin_backend.core.house import house
+from plugin_backend.core.views import PlugState
 from plugin_backend.demo import seed as seeds
 from plugin_backend.demo.expecting import Unexpected
 from plugin_backend.demo.places import Places
@@ -23,13 +27,42 @@ from plugin_backend.domain.plans import Collection, Plan
 from plugin_backend.launcher.stack import pull_the_plug
 from plugin_backend.sdk import clock
 
+log = structlog.get_logger(__name__)
+
 _WORKER = "worker"
 _SLOW = MappingProxyType({"slow": 4.0})
 _QUICK = MappingProxyType({"slow": 0.0})
 _PATIENCE = 40.0
 
 
-def pull(places: Places, seed: Seed) -> None:
+class Plug:
+    """The plug of a demo, in one hand at a time: who presses while it is pulled sees what comes of the first. It takes longer
+    than a browser should wait, so it is pulled beside the page; ``state`` says how it goes."""
+
+    def __init__(self, app: Flask) -> None:
+        self._app = app
+        self._hand = threading.Lock()
+        self.state: PlugState = "in"
+
+    def pull(self, places: Places, seed: Seed) -> None:
+        """Begin to pull it, unless that has begun."""
+        if self._hand.acquire(blocking=False):
+            self.state = "being_pulled"
+            threading.Thread(target=self._pull, args=(places, seed), daemon=True).start()
+
+    def _pull(self, places: Places, seed: Seed) -> None:
+        try:
+            with self._app.app_context():
+                _pull(places, seed)
+            self.state = "in"
+        except Exception:
+            self.state = "stuck"
+            log.exception("plug_not_pulled")
+        finally:
+            self._hand.release()
+
+
+def _pull(places: Places, seed: Seed) -> None:
     """Have a charge begin, and in the middle of it kill the worker that waits for its answer and empty Redis. What
     becomes of the charge is found out afterwards by asking. ``Unexpected`` where no charge begins."""
     stage = Stage(places, seeds.OPERATOR, seed.password, lambda: None)

@@ -199,6 +199,15 @@ def _about_what_hangs_on_orders(api: Blueprint, shop: WooShop) -> None:
 
 
 def _about_products(api: Blueprint, shop: WooShop) -> None:
+    @api.get(f"{_API}/products")
+    def list_products() -> Response:
+        """``sku``: one or several, separated by commas."""
+        wanted = [sku for sku in request.args.get("sku", "").split(",") if sku]
+        with shop.lock:
+            shelves = sorted(shop.state.shelves.items(), reverse=True)
+            rows = [payload.product(number, shelf, shop.home) for number, shelf in shelves]
+            return _page([row for row in rows if not wanted or row["sku"] in wanted])
+
     @api.get(f"{_API}/products/<int:number>")
     def read_product(number: int) -> Response:
         with shop.lock:
@@ -223,6 +232,14 @@ def _shelf(shop: WooShop, number: int) -> Shelf:
     return found
 
 
+def _page(rows: list[dict[str, Any]]) -> Response:
+    """The page of a list that was asked for."""
+    page, size = _number("page", 1), min(_number("per_page", 10), 100)
+    pages = str(-(-len(rows) // size))
+    totals = {"X-WP-Total": str(len(rows)), "X-WP-TotalPages": pages}
+    return _answer(rows[(page - 1) * size : page * size], 200, totals)
+
+
 def _number(name: str, default: int, least: int = 1) -> int:
     text = request.args.get(name, str(default))
     if not text.isdecimal() or int(text) < least:
@@ -235,10 +252,7 @@ def _about_webhooks(api: Blueprint, shop: WooShop) -> None:
     def list_webhooks() -> Response:
         with shop.lock:
             found = sorted(shop.state.webhooks.values(), key=lambda hook: -hook.id)
-            page, size = _number("page", 1), min(_number("per_page", 10), 100)
-            rows = [payload.webhook(hook, shop.home) for hook in found[(page - 1) * size : page * size]]
-        pages = str(-(-len(found) // size))
-        return _answer(rows, 200, {"X-WP-Total": str(len(found)), "X-WP-TotalPages": pages})
+            return _page([payload.webhook(hook, shop.home) for hook in found])
 
     @api.post(f"{_API}/webhooks")
     def create_webhook() -> Response:
