@@ -96,6 +96,7 @@ DIALECT = Dialect(
     later=frozenset({"THROTTLED"}),
     silent=frozenset({"INTERNAL_SERVER_ERROR", "TIMEOUT"}),
     denied=frozenset({"ACCESS_DENIED"}),
+    costly=frozenset({"MAX_COST_EXCEEDED"}),
 )
 
 

@@ -52,7 +52,9 @@ from plugin_backend.sdk.payload import (
 _NUMBER = re.compile(r"gid://shopify/[A-Za-z]+/([0-9]{1,20})")
 _TOKEN = re.compile(r"/checkouts/(?:[a-z]{2}/)?([A-Za-z0-9_-]{8,100})(?:/|\?|$)")
 _LOOK_BACK = timedelta(days=30)
-_MOST_PAGES = 5
+# How many baskets are asked for at once, and looked through for one of them.
+_AT_ONCE = 100
+_MOST = 500
 
 
 class _Money(Slim):
@@ -240,9 +242,11 @@ def recovery(admin: GraphQL, key: str) -> str:
 def _basket(admin: GraphQL, key: str) -> CartChanged | None:
     """The checkout whose number is in the key, or whose recovery address names the token of the key."""
     kind, _, name = key.partition(":")
-    since, cursor = clock.now() - _LOOK_BACK, ""
-    for _ in range(_MOST_PAGES):
+    since, cursor, seen = clock.now() - _LOOK_BACK, "", 0
+    while seen < _MOST:
         found, cursor = _checkouts(admin, since, cursor)
+        # A page without a basket counts as a full one: nobody leads us on for ever.
+        seen += len(found) or _AT_ONCE
         for node in found:
             read = load(_CHECKOUT, node)
             named = (
@@ -261,8 +265,8 @@ def _others(basket: CartChanged, key: str) -> tuple[str, ...]:
 
 
 def _checkouts(admin: GraphQL, since: datetime, cursor: str) -> tuple[list[dict[str, Any]], str]:
-    variables = {"first": 100, "after": cursor or None, "query": _changed_since(since)}
-    return nodes(admin.ask(ABANDONED_CHECKOUTS, variables), "abandonedCheckouts")
+    variables = {"after": cursor or None, "query": _changed_since(since)}
+    return admin.listed(ABANDONED_CHECKOUTS, "abandonedCheckouts", variables, _AT_ONCE)
 
 
 def _changed_since(since: datetime) -> str:
@@ -274,8 +278,8 @@ def fetch(admin: GraphQL, kind: Literal["carts", "orders"], since: datetime, cur
     if kind == "carts":
         found, more = _checkouts(admin, since, cursor)
         return Page(tuple(event for node in found for event in _told(_cart_events, node)), more)
-    variables = {"first": 100, "after": cursor or None, "query": _changed_since(since)}
-    found, more = nodes(admin.ask(ORDERS, variables), "orders")
+    variables = {"after": cursor or None, "query": _changed_since(since)}
+    found, more = admin.listed(ORDERS, "orders", variables, _AT_ONCE)
     return Page(tuple(event for node in found for event in _told(_order_events, node)), more)
 
 

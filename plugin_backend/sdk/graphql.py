@@ -11,17 +11,22 @@ from plugin_backend.sdk.http import Client, Request, raise_for_status
 from plugin_backend.sdk.payload import read_json, text_of
 
 
+class TooCostly(Refused):
+    """The platform counts what a document may have to answer, and this is more than it answers at once."""
+
+
 @dataclass(frozen=True, slots=True)
 class Dialect:
     """How a platform says no. ``code`` is the way to an error's code in its ``extensions``; codes of ``later`` ask us to come
-    back, those of ``silent`` say nothing about what was done, those of ``denied`` that we may not. ``complaints`` is what a
-    mutation calls its own list of errors."""
+    back, those of ``silent`` say nothing about what was done, those of ``denied`` that we may not, those of ``costly`` that so much is
+    not answered at once. ``complaints`` is what a mutation calls its own list of errors."""
 
     complaints: str
     code: tuple[str, ...] = ("code",)
     later: frozenset[str] = frozenset()
     silent: frozenset[str] = frozenset()
     denied: frozenset[str] = frozenset()
+    costly: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +54,19 @@ class GraphQL:
             raise NoAnswer(f"{name}: the answer is not JSON") from None
         return self._data(answer if isinstance(answer, dict) else {}, name)
 
+    def listed(
+        self, document: str, name: str, variables: Mapping[str, Any], first: int
+    ) -> tuple[list[dict[str, Any]], str]:
+        """A page of the connection ``name``, as ``nodes`` reads it: of at most ``first``, the document's variable, and of fewer
+        where those cost too much."""
+        while True:
+            try:
+                return nodes(self.ask(document, {**variables, "first": first}), name)
+            except TooCostly:
+                if first == 1:
+                    raise
+                first = max(first // 4, 1)
+
     def _data(self, answer: dict[str, Any], name: str) -> dict[str, Any]:
         if answer.get("errors"):
             raise self._error(answer["errors"], name)
@@ -68,6 +86,8 @@ class GraphQL:
             return Refused(f"{name}: asked to come back later", status=429, permanent=False)
         if code in self.dialect.silent:
             return NoAnswer(f"{name}: {code}")
+        if code in self.dialect.costly:
+            return TooCostly(f"{name}: too much at once")
         status = 403 if code in self.dialect.denied else 0
         return Refused(f"{name}: refused {code or 'by the schema'}", status=status)
 
