@@ -1,4 +1,5 @@
-"""The port of a payment gateway: six outcomes and no exception for a charge, and the verbs a gateway has.
+"""The port of a payment gateway: the verbs it has, what it is asked and what it tells. What can become of a charge stands in
+``sdk.outcomes``; all of it can be had from here as well.
 
 A gateway is one folder under ``plugin_backend/gateways/`` whose ``__init__`` names its class ``GATEWAY``. It is built
 per call from its opened settings and a ``Client`` and keeps no state. A card number never passes through it.
@@ -7,7 +8,6 @@ per call from its opened settings and a ``Client`` and keeps no state. A card nu
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 from typing import ClassVar, Literal, Protocol
 
 from marshmallow import Schema
@@ -23,88 +23,17 @@ from plugin_backend.sdk.accounts import offered as offered
 from plugin_backend.sdk.capabilities import GatewayCapabilities as GatewayCapabilities
 from plugin_backend.sdk.http import Client, Delivery
 from plugin_backend.sdk.money import Money
+from plugin_backend.sdk.outcomes import Absent as Absent
+from plugin_backend.sdk.outcomes import Closed as Closed
+from plugin_backend.sdk.outcomes import Decline as Decline
+from plugin_backend.sdk.outcomes import Declined as Declined
+from plugin_backend.sdk.outcomes import InDoubt as InDoubt
+from plugin_backend.sdk.outcomes import NotExecuted as NotExecuted
+from plugin_backend.sdk.outcomes import Outcome as Outcome
+from plugin_backend.sdk.outcomes import Pending as Pending
+from plugin_backend.sdk.outcomes import RequiresAction as RequiresAction
+from plugin_backend.sdk.outcomes import Succeeded as Succeeded
 from plugin_backend.sdk.shop_events import PaidWith as PaidWith
-
-
-class Decline(StrEnum):
-    """What a refusal asks of us; adapters map their codes to one of these and keep the raw code beside it."""
-
-    NEVER = "never"
-    NEW_DATA = "new_data"
-    AUTHENTICATION = "authentication"
-    FUNDS = "funds"
-    SYSTEM = "system"
-    UNKNOWN = "unknown"
-    CONFIGURATION = "configuration"
-    FRAUD = "fraud"
-
-
-@dataclass(frozen=True, slots=True)
-class Succeeded:
-    """The money was captured: ``amount`` as the gateway says it."""
-
-    gateway_id: str
-    amount: Money
-    network_transaction_id: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Declined:
-    """Definitely not charged. ``code`` is the gateway's own. ``advice`` is the network's advice to the merchant as it
-    came, such as Mastercard's ``03`` (do not try again), and ``retry_not_before`` a time it names; "" and None where
-    there is none."""
-
-    decline: Decline
-    code: str = ""
-    gateway_id: str = ""
-    retry_not_before: datetime | None = None
-    advice: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class RequiresAction:
-    """The customer must do something at ``url`` (3-D Secure); it can still succeed until closed."""
-
-    url: str = field(repr=False)
-    gateway_id: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Pending:
-    """Accepted and under way at the gateway (direct debit); ask again."""
-
-    gateway_id: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class NotExecuted:
-    """It definitely did not happen: refused before anything was sent, or rejected as a request. ``permanent`` True
-    where the same request cannot do better (a wrong key, a currency the account does not take)."""
-
-    reason: str
-    permanent: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class InDoubt:
-    """It may or may not have happened. Never charged again, never called a decline: asked about, by ``gateway_id`` where
-    the gateway gave one before the doubt began."""
-
-    reason: str
-    gateway_id: str = ""
-
-
-Outcome = Succeeded | Declined | RequiresAction | Pending | NotExecuted | InDoubt
-
-
-@dataclass(frozen=True, slots=True)
-class Absent:
-    """The gateway knows nothing of that reference *now*. Only the engine may turn this into "not executed"."""
-
-
-@dataclass(frozen=True, slots=True)
-class Closed:
-    """The charge can no longer succeed: an old 3-D Secure tab cannot pay later."""
 
 
 @dataclass(frozen=True, slots=True)
