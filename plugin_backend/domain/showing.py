@@ -33,6 +33,7 @@ def plan_view(session: Session, shop: Shop, plan: Plan) -> PlanView:
     rows = plans.collections_of(session, shop.id, plan.id)
     customer = customers.get(session, shop.id, plan.customer_id)
     balance = ledger.of_plan(session, shop.id, plan.id, plan.currency)
+    mandate = plans.mandate_of(session, shop.id, plan.id)
     taken_off = plan.agreed - plans.to_pay(session, plan)
     until = plan.anchor + WITHDRAWAL
     running = plan.state not in plans.ENDED
@@ -45,7 +46,8 @@ def plan_view(session: Session, shop: Shop, plan: Plan) -> PlanView:
         parts=tuple(part(row) for row in rows if row.amount),
         paid=balance.received,
         started_at=plan.anchor,
-        mandate=plans.mandate_of(session, shop.id, plan.id).text,
+        mandate=mandate.text,
+        mandate_locale=mandate.locale,
         total=plan.agreed if plan.kind == offers.INSTALMENTS else None,
         next=next((part(row) for row in rows if row.state in _TO_COME), None) if running else None,
         rhythm=None if plan.kind == offers.INSTALMENTS else Rhythm(plan.unit, plan.every),

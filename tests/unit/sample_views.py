@@ -127,6 +127,7 @@ PLAN = PlanView(
     paid=Money(3334, "EUR"),
     started_at=AT,
     mandate="I allow it.",
+    mandate_locale="en",
     total=TOTAL,
     next=OFFER.parts[1],
     card=Card("Visa", "4242", "11/2028"),

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
 from typing import Literal
 
 from plugin_backend.sdk.money import Money
@@ -93,6 +94,23 @@ class Difference:
     after: Money | datetime | str
 
 
+# Gateways write brands as programs do.
+_BRANDS = MappingProxyType(
+    {
+        "visa": "Visa",
+        "mastercard": "Mastercard",
+        "amex": "American Express",
+        "american_express": "American Express",
+        "cartes_bancaires": "CB",
+        "maestro": "Maestro",
+        "diners": "Diners Club",
+        "discover": "Discover",
+        "jcb": "JCB",
+        "unionpay": "UnionPay",
+    }
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Card:
     """The card that pays, or the bank account where ``kind`` is no ``card``, as far as a customer needs it to know it again.
@@ -102,6 +120,11 @@ class Card:
     last4: str
     expires: str = ""
     kind: str = "card"
+
+    @property
+    def called(self) -> str:
+        """Its brand as it is printed on the card."""
+        return _BRANDS.get(self.brand, self.brand)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +141,7 @@ class Way:
 class PlanView:
     """An accepted offer. ``parts`` is the schedule with states: all of an instalment plan; of a subscription those past
     and the next. ``total`` None for a subscription without an end. ``mandate`` is the text that was accepted, letter by
-    letter. ``withdraw_until`` None where the right has ended or does not exist. ``taken_off`` payments to come and
+    letter, in the language ``mandate_locale``. ``withdraw_until`` None where the right has ended or does not exist. ``taken_off`` payments to come and
     ``given_back`` is what the shop credited since; None: nothing. ``name`` and ``email`` are the
     customer's."""
 
@@ -131,6 +154,7 @@ class PlanView:
     paid: Money
     started_at: datetime
     mandate: str
+    mandate_locale: str
     total: Money | None = None
     next: Part | None = None
     rhythm: Rhythm | None = None
