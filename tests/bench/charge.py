@@ -1,7 +1,8 @@
 """Charges a second: due collections taken through the whole engine, beside a bare loop that only asks the gateway.
 
 ``python -m tests.bench.charge``. The gateway is the sandbox's real process, answering at once and after 80 ms; the loop
-asks it for one charge after another with the same HTTP client. Neither is called back: nobody is there to be called. In the end every collection is paid and every capture is
+asks it for one charge after another with the same HTTP client. Neither is called back: nobody is there to be called. In the
+end every collection is paid and every capture is
 the gateway's own, once: a rate of anything else would mean nothing. ``ALL`` is how many fall due at once in the last run
 (10,000).
 """
@@ -22,6 +23,7 @@ from plugin_backend.sdk.gateway import ChargeRequest, Succeeded
 from plugin_backend.sdk.http import HttpClient, Request
 from plugin_backend.sdk.money import Money
 from tests.chaos.fill import fill, let_fall_due
+from tests.chaos.played import played
 from tests.chaos.stage import Stage, stage
 from tests.contract.gateway_process import SandboxProcess
 
@@ -73,7 +75,7 @@ def _run(count: int, *, workers: int, latency_ms: int) -> tuple[float, Seen]:
         upgrade(engine)
         engine.dispose()
         on.start_gateway()
-        filled = fill(on, count, 1, {})
+        filled = fill(on, played("sandbox"), count, 1, {})
         loop = _loop(on)
         _switch(on, latency_ms)
         for number in range(workers):
