@@ -2,7 +2,7 @@
 
 import json
 import re
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -74,7 +74,17 @@ def accept(house: TestHouse, shop: Shop, offer: Offer, *, country: str = "FR", a
     return path
 
 
-def give_card(house: TestHouse, shop: Shop, gateway: SandboxProcess, path: str, card: str = "ok") -> None:
+class CardPages(Protocol):
+    """The pages of a gateway, as a customer uses them."""
+
+    url: str
+
+    def type_card(self, page_url: str, card: str) -> Any: ...
+
+    def decide(self, page_url: str, decision: str) -> Any: ...
+
+
+def give_card(house: TestHouse, shop: Shop, gateway: CardPages, path: str, card: str = "ok") -> None:
     """Follow the page to the gateway's, give a card there, and come back."""
     answer = house.client().get(path)
     assert answer.status_code == 303, answer.get_data(as_text=True)
@@ -86,9 +96,7 @@ def give_card(house: TestHouse, shop: Shop, gateway: SandboxProcess, path: str, 
     house.rest(shop)
 
 
-def begin_plan(
-    house: TestHouse, shop: Shop, gateway: SandboxProcess, card: str = "ok", **basket: Any
-) -> Plan:
+def begin_plan(house: TestHouse, shop: Shop, gateway: CardPages, card: str = "ok", **basket: Any) -> Plan:
     """From a left basket to a plan whose first payment was asked for."""
     offer = leave_basket(house, shop, **basket)
     give_card(house, shop, gateway, accept(house, shop, offer), card)

@@ -11,9 +11,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import ClassVar, Protocol
 
 from plugin_backend.sdk.money import Money
+from tests.story import CardPages
 
 GATEWAY = "GATEWAY"
 # Makes of a text in which the names of a plan stand the texts of all its copies, in order.
@@ -49,14 +50,10 @@ class ByChance(Protocol):
         ...
 
 
-class Driver(Protocol):
+class Driver(CardPages, Protocol):
     """The ``PROCESS`` of the contract tests, for a fake that runs already, with an account that nobody used."""
 
     def settings(self, callback_url: str = "") -> dict[str, str]: ...
-
-    def type_card(self, page_url: str, card: str) -> Any: ...
-
-    def decide(self, page_url: str, decision: str) -> Any: ...
 
 
 class Played(Protocol):
@@ -65,7 +62,7 @@ class Played(Protocol):
     nothing is sent again before silence has proven itself."""
 
     name: str
-    limits: Mapping[str, tuple[float, float]]
+    limits: ClassVar[Mapping[str, tuple[float, float]]]
 
     def scale(self, factor: float) -> None:
         """In every process of the proof, the fake's too: make what the adapter declares and cannot be set by settings,

@@ -110,7 +110,8 @@ class Handler(BaseHTTPRequestHandler):
             self._test(found[1], body)
         elif found := _PAGE.fullmatch(path):
             if path == "/payment/prepare":
-                self._known() and self._moved(path, body, lambda: self._prepared(body))
+                if self._known():
+                    self._moved(path, body, lambda: self._prepared(body))
             else:
                 self._html(self._submitted(found[1], body, challenge=bool(found[2])))
         elif (found := _PATH.fullmatch(path)) and found[2] in moving.MOVES and self._known():

@@ -33,7 +33,7 @@ class Hooks:
         self._store.put(account, event)
         facts = self._store.facts(account)
         if facts.get("endpoint"):
-            fault = self._faults.draw(account, ON_CALLBACKS, event["id"])
+            fault = self._faults.draw(account, ON_CALLBACKS, str(event["id"]))
             sent = (facts["endpoint"], facts["secret"], json.dumps(event).encode(), account, fault)
             threading.Thread(target=self._send, args=sent, daemon=True).start()
 
