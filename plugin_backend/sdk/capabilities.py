@@ -16,8 +16,8 @@ class GatewayCapabilities:
     send an answer "unknown" can be believed at all. ``list_lag``: how long ``list_since`` may still lack what was
     captured; None: it cannot list, and nothing can be compared. ``methods`` are the kinds that can be stored and charged
     without the customer. ``recognises`` True where a token of an earlier order of the shop's can be taken over, and its
-    first payment be authenticated. ``traces`` True where not everything is filed under a reference of ours: look-ups are
-    told what else is known, and of one charge only one refund is under way at a time.
+    first payment be authenticated. ``traces`` True where not everything is filed under a reference of ours: of one
+    charge only one refund is under way at a time.
     """
 
     idempotency_window: timedelta | None

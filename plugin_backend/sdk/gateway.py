@@ -119,8 +119,8 @@ class ChargeRequest:
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """What is known of something that was sent, beside its reference, for a gateway that does not file everything under
-    one (``traces``). ``setup`` is the gateway's id of the set-up that stored the card, ``opening`` as in the request; of a
+    """What is known of something that was sent, beside its reference: for a gateway that does not file everything under one
+    (``traces``), or finds it sooner so. ``setup`` is the gateway's id of the set-up that stored the card, ``opening`` as in the request; of a
     refund ``charge`` is the gateway's id of what was to be given back, ``amount`` how much of it, and ``others`` are the
     ids of the charge's other refunds."""
 
@@ -277,7 +277,8 @@ class Gateway(Protocol):
         trace: Trace | None = None,
     ) -> Outcome | Absent:
         """How a charge stands, asked by our reference. ``InDoubt`` where no answer could be had. ``since`` is when it was
-        sent first, in the shop's time: a list need not be read further back. ``trace`` is given where it ``traces``."""
+        sent first, in the shop's time: a list need not be read further back. ``trace`` is what else is known of it: a list
+        may be of one customer."""
         ...
 
     def close(self, reference: str, gateway_id: str = "") -> Closed | Outcome:

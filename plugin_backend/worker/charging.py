@@ -106,7 +106,7 @@ class Question:
     gateway_id: str
     since: datetime
     gateway: sdk.Gateway
-    trace: sdk.Trace | None
+    trace: sdk.Trace
     close: bool
     findable: bool
     fence: int
@@ -153,7 +153,7 @@ def _question(session: Session, attempt: Attempt, gateway: sdk.Gateway) -> Quest
         attempt.gateway_id,
         attempt.first_sent_at,
         gateway,
-        trace=billing.trace_of(session, attempt) if gateway.capabilities.traces else None,
+        trace=billing.trace_of(session, attempt),
         close=gateway.capabilities.close and billing.must_close(session, plan, attempt),
         findable=gateway.capabilities.finds(attempt.gateway_id),
         fence=attempt.asked,
@@ -164,10 +164,8 @@ def _ask(question: Question) -> Answer:
     assert_no_transaction()
     if question.close:
         return question.gateway.close(question.reference, question.gateway_id)
-    if question.findable and question.trace is not None:
-        return question.gateway.find(question.reference, question.gateway_id, question.since, question.trace)
     if question.findable:
-        return question.gateway.find(question.reference, question.gateway_id, question.since)
+        return question.gateway.find(question.reference, question.gateway_id, question.since, question.trace)
     return sdk.InDoubt("it cannot be looked up")
 
 

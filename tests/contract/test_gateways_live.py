@@ -328,10 +328,8 @@ def _able(process: Any, capability: str) -> Gateway:
 
 
 def _find(process: Any, gateway: Gateway, reference: str, told: object = None) -> object:
-    """Asked as the engine asks: with the id that it was told, and with all it knows where the gateway wants that."""
+    """Asked as the engine asks: with the id that it was told, and with all it knows."""
     gateway_id = getattr(told, "gateway_id", "")
-    if not gateway.capabilities.traces:
-        return gateway.find(reference, gateway_id)
     trace = Trace(setup=process.stored_by, opening=reference == "rp-1-1")
     return gateway.find(reference, gateway_id, clock.real_now(), trace)
 

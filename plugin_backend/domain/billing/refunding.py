@@ -54,7 +54,7 @@ class RefundAsk:
     gateway: sdk.Gateway
     gateway_id: str
     since: datetime | None
-    trace: sdk.Trace | None
+    trace: sdk.Trace
     send: bool
     again: bool
     fence: int
@@ -149,7 +149,7 @@ def _ask(session: Session, shop: Shop, row: Refund, captured: Attempt | Stray, *
         gateway,
         row.gateway_id,
         row.first_sent_at,
-        _trace(session, row, captured) if gateway.capabilities.traces else None,
+        _trace(session, row, captured),
         send,
         again,
         row.asked,
@@ -183,9 +183,7 @@ def ask_refund(ask: RefundAsk) -> sdk.Outcome | sdk.Absent:
         return ask.gateway.refund(ask.request)
     if not ask.findable:
         return sdk.InDoubt("it cannot be looked up")
-    if ask.trace is not None:
-        return ask.gateway.find_refund(ask.request.reference, ask.gateway_id, ask.since, ask.trace)
-    return ask.gateway.find_refund(ask.request.reference, ask.gateway_id, ask.since)
+    return ask.gateway.find_refund(ask.request.reference, ask.gateway_id, ask.since, ask.trace)
 
 
 def refund_evidence(session: Session, shop: Shop, account: GatewayAccount, event: sdk.RefundChanged) -> None:

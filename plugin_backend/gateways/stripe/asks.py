@@ -112,8 +112,10 @@ def cancel(intent_id: str, reference: str) -> Call:
     )
 
 
-def intents(since: int | None, after: str) -> Call:
+def intents(since: int | None, after: str, *, customer: str = "") -> Call:
     asked: PaymentIntentListParams = {"limit": _MOST_LISTED, "expand": ["data.latest_charge"]}
+    if customer:
+        asked["customer"] = customer
     if since is not None:
         asked["created"] = {"gte": since}
     if after:
@@ -136,8 +138,10 @@ def refund_again(refund_id: str) -> Call:
     return lambda api: api.v1.refunds.retrieve(refund_id)
 
 
-def refunds(since: int | None, after: str) -> Call:
+def refunds(since: int | None, after: str, *, intent: str = "") -> Call:
     asked: RefundListParams = {"limit": _MOST_LISTED}
+    if intent:
+        asked["payment_intent"] = intent
     if since is not None:
         asked["created"] = {"gte": since}
     if after:

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, ClassVar, Literal
 
 from marshmallow import Schema
@@ -111,11 +112,13 @@ class Stripe:
         since: datetime | None = None,
         trace: Trace | None = None,
     ) -> Outcome | Absent:
-        """By its id with one question; without one, among all payments made since then."""
+        """By its id with one question; without one, among the payments that its customer made since then, where the set-up of
+        his card still says who he is, else among all."""
         if gateway_id:
             return self._standing(gateway_id, reference)
         try:
-            intent = self._listed(asks.intents, payload.Intent, reference, since)
+            intents = partial(asks.intents, customer=self._customer(trace))
+            intent = self._listed(intents, payload.Intent, reference, since)
         except (NotSent, NoAnswer, Refused) as error:
             return InDoubt(str(error))
         return Absent() if intent is None else payload.standing(intent)
@@ -166,7 +169,8 @@ class Stripe:
             if gateway_id:
                 read = payload.refund_of(self._api.ask(asks.refund_again(gateway_id)), reference)
                 return payload.refund_standing(read) if read else InDoubt("the answer could not be read")
-            read = self._listed(asks.refunds, payload.Refunded, reference, since)
+            refunds = partial(asks.refunds, intent=trace.charge if trace is not None else "")
+            read = self._listed(refunds, payload.Refunded, reference, since)
         except (NotSent, NoAnswer, Refused) as error:
             return InDoubt(str(error))
         return payload.refund_standing(read) if read else Absent()
@@ -251,6 +255,13 @@ class Stripe:
         if intent is None:
             return InDoubt(f"answered {answer.status}, and nothing of this payment", name)
         return payload.standing(intent)
+
+    def _customer(self, trace: Trace | None) -> str:
+        """Whose card it was that was charged. A thousand payments fall due at once, and of these a list of all shows each one
+        that looks for its own."""
+        if trace is None or not trace.setup:
+            return ""
+        return payload.customer_of(self._api.ask(asks.page_again(trace.setup)))
 
     def _listed(
         self,

@@ -170,6 +170,12 @@ def setup_state(answer: Answer, reference: str) -> CardStored | SetupPending | S
             return SetupPending()
 
 
+def customer_of(answer: Answer) -> str:
+    """Whose set-up it was; "" where the answer does not say."""
+    read = load(_Session, answer.body) if answer.good else None
+    return read["customer"] if read is not None else ""
+
+
 def stored(method: Mapping[str, Any], customer: str = "") -> CardStored:
     """A payment method as the house keeps it. ``NoAnswer`` where it is of a kind that was never asked for."""
     kind = method["type"]

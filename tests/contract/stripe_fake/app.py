@@ -117,7 +117,13 @@ class Fake:
             raise Refusal(400, "This value must be between 1 and 100", param="limit")
         since = float((query.get("created") or {}).get("gte", 0))
         found, more = self.store.listed(
-            account, _LISTED[path], since=since, after=query.get("starting_after", ""), limit=limit
+            account,
+            _LISTED[path],
+            since=since,
+            after=query.get("starting_after", ""),
+            limit=limit,
+            customer=query.get("customer", ""),
+            intent=query.get("payment_intent", ""),
         )
         if path == "payment_intents":
             found = [self.payments.settle(account, it) for it in found]

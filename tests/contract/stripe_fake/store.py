@@ -19,6 +19,7 @@ _TABLES = """
 CREATE TABLE IF NOT EXISTS objects (
   seq INTEGER PRIMARY KEY, id TEXT UNIQUE, account TEXT, kind TEXT, created REAL, body TEXT);
 CREATE INDEX IF NOT EXISTS objects_listed ON objects (account, kind, seq);
+CREATE INDEX IF NOT EXISTS objects_of ON objects (account, kind, json_extract(body, '$.customer'), seq);
 CREATE TABLE IF NOT EXISTS keys (
   account TEXT, key TEXT, at REAL, asked TEXT, status INTEGER, body TEXT, PRIMARY KEY (account, key));
 CREATE TABLE IF NOT EXISTS moves (
@@ -108,14 +109,25 @@ class Store:
         return json.loads(row[0]) if row else None
 
     def listed(
-        self, account: str, kind: str, *, since: float = 0.0, after: str = "", limit: int = 10
+        self,
+        account: str,
+        kind: str,
+        *,
+        since: float = 0.0,
+        after: str = "",
+        limit: int = 10,
+        customer: str = "",
+        intent: str = "",
     ) -> tuple[list[Body], bool]:
         """Newest first, and whether there are more."""
+        whose = " AND json_extract(body, '$.customer') = ?" if customer else ""
+        whose += " AND json_extract(body, '$.payment_intent') = ?" if intent else ""
+        named = [name for name in (customer, intent) if name]
         with self.lock:
             found = self._db.execute(
-                "SELECT body FROM objects WHERE account = ? AND kind = ? AND created >= ?"
+                f"SELECT body FROM objects WHERE account = ? AND kind = ? AND created >= ?{whose}"
                 " AND seq < coalesce((SELECT seq FROM objects WHERE id = ?), 9e15) ORDER BY seq DESC LIMIT ?",
-                (account, kind, since, after, limit + 1),
+                (account, kind, since, *named, after, limit + 1),
             ).fetchall()
         return [json.loads(row[0]) for row in found[:limit]], len(found) > limit
 
