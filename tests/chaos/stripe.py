@@ -18,7 +18,7 @@ from tests.contract.stripe_process import StripeProcess, money
 
 _TABLES = ("objects", "keys", "moves")
 # Two requests for each charge, and an error that is kept under its key costs a new attempt.
-_LIMITS = (240.0, 900.0)
+_LIMITS = (300.0, 1200.0)
 
 
 class AskedFaults(Faults):
