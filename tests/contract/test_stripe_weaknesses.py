@@ -30,8 +30,9 @@ from plugin_backend.sdk.gateway import (
     SetupPending,
     SetupRequest,
     Succeeded,
+    Trace,
 )
-from plugin_backend.sdk.http import HttpClient
+from plugin_backend.sdk.http import HttpClient, Request, Response
 from plugin_backend.sdk.money import Money
 from tests.contract.gateway_process import Receiver
 from tests.contract.stripe_process import StripeProcess
@@ -283,3 +284,23 @@ def test_a_callback_of_the_other_mode_or_of_another_account_says_so(process: Str
     connected = callback.body.replace(b'"livemode"', b'"account": "acct_1Another", "livemode"', 1)
     with pytest.raises(Unreadable, match="another Stripe account"):
         gateway.parse(replace(callback, body=connected))
+
+
+class Busy:
+    """A Stripe that has no time for anybody."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def send(self, request: Request, *, timeout: float | None = None) -> Response:
+        self.asked.append(request.url)
+        return Response(429, {}, b'{"error": {"type": "rate_limit_error", "message": "Too many requests"}}')
+
+
+def test_where_stripe_is_too_busy_to_say_whose_it_was_no_list_of_all_is_asked_for() -> None:
+    client = Busy()
+    settings = {"api_key": "sk_test_" + "a" * 24, "webhook_secret": "whsec_" + "a" * 24}
+    gateway = Stripe(settings, client)
+    trace = Trace(setup="cs_test_" + "a" * 24)
+    assert isinstance(gateway.find("rp-1-1", "", clock.real_now(), trace), InDoubt)
+    assert len(client.asked) == 1 and "checkout/sessions" in client.asked[0]

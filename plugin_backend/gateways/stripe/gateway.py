@@ -258,10 +258,11 @@ class Stripe:
 
     def _customer(self, trace: Trace | None) -> str:
         """Whose card it was that was charged. A thousand payments fall due at once, and of these a list of all shows each one
-        that looks for its own."""
+        that looks for its own: it is read only where Stripe knows no such set-up, and not where it has no time to say."""
         if trace is None or not trace.setup:
             return ""
-        return payload.customer_of(self._api.ask(asks.page_again(trace.setup)))
+        answer = self._api.ask(asks.page_again(trace.setup))
+        return "" if answer.status == 404 else payload.customer_of(payload.good(answer, "set-up"))
 
     def _listed(
         self,

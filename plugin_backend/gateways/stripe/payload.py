@@ -172,7 +172,7 @@ def setup_state(answer: Answer, reference: str) -> CardStored | SetupPending | S
 
 def customer_of(answer: Answer) -> str:
     """Whose set-up it was; "" where the answer does not say."""
-    read = load(_Session, answer.body) if answer.good else None
+    read = load(_Session, answer.body)
     return read["customer"] if read is not None else ""
 
 
